@@ -6,8 +6,6 @@ use serde::{Deserialize, Serialize};
 
 /// An exact amount. In JSON and text it is `"0.0416 USD"`; a bare number is read as USD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[cfg_attr(feature = "openapi", schema(value_type = String, example = "0.0416 USD"))]
 #[serde(try_from = "String", into = "String")]
 pub struct Money {
     /// 10⁻⁹ units of the currency.
@@ -99,6 +97,19 @@ impl From<Money> for String {
         money.to_string()
     }
 }
+
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for Money {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .examples(["0.0416 USD"])
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for Money {}
 
 #[cfg(test)]
 mod tests {
