@@ -1,0 +1,172 @@
+//! The configured providers, found by name or kind.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use novacron_provider::{
+    Capability, Identity, Provider, ProviderDefinition, ProviderExt, Registry,
+    retry::{Retry, RetryPolicy},
+    Wrapped,
+};
+use novacron_types::{ProviderKind, ProviderName};
+use serde::{Deserialize, Serialize};
+
+use crate::{ControlError, ErrorClass};
+
+/// A provider's health call takes this long at most.
+const HEALTH_LIMIT: Duration = Duration::from_secs(10);
+/// A health answer is shown this long before it is asked again.
+const HEALTH_AGE: Duration = Duration::from_secs(10);
+
+/// What is shown of a provider.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProviderSummary {
+    pub name: ProviderName,
+    pub kind: ProviderKind,
+    pub region: Option<String>,
+    pub runs_guests: bool,
+    pub emulated: bool,
+    pub capabilities: Vec<Capability>,
+}
+
+/// What a provider's last health call came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProviderHealth {
+    /// `connected`, `refused` (credentials or permission) or `unreachable`.
+    pub status: String,
+    pub region: Option<String>,
+    pub account: Option<String>,
+    /// Machines seen by the last whole discovery; absent before the first.
+    pub instances_discovered: Option<u64>,
+    /// The round trip of the health call.
+    pub latency_ms: Option<f64>,
+    pub detail: String,
+    pub checked_at: Timestamp,
+}
+
+pub(crate) struct Entry {
+    pub provider: Arc<dyn Provider>,
+    pub definition: ProviderDefinition,
+    discovered: Mutex<Option<u64>>,
+    health: tokio::sync::Mutex<Option<(Instant, ProviderHealth)>>,
+}
+
+/// All of them.
+pub struct Directory {
+    entries: BTreeMap<ProviderName, Entry>,
+}
+
+impl Directory {
+    /// Builds every provider; none is called yet. Each gets the retry layer.
+    pub async fn build(definitions: Vec<ProviderDefinition>, registry: &Registry) -> Result<Self, ControlError> {
+        let mut entries = BTreeMap::new();
+        for definition in definitions {
+            let provider = registry.build(definition.clone()).await?;
+            let provider: Arc<dyn Provider> = Arc::new(Wrapped::new(provider, Retry::new(RetryPolicy::default())));
+            let name = definition.name.clone();
+            let entry = Entry { provider, definition, discovered: Mutex::default(), health: tokio::sync::Mutex::default() };
+            if entries.insert(name.clone(), entry).is_some() {
+                return Err(ControlError::invalid("duplicate_provider", format!("two providers are named `{name}`"))
+                    .advice("Give each provider its own name."));
+            }
+        }
+        Ok(Self { entries })
+    }
+
+    pub fn summaries(&self) -> Vec<ProviderSummary> {
+        self.entries.values().map(|entry| summary(entry.provider.as_ref())).collect()
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&ProviderName, &Entry)> {
+        self.entries.iter()
+    }
+
+    /// By name, else by kind where one provider is of that kind.
+    pub(crate) fn find(&self, reference: &str) -> Result<&Entry, ControlError> {
+        if let Some((_, entry)) = self.entries.iter().find(|(name, _)| name.as_str() == reference) {
+            return Ok(entry);
+        }
+        let of_kind: Vec<&Entry> =
+            self.entries.values().filter(|entry| entry.definition.kind.as_str() == reference).collect();
+        match of_kind.as_slice() {
+            [one] => Ok(one),
+            [] => Err(self.unknown(reference)),
+            several => {
+                let names: Vec<&str> = several.iter().map(|entry| entry.definition.name.as_str()).collect();
+                Err(ControlError::invalid("ambiguous_provider", format!("several providers are of kind `{reference}`"))
+                    .advice(format!("Name one of them: {}.", names.join(", "))))
+            }
+        }
+    }
+
+    fn unknown(&self, reference: &str) -> ControlError {
+        let names: Vec<&str> = self.entries.keys().map(ProviderName::as_str).collect();
+        let advice = match nearest(reference, &names) {
+            Some(near) => format!("Did you mean `{near}`?"),
+            None if names.is_empty() => "No provider is configured; see `novacron config check`.".to_owned(),
+            None => format!("There are: {}.", names.join(", ")),
+        };
+        ControlError::not_found("unknown_provider", format!("no provider is named `{reference}`")).advice(advice)
+    }
+
+    pub(crate) fn note_discovered(&self, name: &ProviderName, count: u64) {
+        if let Some(entry) = self.entries.get(name) {
+            *entry.discovered.lock().unwrap_or_else(PoisonError::into_inner) = Some(count);
+        }
+    }
+
+    /// Asks all providers at once how they are, at most every ten seconds.
+    pub(crate) async fn health(&self) -> HashMap<ProviderName, ProviderHealth> {
+        let checks = self.entries.iter().map(|(name, entry)| async move { (name.clone(), entry.health().await) });
+        futures::future::join_all(checks).await.into_iter().collect()
+    }
+}
+
+impl Entry {
+    pub(crate) async fn health(&self) -> ProviderHealth {
+        let mut cached = self.health.lock().await;
+        let discovered = *self.discovered.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, health)) = cached.as_ref()
+            && at.elapsed() < HEALTH_AGE
+        {
+            return ProviderHealth { instances_discovered: discovered, ..health.clone() };
+        }
+        let started = Instant::now();
+        let outcome = tokio::time::timeout(HEALTH_LIMIT, self.provider.health()).await;
+        let latency_ms = Some(started.elapsed().as_secs_f64() * 1000.0);
+        let (status, account, latency_ms, detail) = match outcome {
+            Ok(Ok(health)) => ("connected", health.account, latency_ms, health.detail),
+            Ok(Err(error)) => match ControlError::from(error) {
+                error if error.class == ErrorClass::ProviderRefused => ("refused", None, latency_ms, error.message),
+                error => ("unreachable", None, None, error.message),
+            },
+            Err(_) => ("unreachable", None, None, format!("no answer within {} s", HEALTH_LIMIT.as_secs())),
+        };
+        let health = ProviderHealth {
+            status: status.to_owned(),
+            region: self.provider.identity().region.clone(),
+            account,
+            instances_discovered: discovered,
+            latency_ms,
+            detail,
+            checked_at: Timestamp::now(),
+        };
+        *cached = Some((Instant::now(), health.clone()));
+        health
+    }
+}
+
+fn summary(provider: &dyn Provider) -> ProviderSummary {
+    let Identity { name, kind, region, runs_guests, emulated } = provider.identity().clone();
+    ProviderSummary { name, kind, region, runs_guests, emulated, capabilities: provider.capabilities() }
+}
+
+/// The known word that `word` was probably meant to be.
+pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let close = |candidate: &&str| strsim::damerau_levenshtein(word, candidate) <= (word.len() / 3).max(1);
+    known.iter().copied().filter(close).min_by_key(|candidate| strsim::damerau_levenshtein(word, candidate))
+}

@@ -1,0 +1,118 @@
+//! Why the control plane would not do what was asked.
+
+use novacron_operations::{EngineError, StepError, StoreError};
+use novacron_provider::{ErrorKind, ProviderError};
+
+/// What sort of refusal it is; the API turns it into a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// The request can't be right as it stands.
+    Invalid,
+    NotFound,
+    /// It is at odds with what is going on, or with the state that something is in.
+    Conflict,
+    /// A provider refused our credentials or lacks a permission.
+    ProviderRefused,
+    /// A provider can't be reached, or failed.
+    ProviderUnavailable,
+    /// We can't, at present: the store is full or away.
+    Unavailable,
+    Internal,
+}
+
+/// A refusal with a stable code, a message, and what to do.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct ControlError {
+    pub class: ErrorClass,
+    /// Stable and machine-readable.
+    pub code: String,
+    pub message: String,
+    pub advice: Option<String>,
+    /// The vendor's id of the request that failed.
+    pub vendor_request_id: Option<String>,
+}
+
+impl ControlError {
+    pub fn new(class: ErrorClass, code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { class, code: code.into(), message: message.into(), advice: None, vendor_request_id: None }
+    }
+
+    pub fn invalid(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(ErrorClass::Invalid, code, message)
+    }
+
+    pub fn not_found(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(ErrorClass::NotFound, code, message)
+    }
+
+    #[must_use]
+    pub fn advice(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+}
+
+impl From<ProviderError> for ControlError {
+    fn from(error: ProviderError) -> Self {
+        let class = match error.kind {
+            ErrorKind::NotFound => ErrorClass::NotFound,
+            ErrorKind::Invalid => ErrorClass::Invalid,
+            ErrorKind::AlreadyExists | ErrorKind::Conflict | ErrorKind::Quota | ErrorKind::NoCapacity | ErrorKind::Full => {
+                ErrorClass::Conflict
+            }
+            ErrorKind::Unauthorised => ErrorClass::ProviderRefused,
+            ErrorKind::Throttled { .. } | ErrorKind::Unavailable => ErrorClass::ProviderUnavailable,
+        };
+        Self {
+            class,
+            code: error.kind.code().to_owned(),
+            message: error.to_string(),
+            advice: error.advice,
+            vendor_request_id: error.request_id,
+        }
+    }
+}
+
+impl From<StoreError> for ControlError {
+    fn from(error: StoreError) -> Self {
+        let (class, code) = match &error {
+            StoreError::NotFound(_) => (ErrorClass::NotFound, "no_such_migration"),
+            StoreError::Conflict { .. } => (ErrorClass::Conflict, "already_at_work"),
+            StoreError::IdempotencyMismatch { .. } => (ErrorClass::Conflict, "idempotency_key_reused"),
+            StoreError::PastPointOfNoReturn { .. } => (ErrorClass::Conflict, "past_point_of_no_return"),
+            StoreError::AlreadyEnded { .. } => (ErrorClass::Conflict, "already_ended"),
+            StoreError::NotHeld { .. } => (ErrorClass::Conflict, "not_held"),
+            StoreError::NotFailed { .. } => (ErrorClass::Conflict, "not_failed"),
+            StoreError::BadCursor => (ErrorClass::Invalid, "bad_cursor"),
+            StoreError::Full(_) => (ErrorClass::Unavailable, "store_full"),
+            StoreError::Unavailable(_) => (ErrorClass::Unavailable, "store_unavailable"),
+            _ => (ErrorClass::Internal, "store"),
+        };
+        Self::new(class, code, error.to_string())
+    }
+}
+
+impl From<EngineError> for ControlError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Store(error) => error.into(),
+            EngineError::UnknownKind(_) => Self::new(ErrorClass::Internal, "unknown_kind", error.to_string()),
+            EngineError::Invalid(message) => Self::invalid("invalid", message),
+        }
+    }
+}
+
+/// A provider's failure as a step's: what may go away by itself is transient.
+pub(crate) fn step_error(error: ProviderError) -> StepError {
+    let (code, message) = (error.kind.code(), error.to_string());
+    let step = match error.kind {
+        ErrorKind::Throttled { retry_after: Some(after) } => StepError::transient(code, message).retry_after(after),
+        kind if kind.is_transient() => StepError::transient(code, message),
+        _ => StepError::permanent(code, message),
+    };
+    match error.advice {
+        Some(advice) => step.advice(advice),
+        None => step,
+    }
+}
