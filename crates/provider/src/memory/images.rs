@@ -23,7 +23,7 @@ impl Images for MemoryProvider {
         }
         let id: ImageId = state.new_id("image");
         let image =
-            Image { name: None, disks, spec: machine.spec, tag: Some(tag.clone()), asks: self.options.settle_after };
+            Image { name: None, disks, tag: Some(tag.clone()), asks: self.options.settle_after };
         state.images.insert(id.as_str().to_owned(), image);
         Ok(id)
     }
