@@ -8,11 +8,11 @@ use std::{
 
 use jiff::Timestamp;
 use novacron_provider::{
-    Capability, Identity, Provider, ProviderDefinition, ProviderExt, Registry,
+    Capability, Identity, ListFilter, Page, PageToken, Provider, ProviderDefinition, ProviderExt, Registry,
     retry::{Retry, RetryPolicy},
     Wrapped,
 };
-use novacron_types::{ProviderKind, ProviderName};
+use novacron_types::{Instance, ProviderKind, ProviderName};
 use serde::{Deserialize, Serialize};
 
 use crate::{ControlError, ErrorClass};
@@ -51,8 +51,16 @@ pub struct ProviderHealth {
 pub(crate) struct Entry {
     pub provider: Arc<dyn Provider>,
     pub definition: ProviderDefinition,
-    discovered: Mutex<Option<u64>>,
+    discovery: Mutex<Discovery>,
     health: tokio::sync::Mutex<Option<(Instant, ProviderHealth)>>,
+}
+
+#[derive(Default)]
+struct Discovery {
+    /// Machines seen by the last whole one.
+    last: Option<u64>,
+    /// The page that is next, and how many came before it.
+    under_way: Option<(PageToken, u64)>,
 }
 
 /// All of them.
@@ -68,7 +76,7 @@ impl Directory {
             let provider = registry.build(definition.clone()).await?;
             let provider: Arc<dyn Provider> = Arc::new(Wrapped::new(provider, Retry::new(RetryPolicy::default())));
             let name = definition.name.clone();
-            let entry = Entry { provider, definition, discovered: Mutex::default(), health: tokio::sync::Mutex::default() };
+            let entry = Entry { provider, definition, discovery: Mutex::default(), health: tokio::sync::Mutex::default() };
             if entries.insert(name.clone(), entry).is_some() {
                 return Err(ControlError::invalid("duplicate_provider", format!("two providers are named `{name}`"))
                     .advice("Give each provider its own name."));
@@ -113,12 +121,6 @@ impl Directory {
         ControlError::not_found("unknown_provider", format!("no provider is named `{reference}`")).advice(advice)
     }
 
-    pub(crate) fn note_discovered(&self, name: &ProviderName, count: u64) {
-        if let Some(entry) = self.entries.get(name) {
-            *entry.discovered.lock().unwrap_or_else(PoisonError::into_inner) = Some(count);
-        }
-    }
-
     /// Asks all providers at once how they are, at most every ten seconds.
     pub(crate) async fn health(&self) -> HashMap<ProviderName, ProviderHealth> {
         let checks = self.entries.iter().map(|(name, entry)| async move { (name.clone(), entry.health().await) });
@@ -127,9 +129,25 @@ impl Directory {
 }
 
 impl Entry {
+    /// Counts what an unfiltered discovery finds, page by page.
+    pub(crate) fn note_page(&self, filter: &ListFilter, page: Option<&PageToken>, found: &Page<Instance>) {
+        if !filter.filters.is_empty() {
+            return;
+        }
+        let mut discovery = self.discovery.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = if page.is_none() { Some(0) } else { discovery.under_way.take_if(|(token, _)| Some(&*token) == page).map(|(_, count)| count) };
+        // A page that does not follow the last one seen belongs to another listing.
+        let Some(before) = before else { return };
+        let count = before + found.items.len() as u64;
+        match &found.next {
+            Some(next) => discovery.under_way = Some((next.clone(), count)),
+            None => discovery.last = Some(count),
+        }
+    }
+
     pub(crate) async fn health(&self) -> ProviderHealth {
         let mut cached = self.health.lock().await;
-        let discovered = *self.discovered.lock().unwrap_or_else(PoisonError::into_inner);
+        let discovered = self.discovery.lock().unwrap_or_else(PoisonError::into_inner).last;
         if let Some((at, health)) = cached.as_ref()
             && at.elapsed() < HEALTH_AGE
         {

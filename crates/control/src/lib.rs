@@ -1,10 +1,29 @@
 //! The control plane. It knows providers by their traits only, and moves no disk byte itself.
 //!
-//! [`Control`] is what the API calls: what it answers at once it answers here, and what takes long it hands to the
-//! operations engine as a workflow ([`import`](workflow), [`export`](workflow)), whose steps call providers and movers.
+//! [`Control`] is what the API calls: what can be answered at once is answered here, and what takes long is handed to
+//! the operations engine as a workflow, whose steps call providers and movers.
 
+mod control;
 mod directory;
 mod error;
+mod health;
+mod metrics;
+mod migrations;
+mod mover;
+mod options;
+mod request;
+mod view;
+mod vms;
+mod workflow;
 
-pub use directory::{Directory, ProviderHealth, ProviderSummary};
+pub use control::{Caller, Control, ControlSettings};
+pub use directory::{ProviderHealth, ProviderSummary};
 pub use error::{ControlError, ErrorClass};
+pub use health::HealthReport;
+pub use migrations::{MigrationPage, MigrationQuery};
+pub use mover::{DiskJob, DiskMover, DiskResult};
+pub use novacron_operations::{EngineConfig, Event};
+pub use request::MigrationPlan;
+pub use vms::{VmPage, VmQuery};
+
+pub(crate) use directory::Directory;

@@ -9,6 +9,7 @@ mod migration;
 mod money;
 mod options;
 mod problem;
+mod role;
 mod size;
 mod spec;
 mod vm;
@@ -23,6 +24,7 @@ pub use migration::{
 pub use money::{Money, ParseMoneyError};
 pub use options::{Compression, ExportOptions, ImportOptions, MigrationType, NetworkMode, TransferOptions};
 pub use problem::Problem;
+pub use role::Role;
 pub use size::{ByteSize, GIB, KIB, MIB, ParseSizeError};
 pub use spec::{Architecture, DiskSpec, Firmware, NetworkSpec, Spot, VmSpec};
 pub use vm::{ProviderKind, UnknownKind, VmRecord};

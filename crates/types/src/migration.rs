@@ -243,5 +243,8 @@ pub struct Migration {
     pub target_checksum: Option<ContentRoot>,
     pub proof: Option<MigrationProof>,
     pub error: Option<OperationFault>,
+    /// What it waits for, while it is held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_reason: Option<String>,
     pub cancel_requested: bool,
 }

@@ -116,7 +116,8 @@ impl TransferOptions {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct ImportOptions {
-    pub migration_type: MigrationType,
+    /// Default: `cold` where the source is terminated, else `snapshot`.
+    pub migration_type: Option<MigrationType>,
     /// Terminate the instance once the target is verified and the grace period has passed.
     pub terminate_source: bool,
     pub network_mode: NetworkMode,
@@ -135,6 +136,8 @@ pub struct ImportOptions {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct ExportOptions {
+    /// Default: `cold` where the source is deleted, else `snapshot`.
+    pub migration_type: Option<MigrationType>,
     pub instance_type: Option<String>,
     /// Delete the VM at its source once the target is verified and the grace period has passed.
     pub delete_source: bool,

@@ -1,0 +1,197 @@
+//! From a request to the parameters of a move: everything that can be refused before any work is, here.
+
+use std::time::Duration;
+
+use novacron_operations::{IdempotencyKey, Options, Submission};
+use novacron_provider::Provider;
+use novacron_types::{
+    ByteSize, DiskSpec, ExportOptions, ExportRequest, ImportOptions, ImportRequest, Instance, InstanceState, MigrationType,
+    NetworkMode, NetworkSpec, TransferOptions,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    Caller, Control, ControlError, options,
+    directory::Entry,
+    workflow::{BANDWIDTH_LIMIT, MoveParams, MoveState, StartPolicy},
+};
+
+/// A move, checked and ready to be submitted.
+pub(crate) struct Prepared {
+    pub params: MoveParams,
+    pub source: Instance,
+    pub options: Options,
+    pub bandwidth_limit: Option<ByteSize>,
+}
+
+pub(crate) async fn import(control: &Control, provider: &str, request: &ImportRequest) -> Result<Prepared, ControlError> {
+    let options: ImportOptions = options::read(&request.options, &options::IMPORT)?;
+    let source = control.directory().find(provider)?;
+    let target = control.target(request.target.as_deref())?;
+    let instance = check_pair(source, target, &request.instance_id).await?;
+    let vm_id = control.record_of(&source.definition.name, &request.instance_id).await?.map(|record| record.vm_id);
+    let params = MoveParams {
+        source: source.definition.name.clone(),
+        target: target.definition.name.clone(),
+        instance: request.instance_id.clone(),
+        vm_id,
+        name: checked_name(request.name.as_deref())?,
+        migration_type: migration_type(options.migration_type, options.terminate_source)?,
+        start: start_policy(options.start, StartPolicy::AsSource),
+        delete_source: options.terminate_source,
+        grace_seconds: control.grace().as_secs(),
+        instance_type: None,
+        disk: DiskSpec::default(),
+        network: network(options.network_mode),
+        ebs_optimized: options.ebs_optimized,
+        transfer: options::transfer(&options.transfer, control.defaults())?,
+    };
+    finish(params, instance, options.timeout, options.retry_on_failure)
+}
+
+pub(crate) async fn export(control: &Control, provider: &str, request: &ExportRequest) -> Result<Prepared, ControlError> {
+    let options: ExportOptions = options::read(&request.options, &options::EXPORT)?;
+    let target = control.directory().find(provider)?;
+    let (source, instance_id, vm_id) = control.locate(&request.vm_id).await?;
+    let instance = check_pair(source, target, &instance_id).await?;
+    let params = MoveParams {
+        source: source.definition.name.clone(),
+        target: target.definition.name.clone(),
+        instance: instance_id,
+        vm_id,
+        name: checked_name(request.name.as_deref())?,
+        migration_type: migration_type(options.migration_type, options.delete_source)?,
+        start: start_policy(options.start, StartPolicy::Start),
+        delete_source: options.delete_source,
+        grace_seconds: control.grace().as_secs(),
+        instance_type: options.instance_type,
+        disk: DiskSpec { disk_type: options.ebs_volume_type, iops: options.ebs_iops, ..DiskSpec::default() },
+        network: network(options.network_mode),
+        ebs_optimized: options.ebs_optimized,
+        transfer: options::transfer(&options.transfer, control.defaults())?,
+    };
+    finish(params, instance, options.timeout, options.retry_on_failure)
+}
+
+/// The source exists and can be read, the target can be written to.
+async fn check_pair(
+    source: &Entry,
+    target: &Entry,
+    instance: &novacron_types::InstanceId,
+) -> Result<Instance, ControlError> {
+    let lacks = |entry: &Entry, what: &str| {
+        ControlError::invalid("no_such_capability", format!("provider {} can't {what}", entry.definition.name))
+            .advice("`novacron provider list` shows what each provider can do.")
+    };
+    if source.provider.disk_source().is_none() {
+        return Err(lacks(source, "be read from"));
+    }
+    if target.provider.disk_sink().is_none() {
+        return Err(lacks(target, "be written to"));
+    }
+    if source.definition.name == target.definition.name {
+        return Err(ControlError::invalid("same_provider", "source and target are the same provider"));
+    }
+    let instance = source.provider.get(instance).await?;
+    if matches!(instance.state, InstanceState::Terminated | InstanceState::Failed) {
+        let message = format!("{} is {}", instance.instance_id, instance.state);
+        return Err(ControlError::new(crate::ErrorClass::Conflict, "wrong_state", message)
+            .advice("Only a machine that is running or stopped can be moved."));
+    }
+    Ok(instance)
+}
+
+fn finish(
+    params: MoveParams,
+    source: Instance,
+    timeout: Option<u64>,
+    retry_on_failure: Option<bool>,
+) -> Result<Prepared, ControlError> {
+    options::check_timeout(timeout)?;
+    let options =
+        Options { timeout: timeout.map(Duration::from_secs), retry_on_failure: retry_on_failure.unwrap_or(true) };
+    Ok(Prepared { bandwidth_limit: params.transfer.bandwidth_limit, params, source, options })
+}
+
+/// What a running source writes after its snapshot would be lost with it, so a source that is deleted is stopped first.
+fn migration_type(asked: Option<MigrationType>, deletes_source: bool) -> Result<MigrationType, ControlError> {
+    match (asked, deletes_source) {
+        (Some(MigrationType::Snapshot), true) => Err(ControlError::invalid(
+            "would_lose_writes",
+            "`migration_type: snapshot` leaves the source running, and what it writes after the snapshot would be deleted with it",
+        )
+        .advice("Use `migration_type: cold`, or keep the source.")),
+        (None, true) => Ok(MigrationType::Cold),
+        (asked, _) => Ok(asked.unwrap_or_default()),
+    }
+}
+
+fn start_policy(asked: Option<bool>, otherwise: StartPolicy) -> StartPolicy {
+    match asked {
+        Some(true) => StartPolicy::Start,
+        Some(false) => StartPolicy::LeaveStopped,
+        None => otherwise,
+    }
+}
+
+fn network(mode: NetworkMode) -> NetworkSpec {
+    match mode {
+        NetworkMode::Vpc | NetworkMode::Default => NetworkSpec::default(),
+        NetworkMode::Public => NetworkSpec { public_ip: Some(true), ..NetworkSpec::default() },
+    }
+}
+
+fn checked_name(name: Option<&str>) -> Result<Option<String>, ControlError> {
+    let Some(name) = name else { return Ok(None) };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.len() > 128 || !name.chars().all(plain) || name.starts_with(['.', '-']) {
+        return Err(ControlError::invalid("invalid_name", format!("{name:?} can't be a VM's name"))
+            .advice("Use up to 128 letters, digits, hyphens, underscores and dots, and start with a letter or a digit."));
+    }
+    Ok(Some(name.to_owned()))
+}
+
+impl Prepared {
+    /// Two moves of one machine at once are refused by the first key, two makings of one record by the second.
+    pub fn submission(self, caller: &Caller, request: &impl Serialize) -> Result<Submission<MoveState>, ControlError> {
+        let params = self.params;
+        let mut exclusive = vec![format!("instance {}/{}", params.source, params.instance)];
+        exclusive.extend(params.vm_id.as_ref().map(|vm_id| format!("VM {vm_id}")));
+        let mut submission = Submission::new(params.instance.to_string(), MoveState::new(params));
+        submission.exclusive = exclusive;
+        submission.options = self.options;
+        submission.idempotency = caller.idempotency_key.as_ref().map(|key| idempotency(key, caller, request)).transpose()?;
+        if let Some(limit) = self.bandwidth_limit {
+            submission.controls = Map::from_iter([(BANDWIDTH_LIMIT.to_owned(), Value::from(limit.0))]);
+        }
+        Ok(submission)
+    }
+}
+
+fn idempotency(key: &str, caller: &Caller, request: &impl Serialize) -> Result<IdempotencyKey, ControlError> {
+    if key.is_empty() || key.len() > 255 {
+        return Err(ControlError::invalid("invalid_idempotency_key", "an idempotency key has 1 to 255 bytes"));
+    }
+    let body = serde_json::to_vec(request).map_err(|error| ControlError::invalid("invalid", error.to_string()))?;
+    // A key is its caller's own: another caller's request under the same key is another request.
+    Ok(IdempotencyKey { key: format!("{}/{key}", caller.actor), digest: blake3::hash(&body).to_hex().to_string() })
+}
+
+/// What an import or export would do: the answer to a dry run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MigrationPlan {
+    pub source: novacron_types::ProviderName,
+    pub destination: novacron_types::ProviderName,
+    pub instance: Instance,
+    pub name: String,
+    /// Size of all disks, where the provider says it.
+    pub disk_bytes: Option<u64>,
+    pub steps: Vec<String>,
+    pub transfer: TransferOptions,
+    pub starts_at_target: bool,
+    pub stops_source: bool,
+    pub deletes_source: bool,
+    /// What a person should know before saying yes.
+    pub notes: Vec<String>,
+}

@@ -1,0 +1,64 @@
+//! Moving a machine between two providers, as a durable sequence of steps.
+//!
+//! An import and an export are the same work seen from the two ends, so both are built of the same steps over the
+//! same [`MoveState`]:
+//!
+//! ```text
+//! inspect → [stop_source] → snapshot → create_disks → transfer → seal_disks → create_vm → record → clean_up
+//!                                                                     → [grace → delete_source]
+//! ```
+//!
+//! Until `delete_source` every step can be undone: what it made carries the operation's id as a tag, and undoing
+//! sweeps whatever carries it. The source is only ever stopped (and started again) before that.
+
+mod state;
+mod steps;
+
+use std::sync::Arc;
+
+use novacron_operations::{Step, Workflow};
+use novacron_store::Store;
+use serde_json::Value;
+
+pub(crate) use state::{MoveParams, MoveState, MoveSummary, StartPolicy};
+pub(crate) use steps::BANDWIDTH_LIMIT;
+
+use crate::{Directory, DiskMover};
+
+/// What steps work with.
+#[derive(Clone)]
+pub(crate) struct Tools {
+    pub directory: Arc<Directory>,
+    pub store: Store,
+    pub mover: Arc<dyn DiskMover>,
+}
+
+pub(crate) struct Import(pub Tools);
+pub(crate) struct Export(pub Tools);
+
+impl Workflow for Import {
+    type State = MoveState;
+    const KIND: &'static str = "import";
+    fn steps(&self, state: &MoveState) -> Vec<Box<dyn Step<MoveState>>> {
+        steps::all(&self.0, &state.params)
+    }
+    fn summary(&self, state: &MoveState) -> Option<Value> {
+        serde_json::to_value(MoveSummary::of(state)).ok()
+    }
+}
+
+impl Workflow for Export {
+    type State = MoveState;
+    const KIND: &'static str = "export";
+    fn steps(&self, state: &MoveState) -> Vec<Box<dyn Step<MoveState>>> {
+        steps::all(&self.0, &state.params)
+    }
+    fn summary(&self, state: &MoveState) -> Option<Value> {
+        serde_json::to_value(MoveSummary::of(state)).ok()
+    }
+}
+
+/// The names of the steps that these parameters lead to, for showing a plan.
+pub(crate) fn step_names(tools: &Tools, params: &MoveParams) -> Vec<String> {
+    steps::all(tools, params).iter().map(|step| step.name().to_owned()).collect()
+}

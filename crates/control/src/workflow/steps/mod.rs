@@ -1,0 +1,90 @@
+//! The steps of a move, one file each.
+
+mod clean_up;
+mod create_disks;
+mod create_vm;
+mod delete_source;
+mod inspect;
+mod record;
+mod seal_disks;
+mod snapshot;
+mod stop_source;
+mod transfer;
+
+pub(crate) use transfer::BANDWIDTH_LIMIT;
+
+use novacron_operations::{OperationId, Step, StepContext, StepError};
+use novacron_provider::{DiskSink, DiskSource, OperationTag, Patience, Provider, SweepScope};
+use novacron_types::{MigrationType, ProviderName};
+
+use super::{MoveParams, MoveState, Tools};
+use crate::{directory::Entry, error::step_error};
+
+pub(super) fn all(tools: &Tools, params: &MoveParams) -> Vec<Box<dyn Step<MoveState>>> {
+    let mut steps: Vec<Box<dyn Step<MoveState>>> = vec![Box::new(inspect::Inspect(tools.clone()))];
+    if params.migration_type == MigrationType::Cold {
+        steps.push(Box::new(stop_source::StopSource(tools.clone())));
+    }
+    steps.push(Box::new(snapshot::Snapshot(tools.clone())));
+    steps.push(Box::new(create_disks::CreateDisks(tools.clone())));
+    steps.push(Box::new(transfer::Transfer(tools.clone())));
+    steps.push(Box::new(seal_disks::SealDisks(tools.clone())));
+    steps.push(Box::new(create_vm::CreateVm(tools.clone())));
+    steps.push(Box::new(record::Record(tools.clone())));
+    steps.push(Box::new(clean_up::CleanUp(tools.clone())));
+    if params.delete_source {
+        steps.push(Box::new(delete_source::Grace));
+        steps.push(Box::new(delete_source::DeleteSource(tools.clone())));
+    }
+    steps
+}
+
+/// For a cloud to make a snapshot, a disk or a machine.
+const PATIENCE: Patience = Patience {
+    first: std::time::Duration::from_millis(200),
+    most: std::time::Duration::from_secs(10),
+    limit: std::time::Duration::from_secs(6 * 3600),
+};
+
+fn tag(cx: &StepContext) -> OperationTag {
+    OperationTag(cx.operation_id().clone())
+}
+
+fn ledger_key(operation: &OperationId, index: usize) -> String {
+    format!("{operation}-{index}")
+}
+
+impl Tools {
+    fn entry(&self, name: &ProviderName) -> Result<&Entry, StepError> {
+        self.directory.find(name.as_str()).map_err(|error| {
+            StepError::permanent(error.code, format!("{}: it was configured when this began", error.message))
+                .advice("Put the provider back into the configuration, then retry this operation.")
+        })
+    }
+
+    fn provider(&self, name: &ProviderName) -> Result<&dyn Provider, StepError> {
+        Ok(self.entry(name)?.provider.as_ref())
+    }
+
+    fn source(&self, name: &ProviderName) -> Result<&dyn DiskSource, StepError> {
+        self.provider(name)?.disk_source().ok_or_else(|| lacks(name, "read disks"))
+    }
+
+    fn sink(&self, name: &ProviderName) -> Result<&dyn DiskSink, StepError> {
+        self.provider(name)?.disk_sink().ok_or_else(|| lacks(name, "write disks"))
+    }
+
+    /// Removes everything that this operation made at a provider.
+    async fn sweep(&self, cx: &StepContext, name: &ProviderName, scope: SweepScope) -> Result<(), StepError> {
+        let removed = self.provider(name)?.sweep(&tag(cx), scope).await.map_err(step_error)?;
+        if !removed.is_empty() {
+            cx.log(format!("removed at {name}: {}", removed.join(", ")));
+        }
+        Ok(())
+    }
+}
+
+fn lacks(name: &ProviderName, what: &str) -> StepError {
+    StepError::permanent("no_such_capability", format!("provider {name} can't {what}"))
+        .advice("Choose another provider; `novacron provider list` shows what each can do.")
+}
