@@ -65,6 +65,8 @@ pub struct RunState {
     pub committed: bool,
     /// A person said continue, and the held step has not run since.
     pub continued: bool,
+    /// The reason last held for in this step.
+    pub held_for: Option<String>,
     /// Retries used, a budget each.
     pub forward_retries: u32,
     pub committed_retries: u32,

@@ -1,0 +1,131 @@
+//! Stays beside a running step: keeps the lease, stores progress, and notices when the step must stop.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures::FutureExt as _;
+use novacron_types::OperationId;
+use serde_json::Value;
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::Inner;
+use crate::{Operation, StepError, StoreError, context::Live};
+
+/// Why a step was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The operation is another's, or may be by now: not one more write.
+    Stale,
+    /// What is stored says what to do next (a cancel, a deadline).
+    Replan,
+    Shutdown,
+}
+
+pub(super) struct Attendant {
+    pub(super) inner: Arc<Inner>,
+    pub(super) id: OperationId,
+    pub(super) generation: u64,
+    pub(super) live: Arc<Live>,
+    pub(super) controls: watch::Sender<Value>,
+    /// When the last renewal that succeeded was sent.
+    pub(super) renewed: Instant,
+}
+
+impl Attendant {
+    /// Runs `work` until it ends or has to stop; then it is dropped, and `token` cancelled.
+    /// A panic in it is an error of its own.
+    pub(super) async fn attend<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, StepError>>,
+        token: CancellationToken,
+        undoing: bool,
+    ) -> Result<Result<T, StepError>, Stop> {
+        let _cancelled_at_the_end = token.drop_guard();
+        let work = AssertUnwindSafe(work).catch_unwind();
+        tokio::select! {
+            biased;
+            result = work => Ok(result.unwrap_or_else(|panic| Err(panicked(&*panic)))),
+            stop = self.watch_over(undoing) => Err(stop),
+        }
+    }
+
+    async fn watch_over(&mut self, undoing: bool) -> Stop {
+        let config = self.inner.config.clone();
+        let tick = config.persist.min(config.poll).min(config.lease / 3).max(Duration::from_millis(1));
+        let live = self.live.clone();
+        loop {
+            tokio::select! {
+                () = self.inner.shutdown.cancelled() => return Stop::Shutdown,
+                () = live.signal.notified() => {}
+                () = self.inner.clock.sleep(tick) => {}
+            }
+            if live.is_stale() || self.keep_lease().await == Err(Stop::Stale) {
+                return Stop::Stale;
+            }
+            let now = self.inner.clock.now();
+            let unsaved = live.take_unsaved();
+            let store = &self.inner.store;
+            let stored = match unsaved.is_empty() {
+                true => store.get(&self.id).await.and_then(|op| op.ok_or(StoreError::StaleOwner)),
+                false => store.apply(&self.id, self.generation, unsaved.clone(), now).await,
+            };
+            match stored {
+                Ok(operation) if operation.check_owner(self.generation).is_err() => return Stop::Stale,
+                Ok(operation) => {
+                    live.stored(&operation.record);
+                    self.controls.send_if_modified(|controls| {
+                        let changed = *controls != operation.record.controls;
+                        controls.clone_from(&operation.record.controls);
+                        changed
+                    });
+                    if !undoing && must_stop(&operation, now) {
+                        return Stop::Replan;
+                    }
+                }
+                Err(StoreError::StaleOwner | StoreError::NotFound(_)) => return Stop::Stale,
+                // It is stored with the next tick; the lease sets the limit to this.
+                Err(error) => {
+                    tracing::debug!(operation = %self.id, %error, "progress was not stored");
+                    live.put_back(unsaved);
+                }
+            }
+        }
+    }
+
+    /// Renews the lease when a third of it is gone.
+    pub(super) async fn keep_lease(&mut self) -> Result<(), Stop> {
+        let lease = self.inner.config.lease;
+        if self.renewed.elapsed() < lease / 3 {
+            return Ok(());
+        }
+        let sent = Instant::now();
+        let renewal = self.inner.store.renew(&self.id, self.generation, lease, self.inner.clock.now());
+        match timeout(lease / 3, renewal).await {
+            Ok(Ok(())) => self.renewed = sent,
+            Ok(Err(StoreError::StaleOwner | StoreError::NotFound(_))) => return Err(Stop::Stale),
+            Ok(Err(error)) => tracing::warn!(operation = %self.id, %error, "the lease was not renewed"),
+            Err(_) => tracing::warn!(operation = %self.id, "the lease was not renewed: no answer"),
+        }
+        if self.lease_is_over() { Err(Stop::Stale) } else { Ok(()) }
+    }
+
+    /// Whether another may own the operation by now, for all we know.
+    pub(super) fn lease_is_over(&self) -> bool {
+        self.renewed.elapsed() >= self.inner.config.lease
+    }
+}
+
+fn must_stop(operation: &Operation, now: jiff::Timestamp) -> bool {
+    let late = operation.run.deadline.is_some_and(|deadline| deadline <= now);
+    !operation.run.committed && (late || operation.record.cancel_requested.is_some())
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> StepError {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    StepError::permanent("internal", format!("the program failed in this step: {text}"))
+        .advice("this is a bug: please report it with the log")
+}

@@ -1,0 +1,76 @@
+//! Claims operations and starts a task for each, up to the limit.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::Semaphore, task::JoinSet};
+
+use super::{Inner, run::run};
+use crate::{Backoff, Claim, Claimed, clock::until};
+
+const TROUBLE: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(10) };
+
+/// Ends when the engine shuts down and all that ran has given its operation back. Dropping it drops all that runs.
+pub(super) async fn dispatch(inner: Arc<Inner>) {
+    let config = &inner.config;
+    let claim = Claim {
+        owner: config.owner.clone(),
+        ttl: config.lease,
+        kinds: inner.workflows.keys().map(|kind| (*kind).to_owned()).collect(),
+    };
+    let slots = Arc::new(Semaphore::new(config.concurrency.max(1)));
+    let mut tasks = JoinSet::new();
+    let mut trouble = 0;
+    let mut inherit = config.sole_owner;
+    let _alive = inner.tasks.token();
+    while !inner.shutdown.is_cancelled() {
+        while tasks.try_join_next().is_some() {}
+        let slot = tokio::select! {
+            () = inner.shutdown.cancelled() => break,
+            slot = slots.clone().acquire_owned() => slot,
+        };
+        // The semaphore is never closed.
+        let Ok(slot) = slot else { break };
+        let claimed = match inherit {
+            true => match inner.store.release_owner(&claim.owner, inner.clock.now()).await {
+                Ok(count) => {
+                    inherit = false;
+                    if count > 0 {
+                        tracing::info!(count, "taking up what was interrupted");
+                    }
+                    inner.store.claim(&claim, inner.clock.now()).await
+                }
+                Err(error) => Err(error),
+            },
+            // Not raced against the shutdown: a claim that was dropped may have been made.
+            false => inner.store.claim(&claim, inner.clock.now()).await,
+        };
+        let wait = match claimed {
+            Ok(Claimed::Operation(operation)) => {
+                trouble = 0;
+                let work = run(inner.clone(), *operation);
+                tasks.spawn(inner.tasks.track_future(async move {
+                    work.await;
+                    drop(slot);
+                }));
+                continue;
+            }
+            Ok(Claimed::Nothing { next_due }) => {
+                trouble = 0;
+                let due = next_due.map(|due| until(inner.clock.now(), due));
+                due.map_or(config.poll, |due| due.min(config.poll)).max(Duration::from_millis(1))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no operation could be claimed; trying again");
+                trouble += 1;
+                TROUBLE.delay(trouble - 1, None, inner.random.unit())
+            }
+        };
+        drop(slot);
+        tokio::select! {
+            () = inner.shutdown.cancelled() => break,
+            () = inner.work.notified() => {}
+            () = inner.clock.sleep(wait) => {}
+        }
+    }
+    while tasks.join_next().await.is_some() {}
+}

@@ -1,0 +1,474 @@
+//! Every way in which an operation's row may change: pure, and shared by all stores.
+
+use jiff::Timestamp;
+use novacron_types::{Checkpoint, OperationFault, Status, TransferStats};
+use serde_json::Value;
+
+use crate::{
+    CancelRequest, Claim, Cursor, Event, Hold, Lease, NewOperation, Operation, OperationRecord, RunState,
+    StoreError, UnwindCause, clock::later,
+};
+
+/// Log messages kept of one operation, and the longest one.
+const MAX_LOG: u32 = 2_000;
+const MAX_MESSAGE: usize = 4_096;
+
+/// What an owner writes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// `commits`: the step can't be undone, so there is no way back from here.
+    StepStarted {
+        index: usize,
+        phase: String,
+        status: Status,
+        commits: bool,
+    },
+    /// In mid-step.
+    Saved {
+        state: Value,
+    },
+    StepFinished {
+        index: usize,
+        state: Value,
+        progress: f64,
+        summary: Option<Value>,
+    },
+    Progress {
+        progress: f64,
+        transfer: TransferStats,
+    },
+    Log {
+        message: String,
+    },
+    /// The step waits; gives the operation back.
+    Held {
+        state: Value,
+        reason: String,
+        resume_at: Option<Timestamp>,
+    },
+    /// The step or undo failed and is tried again at `until`; gives the operation back.
+    Waiting {
+        state: Option<Value>,
+        fault: OperationFault,
+        until: Timestamp,
+        budget: Budget,
+    },
+    Unwinding {
+        cause: UnwindCause,
+        fault: Option<OperationFault>,
+        state: Option<Value>,
+    },
+    UndoStarted {
+        phase: String,
+    },
+    UndoFinished {
+        index: usize,
+        phase: String,
+        state: Value,
+    },
+    Ended {
+        status: Status,
+        fault: Option<OperationFault>,
+        summary: Option<Value>,
+    },
+    /// Gives the operation back, for anyone to carry on at once.
+    Released,
+}
+
+/// Which retries a failure is counted against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Budget {
+    Forward,
+    Committed,
+    Undo,
+}
+
+/// What a person asks.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    Cancel {
+        by: String,
+    },
+    /// Run the held step again now.
+    Continue {
+        by: String,
+    },
+    /// Merge these keys into the controls; null removes one.
+    Controls {
+        patch: serde_json::Map<String, Value>,
+        by: String,
+    },
+    /// Take a failed operation up again where it stopped, with fresh budgets.
+    Retry {
+        by: String,
+    },
+}
+
+impl Operation {
+    /// The row of a new operation, and its first events.
+    pub fn create(new: NewOperation, now: Timestamp) -> (Self, Vec<Event>) {
+        let record = OperationRecord {
+            id: new.id,
+            kind: new.kind,
+            subject: new.subject,
+            status: Status::Pending,
+            phase: String::new(),
+            progress: 0.0,
+            error: None,
+            hold: None,
+            checkpoints: Vec::new(),
+            transfer: TransferStats::default(),
+            created_at: now,
+            started_at: None,
+            ended_at: None,
+            updated_at: now,
+            owner: None,
+            generation: 0,
+            attempt: 0,
+            cancel_requested: None,
+            controls: new.controls,
+            summary: new.summary,
+        };
+        let run = RunState {
+            params: new.state.clone(),
+            state: new.state,
+            steps: new.steps,
+            cursor: Cursor::default(),
+            unwinding: None,
+            committed: false,
+            continued: false,
+            held_for: None,
+            forward_retries: 0,
+            committed_retries: 0,
+            undo_retries: 0,
+            deaths: 0,
+            options: new.options,
+            deadline: None,
+            exclusive: new.exclusive,
+            runnable_at: Some(now),
+            last_event: 0,
+            logged: 0,
+        };
+        let mut operation = Self { record, run, lease: Lease::default() };
+        let created = operation.event(now, "created", None, String::new());
+        (operation, vec![created])
+    }
+
+    /// Whether a claim at `now` may take it.
+    pub fn is_claimable(&self, now: Timestamp) -> bool {
+        self.due().is_some_and(|due| due <= now)
+    }
+
+    /// When a claim may take it, if nothing changes before.
+    pub fn due(&self) -> Option<Timestamp> {
+        let runnable = self.run.runnable_at?;
+        Some(self.lease.until.filter(|_| self.lease.owner.is_some()).map_or(runnable, |until| until.max(runnable)))
+    }
+
+    /// Hands it to an owner under a new generation.
+    pub fn claimed(&mut self, claim: &Claim, now: Timestamp) -> Vec<Event> {
+        let before = self.lease.owner.take();
+        self.lease = Lease {
+            owner: Some(claim.owner.clone()),
+            generation: self.lease.generation + 1,
+            until: Some(later(now, claim.ttl)),
+        };
+        self.mirror_lease();
+        let Some(dead) = before else { return Vec::new() };
+        self.run.deaths += 1;
+        vec![self.event(now, "taken_over", None, format!("by {} from {dead}", claim.owner))]
+    }
+
+    /// [`StoreError::StaleOwner`] unless that generation holds the operation.
+    pub fn check_owner(&self, generation: u64) -> Result<(), StoreError> {
+        let held = self.lease.owner.is_some() && self.lease.generation == generation;
+        if held { Ok(()) } else { Err(StoreError::StaleOwner) }
+    }
+
+    /// Ends the lease of an owner that is dead.
+    pub fn owner_died(&mut self, now: Timestamp) -> Vec<Event> {
+        let Some(owner) = self.lease.owner.clone() else { return Vec::new() };
+        self.run.deaths += 1;
+        self.give_back(Some(now));
+        vec![self.event(now, "owner_died", None, owner)]
+    }
+
+    /// Applies what the owner of `generation` writes. On an error the row is in no defined state: drop it.
+    pub fn apply(
+        &mut self,
+        generation: u64,
+        changes: Vec<Change>,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, StoreError> {
+        self.check_owner(generation)?;
+        let mut events = Vec::new();
+        for change in changes {
+            events.extend(self.change(change, now)?);
+        }
+        self.record.updated_at = now;
+        Ok(events)
+    }
+
+    fn change(&mut self, change: Change, now: Timestamp) -> Result<Option<Event>, StoreError> {
+        let step = self.record.phase.clone();
+        Ok(match change {
+            Change::StepStarted { index, phase, status, commits } => {
+                self.step_started(index, phase, status, commits, now)?
+            }
+            Change::Saved { state } => {
+                self.run.state = state;
+                None
+            }
+            Change::StepFinished { index, state, progress, summary } => {
+                self.run.cursor = Cursor { next: index + 1, started: false };
+                self.run.state = state;
+                self.run.deaths = 0;
+                self.run.continued = false;
+                self.run.held_for = None;
+                let record = &mut self.record;
+                record.error = None;
+                record.progress = progress;
+                record.summary = summary;
+                record.checkpoints.push(Checkpoint {
+                    phase: step.clone(),
+                    progress,
+                    reversible: !self.run.committed,
+                    at: now,
+                });
+                Some(self.event(now, "step_finished", Some(step), String::new()))
+            }
+            Change::Progress { progress, transfer } => {
+                self.record.progress = progress;
+                self.record.transfer = transfer;
+                None
+            }
+            Change::Log { message } => self.logged(step, message, now),
+            Change::Held { state, reason, resume_at } => self.held(step, state, reason, resume_at, now),
+            Change::Waiting { state, fault, until, budget } => {
+                let (used, deadline) = match budget {
+                    Budget::Forward => (&mut self.run.forward_retries, self.run.deadline),
+                    Budget::Committed => (&mut self.run.committed_retries, None),
+                    Budget::Undo => (&mut self.run.undo_retries, None),
+                };
+                *used += 1;
+                let retry = *used;
+                self.run.state = state.unwrap_or_else(|| self.run.state.take());
+                self.record.error = Some(fault.clone());
+                let until = deadline.map_or(until, |deadline| until.min(deadline));
+                self.give_back(Some(if self.to_be_cancelled() { now } else { until }));
+                let message = format!("{}; retry {retry} at {until}", fault.message);
+                Some(self.event(now, "attempt_failed", Some(step), message))
+            }
+            Change::Unwinding { cause, fault, state } => {
+                if self.run.committed {
+                    return Err(StoreError::PastPointOfNoReturn { id: self.record.id.clone(), phase: step });
+                }
+                self.run.unwinding = Some(cause);
+                self.run.state = state.unwrap_or_else(|| self.run.state.take());
+                self.run.deaths = 0;
+                self.record.attempt = 0;
+                self.record.hold = None;
+                self.record.status = Status::RollingBack;
+                let message = fault.as_ref().map(|fault| fault.message.clone()).unwrap_or_default();
+                self.record.error = fault.or(self.record.error.take());
+                Some(self.event(now, "rolling_back", Some(step), message))
+            }
+            Change::UndoStarted { phase } => {
+                self.record.phase.clone_from(&phase);
+                self.record.attempt += 1;
+                self.record.status = Status::RollingBack;
+                Some(self.event(now, "undo_started", Some(phase), String::new()))
+            }
+            Change::UndoFinished { index, phase, state } => {
+                self.run.cursor = Cursor { next: index, started: false };
+                self.run.state = state;
+                self.run.deaths = 0;
+                self.record.attempt = 0;
+                Some(self.event(now, "undo_finished", Some(phase), String::new()))
+            }
+            Change::Ended { status, fault, summary } => {
+                self.end(status, now);
+                self.record.error = fault.or(self.record.error.take());
+                self.record.summary = summary.or(self.record.summary.take());
+                Some(self.event(now, status.as_str(), None, String::new()))
+            }
+            Change::Released => {
+                self.give_back(Some(now));
+                Some(self.event(now, "released", None, String::new()))
+            }
+        })
+    }
+
+    fn step_started(
+        &mut self,
+        index: usize,
+        phase: String,
+        status: Status,
+        commits: bool,
+        now: Timestamp,
+    ) -> Result<Option<Event>, StoreError> {
+        if self.record.cancel_requested.is_some() && !self.run.committed {
+            return Err(StoreError::CancelRequested);
+        }
+        let again = self.run.cursor == Cursor { next: index, started: true };
+        self.run.cursor = Cursor { next: index, started: true };
+        self.run.committed |= commits;
+        let record = &mut self.record;
+        record.attempt = if again { record.attempt + 1 } else { 1 };
+        record.phase.clone_from(&phase);
+        record.status = status;
+        // A held step is looked at again and again: that is no news.
+        let quiet = record.hold.take().is_some();
+        if record.started_at.is_none() {
+            record.started_at = Some(now);
+            self.run.deadline = self.run.options.timeout.map(|timeout| later(now, timeout));
+        }
+        let message = if again { format!("attempt {}", self.record.attempt) } else { String::new() };
+        Ok((!quiet).then(|| self.event(now, "step_started", Some(phase), message)))
+    }
+
+    fn held(
+        &mut self,
+        step: String,
+        state: Value,
+        reason: String,
+        resume_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<Event> {
+        self.run.state = state;
+        self.run.continued = false;
+        // It was looked at and is in order: earlier failures and deaths do not count any more.
+        self.run.deaths = 0;
+        self.record.error = None;
+        self.record.status = Status::Held;
+        self.record.hold = Some(Hold { reason: reason.clone(), resume_at, since: now });
+        let deadline = self.run.deadline.filter(|_| !self.run.committed);
+        self.give_back(match (resume_at, deadline) {
+            _ if self.to_be_cancelled() => Some(now),
+            (Some(resume), Some(deadline)) => Some(resume.min(deadline)),
+            (resume, deadline) => resume.or(deadline),
+        });
+        let news = self.run.held_for.as_ref() != Some(&reason);
+        self.run.held_for = Some(reason.clone());
+        news.then(|| self.event(now, "held", Some(step), reason))
+    }
+
+    fn logged(&mut self, step: String, mut message: String, now: Timestamp) -> Option<Event> {
+        self.run.logged = self.run.logged.saturating_add(1);
+        if self.run.logged > MAX_LOG + 1 {
+            return None;
+        }
+        if self.run.logged > MAX_LOG {
+            "later messages are not kept".clone_into(&mut message);
+        }
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+        Some(self.event(now, "log", Some(step), message))
+    }
+
+    /// Applies what a person asks.
+    pub fn request(&mut self, request: Request, now: Timestamp) -> Result<Vec<Event>, StoreError> {
+        let (id, status) = (self.record.id.clone(), self.record.status);
+        let ended = || StoreError::AlreadyEnded { id: id.clone(), status };
+        let event = match request {
+            Request::Cancel { .. } if status.is_terminal() => return Err(ended()),
+            // Being undone or asked for already: nothing to add.
+            Request::Cancel { .. } if self.run.unwinding.is_some() => return Ok(Vec::new()),
+            Request::Cancel { .. } if self.run.committed => {
+                return Err(StoreError::PastPointOfNoReturn { id, phase: self.record.phase.clone() });
+            }
+            Request::Cancel { .. } if self.record.cancel_requested.is_some() => return Ok(Vec::new()),
+            Request::Cancel { by } => {
+                let asked = self.event(now, "cancel_requested", None, by.clone());
+                self.record.cancel_requested = Some(CancelRequest { by, at: now });
+                if self.lease.owner.is_none() && self.run.cursor == Cursor::default() {
+                    // Nothing was begun, so there is nothing to undo.
+                    self.end(Status::Cancelled, now);
+                    return Ok(vec![asked, self.event(now, "cancelled", None, String::new())]);
+                }
+                if self.lease.owner.is_none() {
+                    self.run.runnable_at = Some(now);
+                }
+                asked
+            }
+            Request::Continue { .. } if status != Status::Held => {
+                return Err(StoreError::NotHeld { id, status });
+            }
+            Request::Continue { by } => {
+                self.run.continued = true;
+                self.run.held_for = None;
+                self.run.runnable_at = Some(now);
+                self.event(now, "continued", None, by)
+            }
+            Request::Controls { .. } if status.is_terminal() => return Err(ended()),
+            Request::Controls { patch, by } => {
+                let message = format!("{} by {by}", Value::Object(patch.clone()));
+                merge(&mut self.record.controls, patch);
+                self.event(now, "controls", None, message)
+            }
+            Request::Retry { .. } if status != Status::Failed => {
+                return Err(StoreError::NotFailed { id, status });
+            }
+            Request::Retry { by } => {
+                let run = &mut self.run;
+                (run.forward_retries, run.committed_retries, run.undo_retries, run.deaths) = (0, 0, 0, 0);
+                run.runnable_at = Some(now);
+                self.record.ended_at = None;
+                let undoing = self.run.unwinding.is_some();
+                self.record.status = if undoing { Status::RollingBack } else { Status::Pending };
+                self.event(now, "retried", None, by)
+            }
+        };
+        self.record.updated_at = now;
+        Ok(vec![event])
+    }
+
+    // A cancel that came in while the owner was writing something else must not wait for it.
+    fn to_be_cancelled(&self) -> bool {
+        self.record.cancel_requested.is_some() && !self.run.committed && self.run.unwinding.is_none()
+    }
+
+    fn end(&mut self, status: Status, now: Timestamp) {
+        self.record.status = status;
+        self.record.ended_at = Some(now);
+        self.record.updated_at = now;
+        self.record.hold = None;
+        if status == Status::Completed {
+            self.record.progress = 100.0;
+            self.record.error = None;
+        }
+        self.give_back(None);
+    }
+
+    fn give_back(&mut self, runnable_at: Option<Timestamp>) {
+        self.lease.owner = None;
+        self.lease.until = None;
+        self.run.runnable_at = runnable_at;
+        self.mirror_lease();
+    }
+
+    fn mirror_lease(&mut self) {
+        self.record.owner.clone_from(&self.lease.owner);
+        self.record.generation = self.lease.generation;
+    }
+
+    fn event(&mut self, at: Timestamp, kind: &str, step: Option<String>, message: String) -> Event {
+        self.run.last_event += 1;
+        let step = step.filter(|step| !step.is_empty());
+        let generation = self.lease.generation;
+        Event { seq: self.run.last_event, at, generation, kind: kind.to_owned(), step, message }
+    }
+}
+
+fn merge(controls: &mut Value, patch: serde_json::Map<String, Value>) {
+    if !controls.is_object() {
+        *controls = Value::Object(serde_json::Map::new());
+    }
+    let Some(controls) = controls.as_object_mut() else { return };
+    for (key, value) in patch {
+        if value.is_null() {
+            controls.remove(&key);
+        } else {
+            controls.insert(key, value);
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! What the engine promises beyond the generated tests.
+
+mod common;
+
+use std::{sync::Arc, time::Duration};
+
+use common::{Shared, engine, errand, lock, quick};
+use novacron_operations::*;
+use serde_json::json;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn fresh() -> (Arc<dyn OperationStore>, Shared) {
+    (Arc::new(MemoryStore::new()), Shared::default())
+}
+
+async fn end(engine: &Engine, id: &OperationId) -> OperationRecord {
+    tokio::time::timeout(PATIENCE, engine.wait(id)).await.expect("it hung").unwrap()
+}
+
+async fn reach(engine: &Engine, id: &OperationId, status: Status) -> OperationRecord {
+    let look = async {
+        let mut watch = engine.watch(id).await.unwrap();
+        loop {
+            let record = watch.next().await.expect("it ended").unwrap();
+            if record.status == status {
+                return record;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, look).await.expect("it hung")
+}
+
+fn transient(code: &str) -> StepError {
+    StepError::transient(code, "the other side is busy")
+}
+
+#[tokio::test]
+async fn completes_and_tells_how_it_went() {
+    let (store, world) = fresh();
+    let engine = engine(&store, &world, quick("a"));
+    engine.start();
+    let submitted = engine.submit::<common::ErrandWorkflow>(errand()).await.unwrap();
+    let id = submitted.record.id;
+    assert!(id.as_str().starts_with("errand-i-0123456789abcdef-"), "{id}");
+    let record = end(&engine, &id).await;
+    assert_eq!((record.status, record.progress), (Status::Completed, 100.0));
+    assert_eq!(record.summary, Some(json!({ "copied": 3 })));
+    assert_eq!(record.transfer.bytes_done, 3);
+    let phases: Vec<_> = record.checkpoints.iter().map(|c| c.phase.as_str()).collect();
+    assert_eq!(phases, ["ids", "create", "copy", "start", "tidy"]);
+    assert!(record.checkpoints.is_sorted_by(|a, b| a.progress < b.progress));
+    assert!(record.checkpoints.iter().all(|c| c.reversible));
+    let events = engine.events(&id, 0, 100).await.unwrap();
+    assert!(events.iter().zip(1..).all(|(event, seq)| event.seq == seq));
+    assert!(events.iter().any(|event| event.kind == "log" && event.message == "copied 3"));
+    assert_eq!(events.last().unwrap().kind, "completed");
+    engine.shutdown(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn retries_only_what_may_pass_and_only_when_asked_to() {
+    for (errors, retry, expected, runs) in [
+        (vec![transient("busy"), transient("busy")], true, Status::Completed, 3),
+        (vec![transient("busy")], false, Status::RolledBack, 1),
+        (vec![StepError::permanent("no", "never")], true, Status::RolledBack, 1),
+        (vec![transient("busy"); 20], true, Status::RolledBack, 6),
+    ] {
+        let (store, world) = fresh();
+        lock(&world).failures.insert("copy", errors);
+        let engine = engine(&store, &world, quick("a"));
+        engine.start();
+        let mut wanted = errand();
+        wanted.options.retry_on_failure = retry;
+        let id = engine.submit::<common::ErrandWorkflow>(wanted).await.unwrap().record.id;
+        let record = end(&engine, &id).await;
+        assert_eq!(record.status, expected);
+        assert_eq!(record.error.is_some(), expected == Status::RolledBack);
+        assert_eq!(lock(&world).runs.iter().filter(|name| **name == "copy").count(), runs);
+        if expected == Status::RolledBack {
+            assert_eq!(lock(&world).undos, ["copy", "create", "ids"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_undo_that_keeps_failing_ends_with_a_person_who_can_retry() {
+    let (store, world) = fresh();
+    lock(&world).failures.insert("start", vec![StepError::permanent("no_capacity", "no room").advice("wait")]);
+    lock(&world).failures.insert("undo", vec![transient("stuck"); 9]);
+    let engine = engine(&store, &world, quick("a"));
+    engine.start();
+    let id = engine.submit::<common::ErrandWorkflow>(errand()).await.unwrap().record.id;
+    let record = end(&engine, &id).await;
+    assert_eq!(record.status, Status::Failed);
+    let error = record.error.unwrap();
+    assert_eq!(error.code, "stuck");
+    assert!(error.message.contains("could not be undone"), "{}", error.message);
+    assert!(error.advice.unwrap().contains("retry this operation"));
+    let refused = engine.cancel(&id, "me").await.unwrap_err();
+    assert!(refused.to_string().contains("already ended"), "{refused}");
+    engine.retry(&id, "me").await.unwrap();
+    assert_eq!(end(&engine, &id).await.status, Status::RolledBack);
+    assert!(lock(&world).things.is_empty());
+}
+
+#[tokio::test]
+async fn past_the_point_of_no_return_it_goes_on() {
+    let (store, world) = fresh();
+    let mut failures = vec![StepError::permanent("denied", "may not terminate").advice("allow it"); 9];
+    lock(&world).failures.insert("remove_source", failures.clone());
+    let engine = engine(&store, &world, quick("a"));
+    engine.start();
+    let mut wanted = errand();
+    wanted.state.remove_source = true;
+    let id = engine.submit::<common::ErrandWorkflow>(wanted.clone()).await.unwrap().record.id;
+    let record = end(&engine, &id).await;
+    assert_eq!(record.status, Status::Failed);
+    assert!(record.error.unwrap().advice.unwrap().starts_with("allow it; then retry"));
+    assert!(lock(&world).undos.is_empty());
+    assert_eq!(lock(&world).things.len(), 1);
+    engine.retry(&id, "me").await.unwrap();
+    let record = end(&engine, &id).await;
+    assert_eq!((record.status, record.error), (Status::Completed, None));
+    assert!(record.checkpoints.iter().rev().take(2).all(|checkpoint| !checkpoint.reversible));
+
+    failures.truncate(2);
+    lock(&world).failures.insert("remove_source", failures);
+    let id = engine.submit::<common::ErrandWorkflow>(wanted).await.unwrap().record.id;
+    assert_eq!(end(&engine, &id).await.status, Status::Completed);
+}
+
+#[tokio::test]
+async fn a_hold_survives_restarts_and_ends_when_a_person_says_so() {
+    let (store, world) = fresh();
+    let first = engine(&store, &world, quick("a"));
+    first.start();
+    let mut wanted = errand();
+    wanted.state.hold = true;
+    let id = first.submit::<common::ErrandWorkflow>(wanted).await.unwrap().record.id;
+    let record = reach(&first, &id, Status::Held).await;
+    assert_eq!(record.hold.unwrap().reason, "waits for a nod");
+    assert_eq!(record.owner, None);
+    first.shutdown(PATIENCE).await;
+    let second = engine(&store, &world, quick("b"));
+    second.start();
+    assert!(matches!(second.retry(&id, "me").await, Err(EngineError::Store(StoreError::NotFailed { .. }))));
+    second.continue_(&id, "me").await.unwrap();
+    assert_eq!(end(&second, &id).await.status, Status::Completed);
+}
+
+#[tokio::test]
+async fn cancelling_a_held_or_a_waiting_operation_undoes_it() {
+    let (store, world) = fresh();
+    let engine = engine(&store, &world, quick("a"));
+    let mut wanted = errand();
+    wanted.state.hold = true;
+    let id = engine.submit::<common::ErrandWorkflow>(wanted.clone()).await.unwrap().record.id;
+    // Not begun: nothing needs to run for that.
+    assert_eq!(engine.cancel(&id, "me").await.unwrap().status, Status::Cancelled);
+    engine.start();
+    let id = engine.submit::<common::ErrandWorkflow>(wanted).await.unwrap().record.id;
+    reach(&engine, &id, Status::Held).await;
+    engine.cancel(&id, "me").await.unwrap();
+    let record = end(&engine, &id).await;
+    assert_eq!(record.status, Status::Cancelled);
+    assert_eq!(record.cancel_requested.unwrap().by, "me");
+    assert!(lock(&world).things.is_empty());
+}
+
+#[tokio::test]
+async fn a_deadline_covers_forward_work_by_the_clock_that_was_passed_in() {
+    let (store, world) = fresh();
+    let clock = Arc::new(ManualClock::new("2026-01-01T00:00:00Z".parse().unwrap()));
+    let engine = Engine::builder(store)
+        .clock(clock.clone())
+        .config(quick("a"))
+        .register(common::ErrandWorkflow(world.clone()))
+        .build();
+    engine.start();
+    let mut wanted = errand();
+    wanted.state.linger = true;
+    wanted.options.timeout = Some(Duration::from_secs(3600));
+    let id = engine.submit::<common::ErrandWorkflow>(wanted).await.unwrap().record.id;
+    reach(&engine, &id, Status::Transferring).await;
+    let tick = async {
+        loop {
+            clock.advance(Duration::from_secs(60));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let record = tokio::select! { () = tick => unreachable!(), record = end(&engine, &id) => record };
+    assert_eq!((record.status, record.error.unwrap().code.as_str()), (Status::RolledBack, "timeout"));
+    assert!(record.ended_at.unwrap() >= "2026-01-01T01:00:00Z".parse::<jiff::Timestamp>().unwrap());
+    assert!(lock(&world).things.is_empty());
+}
+
+#[tokio::test]
+async fn controls_reach_the_running_step() {
+    let (store, world) = fresh();
+    let engine = engine(&store, &world, quick("a"));
+    engine.start();
+    let mut wanted = errand();
+    wanted.state.linger = true;
+    let id = engine.submit::<common::ErrandWorkflow>(wanted).await.unwrap().record.id;
+    let mut watch = engine.watch(&id).await.unwrap();
+    // Progress in mid-step is seen: half of the 6 tenths that the step weighs, after 2 tenths.
+    while watch.next().await.unwrap().unwrap().progress != 50.0 {}
+    let patch = json!({ "go": true }).as_object().unwrap().clone();
+    engine.set_controls(&id, patch, "me").await.unwrap();
+    assert_eq!(end(&engine, &id).await.status, Status::Completed);
+}
+
+#[tokio::test]
+async fn a_shutdown_gives_back_and_another_process_goes_on_at_once() {
+    let (store, world) = fresh();
+    let first = engine(&store, &world, quick("a"));
+    first.start();
+    let mut wanted = errand();
+    wanted.state.linger = true;
+    let id = first.submit::<common::ErrandWorkflow>(wanted).await.unwrap().record.id;
+    let began = reach(&first, &id, Status::Transferring).await;
+    assert_eq!(began.owner.as_deref(), Some("a"));
+    first.shutdown(PATIENCE).await;
+    assert_eq!((first.running(), first.get(&id).await.unwrap().unwrap().owner), (0, None));
+    let second = engine(&store, &world, quick("b"));
+    second.start();
+    // The first engine runs nothing any more, but it can still be asked: it looks in the store.
+    let patch = json!({ "go": true }).as_object().unwrap().clone();
+    first.set_controls(&id, patch, "me").await.unwrap();
+    let record = end(&first, &id).await;
+    assert_eq!(record.status, Status::Completed);
+    assert!(record.generation > began.generation);
+    assert_eq!(lock(&world).creations, 1);
+}
+
+#[tokio::test]
+async fn one_operation_a_key_and_one_a_request() {
+    let (store, world) = fresh();
+    let engine = engine(&store, &world, quick("a"));
+    let mut wanted = errand();
+    wanted.exclusive = vec!["instance/i-1".to_owned()];
+    let key = |digest: &str| Some(IdempotencyKey { key: "k".to_owned(), digest: digest.to_owned() });
+    wanted.idempotency = key("x");
+    let first = engine.submit::<common::ErrandWorkflow>(wanted.clone()).await.unwrap();
+    let again = engine.submit::<common::ErrandWorkflow>(wanted.clone()).await.unwrap();
+    assert!(again.existing && again.record.id == first.record.id);
+    wanted.idempotency = key("y");
+    let other = engine.submit::<common::ErrandWorkflow>(wanted.clone()).await.unwrap_err();
+    assert!(matches!(other, EngineError::Store(StoreError::IdempotencyMismatch { .. })), "{other}");
+    wanted.idempotency = None;
+    let busy = engine.submit::<common::ErrandWorkflow>(wanted.clone()).await.unwrap_err();
+    assert!(busy.to_string().contains(first.record.id.as_str()), "{busy}");
+    engine.start();
+    end(&engine, &first.record.id).await;
+    engine.submit::<common::ErrandWorkflow>(wanted).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_panic_is_a_failure_and_a_deadly_step_is_given_up() {
+    let (store, world) = fresh();
+    lock(&world).failures.insert("copy", vec![StepError::permanent("panic", "")]);
+    let engine_a = engine(&store, &world, quick("a"));
+    engine_a.start();
+    let id = engine_a.submit::<common::ErrandWorkflow>(errand()).await.unwrap().record.id;
+    let record = end(&engine_a, &id).await;
+    assert_eq!((record.status, record.error.unwrap().code.as_str()), (Status::RolledBack, "internal"));
+    engine_a.kill().await;
+
+    let mut wanted = errand();
+    wanted.state.linger = true;
+    let mut id = None;
+    for _ in 0..40 {
+        let mut config = quick("a");
+        config.sole_owner = true;
+        config.retry.deaths = 3;
+        let engine = engine(&store, &world, config);
+        engine.start();
+        let id = match &id {
+            Some(id) => id,
+            None => id.insert(engine.submit::<common::ErrandWorkflow>(wanted.clone()).await.unwrap().record.id),
+        };
+        let ended = tokio::time::timeout(Duration::from_millis(50), engine.wait(id)).await;
+        engine.kill().await;
+        if let Ok(record) = ended {
+            let record = record.unwrap();
+            assert_eq!((record.status, record.error.unwrap().code.as_str()), (Status::RolledBack, "keeps_dying"));
+            return;
+        }
+    }
+    panic!("it was never given up");
+}
+
+#[tokio::test]
+async fn a_plan_of_another_version_is_left_alone() {
+    struct Other(Shared);
+    impl Workflow for Other {
+        type State = common::Errand;
+        const KIND: &'static str = "errand";
+        fn steps(&self, params: &common::Errand) -> Vec<Box<dyn Step<common::Errand>>> {
+            let mut steps = common::ErrandWorkflow(self.0.clone()).steps(params);
+            steps.remove(1);
+            steps
+        }
+    }
+    let (store, world) = fresh();
+    let old = engine(&store, &world, quick("a"));
+    let id = old.submit::<common::ErrandWorkflow>(errand()).await.unwrap().record.id;
+    let new = Engine::builder(store.clone()).config(quick("b")).register(Other(world.clone())).build();
+    new.start();
+    let record = end(&new, &id).await;
+    assert_eq!((record.status, record.error.unwrap().code.as_str()), (Status::Failed, "plan_changed"));
+    assert!(lock(&world).runs.is_empty());
+    new.shutdown(PATIENCE).await;
+    old.start();
+    old.retry(&id, "me").await.unwrap();
+    assert_eq!(end(&old, &id).await.status, Status::Completed);
+}
