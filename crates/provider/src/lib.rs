@@ -50,4 +50,4 @@ pub use provider::{
     Boot, Capability, CreateRequest, Health, Identity, ListFilter, OperationTag, Page, PageToken, Provider,
     ProviderExt, SweepScope,
 };
-pub use wait::{Patience, wait_for_disk, wait_for_snapshot, wait_for_state};
+pub use wait::{Patience, wait_for_disk, wait_for_image, wait_for_snapshot, wait_for_state};

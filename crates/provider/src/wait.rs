@@ -2,10 +2,10 @@
 
 use std::{future::Future, time::Duration};
 
-use novacron_types::{Instance, InstanceId, InstanceState};
+use novacron_types::{ImageId, Instance, InstanceId, InstanceState};
 
 use crate::{
-    DiskSink, DiskSnapshot, DiskSource, ErrorKind, Provider, ProviderError, Readiness, Result, TargetDisk,
+    DiskSink, DiskSnapshot, DiskSource, ErrorKind, Images, Provider, ProviderError, Readiness, Result, TargetDisk,
 };
 
 /// How often to ask, and for how long.
@@ -75,6 +75,23 @@ pub async fn wait_for_snapshot(
 pub async fn wait_for_disk(sink: &dyn DiskSink, disk: &TargetDisk, patience: Patience) -> Result<()> {
     poll(patience, &format!("disk {} to be ready", disk.disk_id), || async {
         Ok(sink.disk_ready(disk).await?.ready.then_some(()))
+    })
+    .await
+}
+
+/// Waits until an image can be used; `progress` is told the provider's own percentage.
+pub async fn wait_for_image(
+    images: &dyn Images,
+    image: &ImageId,
+    patience: Patience,
+    progress: impl Fn(u8) + Sync,
+) -> Result<()> {
+    poll(patience, &format!("image {image} to be ready"), || async {
+        let readiness = images.image_status(image).await?.readiness;
+        if let Some(percent) = readiness.percent {
+            progress(percent);
+        }
+        Ok(readiness.ready.then_some(()))
     })
     .await
 }

@@ -8,6 +8,8 @@
 //!                                                                     → [grace → delete_source]
 //! ```
 //!
+//! A move between two regions of one vendor has `create_image → copy_image` in place of `snapshot` to `seal_disks`.
+//!
 //! Until `delete_source` every step can be undone: what it made carries the operation's id as a tag, and undoing
 //! sweeps whatever carries it. The source is only ever stopped (and started again) before that.
 

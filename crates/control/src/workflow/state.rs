@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use novacron_provider::{DiskSnapshot, TargetDisk, Written};
 use novacron_types::{
-    DiskProof, DiskSpec, Instance, InstanceId, MigrationProof, MigrationType, NetworkSpec, ProviderName, TransferOptions,
+    DiskProof, DiskSpec, ImageId, Instance, InstanceId, MigrationProof, MigrationType, NetworkSpec, ProviderName, TransferOptions,
     VmId, VmRecord,
 };
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,9 @@ pub(crate) struct MoveParams {
     pub vm_id: Option<VmId>,
     pub name: Option<String>,
     pub migration_type: MigrationType,
+    /// Moved as an image inside one vendor, instead of disk by disk.
+    #[serde(default)]
+    pub by_image: bool,
     pub start: StartPolicy,
     pub delete_source: bool,
     pub grace_seconds: u64,
@@ -50,6 +53,10 @@ pub(crate) struct MoveState {
     pub disks: Vec<TargetDisk>,
     pub written: Vec<Written>,
     pub proofs: Vec<DiskProof>,
+    #[serde(default)]
+    pub source_image: Option<ImageId>,
+    #[serde(default)]
+    pub target_image: Option<ImageId>,
     pub created: Option<Instance>,
     /// When the source may be deleted.
     pub grace_until: Option<Timestamp>,
@@ -68,6 +75,8 @@ impl MoveState {
             disks: Vec::new(),
             written: Vec::new(),
             proofs: Vec::new(),
+            source_image: None,
+            target_image: None,
             created: None,
             grace_until: None,
             record_before: None,

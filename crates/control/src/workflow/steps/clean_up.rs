@@ -25,9 +25,8 @@ impl Step<MoveState> for CleanUp {
     }
 
     async fn run(&self, cx: &StepContext, state: &mut MoveState) -> Result<Outcome, StepError> {
-        let source = self.0.source(&state.params.source)?;
         for snapshot in &state.snapshots {
-            source.delete_snapshot(snapshot).await.map_err(step_error)?;
+            self.0.source(&state.params.source)?.delete_snapshot(snapshot).await.map_err(step_error)?;
         }
         self.0.sweep(cx, &state.params.source, SweepScope::Intermediates).await?;
         if state.params.target != state.params.source {

@@ -36,7 +36,10 @@ impl Step<MoveState> for CreateVm {
             tag: tag(cx),
             name: state.name(),
             spec: self.spec(state).await?,
-            boot: Boot::Disks { disks: state.disks.clone() },
+            boot: match state.target_image.clone() {
+                Some(image) => Boot::ImageId { image },
+                None => Boot::Disks { disks: state.disks.clone() },
+            },
             start,
         };
         let created = target.create(&request).await.map_err(step_error)?;

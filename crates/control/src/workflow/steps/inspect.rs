@@ -24,8 +24,10 @@ impl Step<MoveState> for Inspect {
     async fn run(&self, cx: &StepContext, state: &mut MoveState) -> Result<Outcome, StepError> {
         let params = &state.params;
         let mut source = self.0.provider(&params.source)?.get(&params.instance).await.map_err(step_error)?;
-        self.0.source(&params.source)?;
-        self.0.sink(&params.target)?;
+        if !params.by_image {
+            self.0.source(&params.source)?;
+            self.0.sink(&params.target)?;
+        }
         if matches!(source.state, InstanceState::Terminated | InstanceState::Failed) {
             return Err(StepError::permanent("wrong_state", format!("{} is {}", params.instance, source.state))
                 .advice("Only a machine that is running or stopped can be moved."));

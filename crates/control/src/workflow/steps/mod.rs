@@ -4,6 +4,7 @@ mod clean_up;
 mod create_disks;
 mod create_vm;
 mod delete_source;
+mod images;
 mod inspect;
 mod record;
 mod seal_disks;
@@ -25,10 +26,15 @@ pub(super) fn all(tools: &Tools, params: &MoveParams) -> Vec<Box<dyn Step<MoveSt
     if params.migration_type == MigrationType::Cold {
         steps.push(Box::new(stop_source::StopSource(tools.clone())));
     }
-    steps.push(Box::new(snapshot::Snapshot(tools.clone())));
-    steps.push(Box::new(create_disks::CreateDisks(tools.clone())));
-    steps.push(Box::new(transfer::Transfer(tools.clone())));
-    steps.push(Box::new(seal_disks::SealDisks(tools.clone())));
+    if params.by_image {
+        steps.push(Box::new(images::CreateImage(tools.clone())));
+        steps.push(Box::new(images::CopyImage(tools.clone())));
+    } else {
+        steps.push(Box::new(snapshot::Snapshot(tools.clone())));
+        steps.push(Box::new(create_disks::CreateDisks(tools.clone())));
+        steps.push(Box::new(transfer::Transfer(tools.clone())));
+        steps.push(Box::new(seal_disks::SealDisks(tools.clone())));
+    }
     steps.push(Box::new(create_vm::CreateVm(tools.clone())));
     steps.push(Box::new(record::Record(tools.clone())));
     steps.push(Box::new(clean_up::CleanUp(tools.clone())));
