@@ -11,7 +11,7 @@ use crate::{
     ControlError, Directory, DiskMover, ProviderHealth, ProviderSummary,
     directory::Entry,
     metrics::Metrics,
-    workflow::{Export, Import, Tools},
+    workflow::{Export, Import, Migrate, Tools},
 };
 
 /// What the configuration says.
@@ -66,6 +66,7 @@ impl Control {
             .config(settings.engine)
             .register(Import(tools.clone()))
             .register(Export(tools.clone()))
+            .register(Migrate(tools.clone()))
             .build();
         engine.start();
         let inner = Inner {

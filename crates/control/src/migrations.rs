@@ -2,7 +2,7 @@
 
 use futures::Stream;
 use novacron_operations::{Event, ListQuery, PageCursor, StoreError, Submission};
-use novacron_types::{ByteSize, ExportRequest, ImportRequest, Migration, MigrationAccepted, MigrationKind, OperationId, Status};
+use novacron_types::{ByteSize, ExportRequest, ImportRequest, MigrateRequest, Migration, MigrationAccepted, MigrationKind, OperationId, Status};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use crate::{
     Caller, Control, ControlError, MigrationPlan, ProviderSummary,
     request::{self, Prepared},
     view,
-    workflow::{BANDWIDTH_LIMIT, Export, Import, MoveState, step_names},
+    workflow::{BANDWIDTH_LIMIT, Export, Import, Migrate, MoveState, step_names},
 };
 
 /// Which migrations to list. Empty lists and no text mean any.
@@ -60,6 +60,16 @@ impl Control {
         self.accepted("export", provider, detail, &caller, accepted).await
     }
 
+    /// Takes a migration between any two providers on, as [`import`](Self::import) does.
+    pub async fn migrate(&self, request: MigrateRequest, caller: Caller) -> Result<MigrationAccepted, ControlError> {
+        let prepared = request::migrate(self, &request).await?;
+        let detail = json!({"instance_id": request.instance_id, "destination": prepared.params.target});
+        let source = request.source.clone();
+        let submission = prepared.submission(&caller, &("migrate", &request))?;
+        let accepted = self.inner.engine.submit::<Migrate>(submission).await.map_err(ControlError::from);
+        self.accepted("migrate", &source, detail, &caller, accepted).await
+    }
+
     async fn accepted(
         &self,
         action: &str,
@@ -89,6 +99,11 @@ impl Control {
     /// What [`export`](Self::export) would do, after the same checks. Nothing is stored or changed.
     pub async fn plan_export(&self, provider: &str, request: &ExportRequest) -> Result<MigrationPlan, ControlError> {
         Ok(self.plan(request::export(self, provider, request).await?))
+    }
+
+    /// What [`migrate`](Self::migrate) would do, after the same checks. Nothing is stored or changed.
+    pub async fn plan_migrate(&self, request: &MigrateRequest) -> Result<MigrationPlan, ControlError> {
+        Ok(self.plan(request::migrate(self, request).await?))
     }
 
     fn plan(&self, prepared: Prepared) -> MigrationPlan {
@@ -134,8 +149,7 @@ impl Control {
 
     /// Newest first.
     pub async fn migrations(&self, query: MigrationQuery) -> Result<MigrationPage, ControlError> {
-        let all = [MigrationKind::Import, MigrationKind::Export];
-        let kinds: &[MigrationKind] = if query.kinds.is_empty() { &all } else { &query.kinds };
+        let kinds: &[MigrationKind] = if query.kinds.is_empty() { &MigrationKind::ALL } else { &query.kinds };
         let query = ListQuery {
             statuses: query.statuses,
             kinds: kinds.iter().map(|kind| kind.as_str().to_owned()).collect(),

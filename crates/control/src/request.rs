@@ -5,8 +5,8 @@ use std::time::Duration;
 use novacron_operations::{IdempotencyKey, Options, Submission};
 use novacron_provider::Provider;
 use novacron_types::{
-    ByteSize, DiskSpec, ExportOptions, ExportRequest, ImportOptions, ImportRequest, Instance, InstanceState, MigrationType,
-    NetworkMode, NetworkSpec, TransferOptions,
+    ByteSize, DiskSpec, ExportOptions, ExportRequest, ImportOptions, ImportRequest, Instance, InstanceId, InstanceState,
+    MigrateRequest, MigrationType, NetworkMode, NetworkSpec, ProviderName, TransferOptions, VmId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -27,7 +27,7 @@ pub(crate) struct Prepared {
 
 pub(crate) async fn import(control: &Control, provider: &str, request: &ImportRequest) -> Result<Prepared, ControlError> {
     let options: ImportOptions = options::read(&request.options, &options::IMPORT)?;
-    let source = control.directory().find(provider)?;
+    let source = control.find(provider)?;
     let target = control.target(request.target.as_deref())?;
     let instance = check_pair(source, target, &request.instance_id).await?;
     let vm_id = control.record_of(&source.definition.name, &request.instance_id).await?.map(|record| record.vm_id);
@@ -53,34 +53,70 @@ pub(crate) async fn import(control: &Control, provider: &str, request: &ImportRe
 
 pub(crate) async fn export(control: &Control, provider: &str, request: &ExportRequest) -> Result<Prepared, ControlError> {
     let options: ExportOptions = options::read(&request.options, &options::EXPORT)?;
-    let target = control.directory().find(provider)?;
+    let target = control.find(provider)?;
     let (source, instance_id, vm_id) = control.locate(&request.vm_id).await?;
     let instance = check_pair(source, target, &instance_id).await?;
-    let params = MoveParams {
+    let params = export_params(control, source, target, instance_id, vm_id, request.name.as_deref(), &options)?;
+    finish(params, instance, options.timeout, options.retry_on_failure)
+}
+
+fn export_params(
+    control: &Control,
+    source: &Entry,
+    target: &Entry,
+    instance: InstanceId,
+    vm_id: Option<VmId>,
+    name: Option<&str>,
+    options: &ExportOptions,
+) -> Result<MoveParams, ControlError> {
+    Ok(MoveParams {
         source: source.definition.name.clone(),
         target: target.definition.name.clone(),
-        instance: instance_id,
+        instance,
         vm_id,
-        name: checked_name(request.name.as_deref())?,
+        name: checked_name(name)?,
         migration_type: migration_type(options.migration_type, options.delete_source)?,
         by_image: false,
         start: start_policy(options.start, StartPolicy::Start),
         delete_source: options.delete_source,
         grace_seconds: control.grace().as_secs(),
-        instance_type: options.instance_type,
-        disk: DiskSpec { disk_type: options.ebs_volume_type, iops: options.ebs_iops, ..DiskSpec::default() },
+        instance_type: options.instance_type.clone(),
+        disk: DiskSpec { disk_type: options.ebs_volume_type.clone(), iops: options.ebs_iops, ..DiskSpec::default() },
         network: network(options.network_mode),
         ebs_optimized: options.ebs_optimized,
         transfer: options::transfer(&options.transfer, control.defaults())?,
+    })
+}
+
+pub(crate) async fn migrate(control: &Control, request: &MigrateRequest) -> Result<Prepared, ControlError> {
+    let options: ExportOptions = options::read(&request.options, &options::EXPORT)?;
+    let (source, target) = (control.find(&request.source)?, control.find(&request.destination)?);
+    let by_image = goes_by_image(source, target);
+    let instance = if by_image {
+        movable(source.provider.get(&request.instance_id).await?)?
+    } else {
+        check_pair(source, target, &request.instance_id).await?
     };
-    finish(params, instance, options.timeout, options.retry_on_failure)
+    let vm_id = control.record_of(&source.definition.name, &request.instance_id).await?.map(|record| record.vm_id);
+    let params = export_params(control, source, target, instance.instance_id.clone(), vm_id, request.name.as_deref(), &options)?;
+    finish(MoveParams { by_image, ..params }, instance, options.timeout, options.retry_on_failure)
+}
+
+/// One vendor, two regions, and both sides can copy images.
+fn goes_by_image(source: &Entry, target: &Entry) -> bool {
+    let (from, to) = (source.provider.identity(), target.provider.identity());
+    from.kind == to.kind
+        && from.region.is_some()
+        && from.region != to.region
+        && source.provider.images().is_some()
+        && target.provider.images().is_some()
 }
 
 /// The source exists and can be read, the target can be written to.
 async fn check_pair(
     source: &Entry,
     target: &Entry,
-    instance: &novacron_types::InstanceId,
+    instance: &InstanceId,
 ) -> Result<Instance, ControlError> {
     let lacks = |entry: &Entry, what: &str| {
         ControlError::invalid("no_such_capability", format!("provider {} can't {what}", entry.definition.name))
@@ -95,7 +131,10 @@ async fn check_pair(
     if source.definition.name == target.definition.name {
         return Err(ControlError::invalid("same_provider", "source and target are the same provider"));
     }
-    let instance = source.provider.get(instance).await?;
+    movable(source.provider.get(instance).await?)
+}
+
+fn movable(instance: Instance) -> Result<Instance, ControlError> {
     if matches!(instance.state, InstanceState::Terminated | InstanceState::Failed) {
         let message = format!("{} is {}", instance.instance_id, instance.state);
         return Err(ControlError::new(crate::ErrorClass::Conflict, "wrong_state", message)
@@ -183,8 +222,8 @@ fn idempotency(key: &str, caller: &Caller, request: &impl Serialize) -> Result<I
 /// What an import or export would do: the answer to a dry run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MigrationPlan {
-    pub source: novacron_types::ProviderName,
-    pub destination: novacron_types::ProviderName,
+    pub source: ProviderName,
+    pub destination: ProviderName,
     pub instance: Instance,
     pub name: String,
     /// Size of all disks, where the provider says it.

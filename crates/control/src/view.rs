@@ -41,5 +41,5 @@ pub(crate) fn migration(record: OperationRecord) -> Result<Migration, ControlErr
 }
 
 pub(crate) fn kind(name: &str) -> Option<MigrationKind> {
-    [MigrationKind::Import, MigrationKind::Export].into_iter().find(|kind| kind.as_str() == name)
+    MigrationKind::ALL.into_iter().find(|kind| kind.as_str() == name)
 }

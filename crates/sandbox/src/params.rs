@@ -79,6 +79,11 @@ impl<'a> Scope<'a> {
             .collect()
     }
 
+    /// Like [`Scope::list`], with the empty ones.
+    pub fn list_with_empty(&self, name: &str) -> Vec<&'a str> {
+        self.indices(name).into_iter().filter_map(|(_, at)| self.all.get(&at).map(String::as_str)).collect()
+    }
+
     /// The structures `Name.1.…`, `Name.2.…` in the order of their numbers.
     pub fn structs(&self, name: &str) -> Vec<Scope<'a>> {
         let found = self.indices(name);

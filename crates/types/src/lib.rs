@@ -18,7 +18,7 @@ pub use content_root::{ContentRoot, ParseContentRootError};
 pub use id::{DiskId, IdError, ImageId, InstanceId, OperationId, ProviderName, SnapshotId, VmId};
 pub use instance::{Instance, InstanceDisk, InstanceState, NetworkInterface};
 pub use migration::{
-    Checkpoint, DiskProof, ExportRequest, ImportRequest, Migration, MigrationAccepted, MigrationKind,
+    Checkpoint, DiskProof, ExportRequest, ImportRequest, MigrateRequest, Migration, MigrationAccepted, MigrationKind,
     MigrationProof, OperationFault, Status, TransferStats, VerifyLevel,
 };
 pub use money::{Money, ParseMoneyError};

@@ -130,15 +130,22 @@ pub struct OperationFault {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MigrationKind {
+    /// To the local host, or another provider that the request names.
     Import,
+    /// From where the VM is to the provider that is asked.
     Export,
+    /// From any provider to any other.
+    Migrate,
 }
 
 impl MigrationKind {
+    pub const ALL: [MigrationKind; 3] = [Self::Import, Self::Export, Self::Migrate];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Import => "import",
             Self::Export => "export",
+            Self::Migrate => "migrate",
         }
     }
 }
@@ -197,6 +204,24 @@ pub struct ImportRequest {
 #[serde(deny_unknown_fields)]
 pub struct ExportRequest {
     pub vm_id: VmId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// See [`ExportOptions`](crate::ExportOptions).
+    #[serde(default)]
+    pub options: serde_json::Map<String, Value>,
+}
+
+/// `POST /migrations`: from any provider to any other. Between two regions of one vendor that can copy images the
+/// machine goes as an image; else disk by disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MigrateRequest {
+    /// A provider's name or kind.
+    pub source: String,
+    pub instance_id: InstanceId,
+    /// A provider's name or kind.
+    pub destination: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// See [`ExportOptions`](crate::ExportOptions).

@@ -35,30 +35,26 @@ pub(crate) struct Tools {
     pub mover: Arc<dyn DiskMover>,
 }
 
-pub(crate) struct Import(pub Tools);
-pub(crate) struct Export(pub Tools);
+/// An import, an export and a migration differ in how a request is read, and in their name.
+macro_rules! workflow {
+    ($name:ident, $kind:expr) => {
+        pub(crate) struct $name(pub Tools);
 
-impl Workflow for Import {
-    type State = MoveState;
-    const KIND: &'static str = "import";
-    fn steps(&self, state: &MoveState) -> Vec<Box<dyn Step<MoveState>>> {
-        steps::all(&self.0, &state.params)
-    }
-    fn summary(&self, state: &MoveState) -> Option<Value> {
-        serde_json::to_value(MoveSummary::of(state)).ok()
-    }
+        impl Workflow for $name {
+            type State = MoveState;
+            const KIND: &'static str = $kind;
+            fn steps(&self, params: &MoveState) -> Vec<Box<dyn Step<MoveState>>> {
+                steps::all(&self.0, &params.params)
+            }
+            fn summary(&self, state: &MoveState) -> Option<Value> {
+                serde_json::to_value(MoveSummary::of(state)).ok()
+            }
+        }
+    };
 }
-
-impl Workflow for Export {
-    type State = MoveState;
-    const KIND: &'static str = "export";
-    fn steps(&self, state: &MoveState) -> Vec<Box<dyn Step<MoveState>>> {
-        steps::all(&self.0, &state.params)
-    }
-    fn summary(&self, state: &MoveState) -> Option<Value> {
-        serde_json::to_value(MoveSummary::of(state)).ok()
-    }
-}
+workflow!(Import, "import");
+workflow!(Export, "export");
+workflow!(Migrate, "migrate");
 
 /// The names of the steps that these parameters lead to, for showing a plan.
 pub(crate) fn step_names(tools: &Tools, params: &MoveParams) -> Vec<String> {
