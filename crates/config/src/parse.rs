@@ -1,0 +1,219 @@
+//! From text to [`Config`]: read, fill in, check, make typed.
+
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
+
+use novacron_types::MIB;
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    check::{Checked, Checker},
+    config::{Config, Mover, Plain, PlainToken, Server, Store},
+    error::ConfigError,
+    expand::{Env, expand},
+    keys::{FEDERATION, TOP},
+    node::{Node, Raw, read},
+    providers::{self, KindInfo, Providers},
+    secret::HIDDEN,
+    token::{MIN_TOKEN, TokenConfig, TokenSource, too_short},
+};
+
+/// What a configuration is read with.
+pub struct Context<'a> {
+    /// Where the text came from, for errors.
+    pub file: &'a str,
+    pub env: Env<'a>,
+    /// The kinds of provider that this build has.
+    pub kinds: &'a [KindInfo],
+    pub overrides: Overrides,
+}
+
+/// What the command line says goes before what the file says.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    pub data_dir: Option<PathBuf>,
+    pub listen: Option<SocketAddr>,
+    pub store_url: Option<String>,
+}
+
+/// Reads a configuration in either form. It touches no file and no network; what it takes is bounded in size,
+/// depth and number of nodes. The error has every fault that was found, in the order of the file.
+pub fn parse(text: &str, context: &Context<'_>) -> Result<Config, ConfigError> {
+    let mut tree = read(text, context.file)?;
+    let federation = is_federation(&tree);
+    let mut checker = Checker::new(federation);
+    expand(&mut tree, context.env, &mut checker.faults);
+
+    let mut checked = if federation {
+        checker.block(FEDERATION, &tree, "").and_then(|whole| part(&whole, "spec"))
+    } else {
+        checker.block(TOP, &tree, "")
+    }
+    .unwrap_or_else(|| Checked { value: json!({}), shown: json!({}) });
+    checked.apply(&context.overrides);
+
+    let plain: Plain = serde_json::from_value(checked.value.clone()).unwrap_or_else(|error| {
+        // The one thing that the keys do not say is which of them are needed.
+        if checker.faults.is_empty() {
+            checker.faults.add(error.to_string());
+        }
+        Plain::default()
+    });
+    let data_dir = plain.data_dir.to_string_lossy().into_owned();
+    let providers = providers::read(&mut checker, context.kinds, &data_dir);
+    if plain.mover.memory_limit.0 < 16 * MIB {
+        checker.faults.add("`mover.memory_limit` must be at least 16MiB");
+    }
+    let tokens = tokens(plain.server.tokens, &mut checker);
+    if !checker.faults.is_empty() {
+        return Err(checker.faults.into_error(context.file));
+    }
+
+    let server = Server {
+        listen: plain.server.listen,
+        tls: plain.server.tls,
+        tokens,
+        max_connections: plain.server.max_connections,
+        shutdown_seconds: plain.server.shutdown_seconds,
+    };
+    let mut config = Config {
+        server,
+        store: Store { url: plain.store.url.map(SecretString::from) },
+        data_dir: plain.data_dir,
+        logging: plain.logging.into(),
+        migration_options: plain.migration_options.into(),
+        mover: Mover { memory_limit: plain.mover.memory_limit },
+        providers: providers.enabled.clone(),
+        disabled_providers: providers.disabled.clone(),
+        ineffective: std::mem::take(&mut checker.ineffective),
+        shown: Value::Null,
+    };
+    config.shown = shown(&config, checked.shown, providers);
+    Ok(config)
+}
+
+fn is_federation(tree: &Node) -> bool {
+    let Raw::Map(map) = &tree.value else { return false };
+    map.iter().any(|(name, _)| name.name == "apiVersion" || name.name == "spec")
+        || map.iter().any(|(name, node)| name.name == "kind" && matches!(node.value, Raw::Text(_)))
+}
+
+fn part(whole: &Checked, name: &str) -> Option<Checked> {
+    Some(Checked { value: whole.value.get(name)?.clone(), shown: whole.shown.get(name)?.clone() })
+}
+
+impl Checked {
+    fn apply(&mut self, overrides: &Overrides) {
+        let mut set = |path: &[&str], value: String| {
+            for (root, value) in [(&mut self.value, value.clone()), (&mut self.shown, crate::secret::mask_url(&value))]
+            {
+                let mut at = root;
+                for name in path {
+                    if !at.is_object() {
+                        *at = json!({});
+                    }
+                    at = &mut at[*name];
+                }
+                *at = json!(value);
+            }
+        };
+        if let Some(dir) = &overrides.data_dir {
+            set(&["data_dir"], dir.to_string_lossy().into_owned());
+        }
+        if let Some(listen) = &overrides.listen {
+            set(&["server", "listen"], listen.to_string());
+        }
+        if let Some(url) = &overrides.store_url {
+            set(&["store", "url"], url.clone());
+        }
+    }
+}
+
+fn tokens(plain: Vec<PlainToken>, checker: &mut Checker<'_>) -> Vec<TokenConfig> {
+    let mut names = BTreeSet::new();
+    let mut tokens = Vec::new();
+    for (index, token) in plain.into_iter().enumerate() {
+        let path = format!("server.tokens[{index}]");
+        if !names.insert(token.name.clone()) {
+            checker.faults.add(format!("`{path}`: there are two tokens with the name `{}`", token.name));
+        }
+        let source = match (token.token, token.token_file, token.token_sha256) {
+            (Some(token), None, None) if token.len() >= MIN_TOKEN => TokenSource::Inline(token.into()),
+            (Some(_), None, None) => {
+                checker.faults.add(format!("`{path}.token`: {}", too_short()));
+                continue;
+            }
+            (None, Some(file), None) => TokenSource::File(file),
+            (None, None, Some(hex)) => match digest(&hex) {
+                Some(digest) => TokenSource::Sha256(digest),
+                None => continue,
+            },
+            _ => {
+                checker.faults.add(format!(
+                    "`{path}` (`{}`) needs exactly one of `token`, `token_file` and `token_sha256`",
+                    token.name
+                ));
+                continue;
+            }
+        };
+        tokens.push(TokenConfig { name: token.name, role: token.role, source });
+    }
+    tokens
+}
+
+fn digest(hex: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    for (index, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(hex.get(2 * index..2 * index + 2)?, 16).ok()?;
+    }
+    Some(digest)
+}
+
+/// What was set, with the defaults of what was not, and without secrets.
+fn shown(config: &Config, set: Value, providers: Providers) -> Value {
+    let mut shown = match set {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    };
+    let mut section = |name: &str, defaults: Value| {
+        let entry = shown.entry(name).or_insert_with(|| json!({}));
+        if let (Value::Object(entry), Value::Object(defaults)) = (entry, defaults) {
+            for (key, value) in defaults {
+                entry.entry(key).or_insert(value);
+            }
+        }
+    };
+    let server = &config.server;
+    section(
+        "server",
+        json!({
+            "listen": server.listen.to_string(), "tokens": [],
+            "max_connections": server.max_connections, "shutdown_seconds": server.shutdown_seconds,
+        }),
+    );
+    section("store", json!({ "url": format!("sqlite:{}", config.data_dir.display()) }));
+    let logging = crate::config::PlainLogging::default();
+    section("logging", json!({ "level": logging.level, "format": logging.format, "output": logging.output }));
+    section(
+        "migration_options",
+        json!({
+            "compression_enabled": true, "compression_level": 3, "chunk_size_mb": 100, "parallel_transfers": 4,
+            "bandwidth_limit": 0, "verify_integrity": true,
+        }),
+    );
+    section("mover", json!({ "memory_limit": config.mover.memory_limit.0 }));
+    shown.insert("data_dir".into(), json!(config.data_dir));
+    shown.insert("providers".into(), Value::Array(providers.shown));
+    hide_tokens(&mut shown);
+    Value::Object(shown)
+}
+
+/// A token's digest is no secret, but nobody needs to see it either.
+fn hide_tokens(shown: &mut Map<String, Value>) {
+    let tokens = shown.get_mut("server").and_then(|server| server.get_mut("tokens")).and_then(Value::as_array_mut);
+    for token in tokens.into_iter().flatten() {
+        if let Some(digest) = token.get_mut("token_sha256") {
+            *digest = json!(HIDDEN);
+        }
+    }
+}

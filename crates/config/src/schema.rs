@@ -1,0 +1,107 @@
+//! How a key is described. The checker, the documentation and the JSON Schema all follow from these.
+
+/// A key of the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    pub name: &'static str,
+    /// Other names that mean the same.
+    pub aliases: &'static [&'static str],
+    pub kind: Kind,
+    /// Shown as `***` wherever configuration is shown.
+    pub secret: bool,
+    /// As a person would write it. Empty: none.
+    pub default: &'static str,
+    pub effect: Effect,
+    pub doc: &'static str,
+}
+
+/// Whether setting it changes anything in this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    Now,
+    /// It is read and checked, and nothing follows it yet.
+    None,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    Text,
+    Path,
+    Bool,
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    Number {
+        min: f64,
+        max: f64,
+    },
+    OneOf(&'static [&'static str]),
+    /// Bytes: a number, or a text such as `8GiB`.
+    Size,
+    /// An address to listen at.
+    Address,
+    /// A URL of a database.
+    StoreUrl,
+    /// 64 hexadecimal digits.
+    Sha256,
+    List(&'static Kind),
+    /// Names of the user's choice, each with a text.
+    Map,
+    Block(&'static [Key]),
+    /// A provider's own block, named after its kind.
+    Provider,
+    /// A list of providers.
+    Providers,
+    /// Anything: what is under it has no fixed form.
+    Any,
+}
+
+impl Kind {
+    /// In words, for errors and for the documentation.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Text => "text".into(),
+            Self::Path => "path".into(),
+            Self::Bool => "`true` or `false`".into(),
+            Self::Integer { min, max } if *max == i64::MAX => format!("whole number from {min}"),
+            Self::Integer { min, max } => format!("whole number from {min} to {max}"),
+            Self::Number { min, max } if *max == f64::MAX => format!("number from {min}"),
+            Self::Number { min, max } => format!("number from {min} to {max}"),
+            Self::OneOf(words) => {
+                let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+                format!("one of {}", words.join(", "))
+            }
+            Self::Size => "size (`4096`, `64MiB`, `8GB`)".into(),
+            Self::Address => "address and port (`127.0.0.1:8080`)".into(),
+            Self::StoreUrl => "URL (`postgres://…` or `sqlite:…`)".into(),
+            Self::Sha256 => "64 hexadecimal digits".into(),
+            Self::List(item) => format!("list of {}", item.describe()),
+            Self::Map => "names with a text each".into(),
+            Self::Block(_) => "block of keys".into(),
+            Self::Provider => "a provider's block".into(),
+            Self::Providers => "list of providers".into(),
+            Self::Any => "anything".into(),
+        }
+    }
+}
+
+pub(crate) const fn key(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key { name, aliases: &[], kind, secret: false, default: "", effect: Effect::Now, doc }
+}
+
+impl Key {
+    pub(crate) const fn default(self, default: &'static str) -> Self {
+        Self { default, ..self }
+    }
+    pub(crate) const fn alias(self, aliases: &'static [&'static str]) -> Self {
+        Self { aliases, ..self }
+    }
+    pub(crate) const fn secret(self) -> Self {
+        Self { secret: true, ..self }
+    }
+    /// Checked, but without effect in this version.
+    pub(crate) const fn later(self) -> Self {
+        Self { effect: Effect::None, ..self }
+    }
+}
