@@ -174,7 +174,7 @@ async fn a_deadline_covers_forward_work_by_the_clock_that_was_passed_in() {
     let clock = Arc::new(ManualClock::new("2026-01-01T00:00:00Z".parse().unwrap()));
     let engine = Engine::builder(store)
         .clock(clock.clone())
-        .config(quick("a"))
+        .config(EngineConfig { lease: Duration::from_secs(24 * 3600), ..quick("a") })
         .register(common::ErrandWorkflow(world.clone()))
         .build();
     engine.start();

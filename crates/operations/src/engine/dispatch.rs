@@ -56,8 +56,7 @@ pub(super) async fn dispatch(inner: Arc<Inner>) {
             }
             Ok(Claimed::Nothing { next_due }) => {
                 trouble = 0;
-                let due = next_due.map(|due| until(inner.clock.now(), due));
-                due.map_or(config.poll, |due| due.min(config.poll)).max(Duration::from_millis(1))
+                next_due.map_or(config.poll, |due| until(inner.clock.now(), due)).max(Duration::from_millis(1))
             }
             Err(error) => {
                 tracing::warn!(%error, "no operation could be claimed; trying again");
@@ -70,6 +69,8 @@ pub(super) async fn dispatch(inner: Arc<Inner>) {
             () = inner.shutdown.cancelled() => break,
             () = inner.work.notified() => {}
             () = inner.clock.sleep(wait) => {}
+            // Real time: others may have written something at any time.
+            () = tokio::time::sleep(config.poll) => {}
         }
     }
     while tasks.join_next().await.is_some() {}

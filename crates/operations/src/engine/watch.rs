@@ -56,7 +56,7 @@ impl Watch {
             // It no longer runs here: it has ended, waits, or is another's now.
             self.feed = None;
         } else {
-            self.inner.clock.sleep(self.inner.config.poll).await;
+            tokio::time::sleep(self.inner.config.poll).await;
         }
         Ok(self.inner.store.get(&self.last.id).await?.map(|operation| operation.record))
     }
