@@ -1,0 +1,154 @@
+//! A mover as a child process: started, started again when it dies, and gone when its parent is.
+
+use std::{io::Read, path::PathBuf, process::Stdio, time::Duration};
+
+use tokio::{
+    process::{Child, Command},
+    sync::watch,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::MoverClient;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// A mover that lived for so long is started again without a longer pause.
+const STEADY: Duration = Duration::from_secs(30);
+const STARTUP: Duration = Duration::from_secs(10);
+/// How long it may take to make safe what it moved, once its lifeline is cut.
+const FAREWELL: Duration = Duration::from_secs(35);
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct ChildConfig {
+    pub program: PathBuf,
+    /// Everything that the program needs to become a mover that listens on `socket` and keeps a [`lifeline`].
+    pub arguments: Vec<std::ffi::OsString>,
+    pub socket: PathBuf,
+}
+
+/// A mover process that is kept alive. Dropping it cuts the child's lifeline, upon which it stops by itself.
+#[derive(Debug)]
+pub struct MoverChild {
+    client: MoverClient,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    pid: watch::Receiver<Option<u32>>,
+}
+
+impl MoverChild {
+    /// Starts it and waits until it answers.
+    pub async fn start(config: ChildConfig) -> std::io::Result<Self> {
+        let client = MoverClient::new(&config.socket);
+        let first = spawn(&config)?;
+        let stop = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let (pid_sender, pid) = watch::channel(first.id());
+        tasks.spawn(keep_alive(config, first, stop.clone(), pid_sender));
+        tasks.close();
+        let child = Self { client, stop, tasks, pid };
+        let answered = tokio::time::timeout(STARTUP, async {
+            while child.client.ping().await.is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        answered.await.map_err(|_| {
+            let seconds = STARTUP.as_secs();
+            std::io::Error::new(
+                std::io::ErrorKind::TimedOut,
+                format!("the mover did not answer within {seconds} s of its start"),
+            )
+        })?;
+        Ok(child)
+    }
+
+    pub fn client(&self) -> MoverClient {
+        self.client.clone()
+    }
+
+    /// The process id, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        *self.pid.borrow()
+    }
+
+    /// Stops it, and waits until it has made safe what it moved.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for MoverChild {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// For the child: returns when its parent has closed the other end of standard input, or has died.
+///
+/// A thread of its own waits for that, so that a mover which ends for another reason is not held up by it.
+pub async fn lifeline() {
+    let (cut, is_cut) = tokio::sync::oneshot::channel::<()>();
+    let waiter = std::thread::Builder::new().name("lifeline".into()).spawn(move || {
+        let mut input = std::io::stdin().lock();
+        let mut buf = [0; 64];
+        loop {
+            match input.read(&mut buf) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        drop(cut);
+    });
+    if let Err(error) = waiter {
+        tracing::error!(%error, "can't watch the lifeline, and so don't outlive the parent");
+    }
+    let _ = is_cut.await;
+}
+
+fn spawn(config: &ChildConfig) -> std::io::Result<Child> {
+    Command::new(&config.program).args(&config.arguments).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()
+}
+
+async fn keep_alive(config: ChildConfig, mut child: Child, stop: CancellationToken, pid: watch::Sender<Option<u32>>) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let started = tokio::time::Instant::now();
+        tokio::select! {
+            status = child.wait() => match status {
+                Ok(status) => tracing::warn!(%status, "the mover ended; it is started again"),
+                Err(error) => tracing::warn!(%error, "the mover can't be waited for; it is started again"),
+            },
+            () = stop.cancelled() => return farewell(child).await,
+        }
+        pid.send_replace(None);
+        pause = if started.elapsed() > STEADY { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => return,
+            }
+            match spawn(&config) {
+                Ok(next) => {
+                    pid.send_replace(next.id());
+                    child = next;
+                    break;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the mover can't be started");
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+}
+
+async fn farewell(mut child: Child) {
+    drop(child.stdin.take());
+    if tokio::time::timeout(FAREWELL, child.wait()).await.is_err() {
+        tracing::warn!("the mover did not stop by itself");
+        let _ = child.kill().await;
+    }
+}

@@ -1,0 +1,200 @@
+//! The control plane's side.
+
+use std::path::{Path, PathBuf};
+
+use tokio::{
+    net::{UnixStream, unix::OwnedWriteHalf},
+    sync::{mpsc, oneshot, watch},
+};
+
+use super::{
+    FromMover, JobFault, JobReport, JobSpec, RootReport, SourceSpec, ToMover,
+    frame::{self, FrameError},
+};
+use crate::engine::Progress;
+
+#[derive(Debug, thiserror::Error)]
+pub enum MoverError {
+    #[error("can't reach the mover at {}: {source}", path.display())]
+    Unreachable { path: PathBuf, source: std::io::Error },
+    /// The job is not finished; starting it again goes on from the ledger.
+    #[error("the connection to the mover was lost: {0}")]
+    Lost(String),
+    #[error("{0}")]
+    Job(JobFault),
+}
+
+impl MoverError {
+    /// Whether asking again may help with nobody doing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Lost(_) => true,
+            Self::Job(fault) => fault.is_transient(),
+        }
+    }
+}
+
+/// Talks to the mover that listens on a socket. It holds no connection; each request makes its own.
+#[derive(Debug, Clone)]
+pub struct MoverClient {
+    path: PathBuf,
+}
+
+impl MoverClient {
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The mover's version, if it answers.
+    pub async fn ping(&self) -> Result<String, MoverError> {
+        match self.ask(ToMover::Ping).await? {
+            FromMover::Pong { version } => Ok(version),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Removes a ledger that will not be needed again.
+    pub async fn forget(&self, ledger_key: &str) -> Result<(), MoverError> {
+        match self.ask(ToMover::Forget { ledger_key: ledger_key.into() }).await? {
+            FromMover::Forgotten => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The content root of a snapshot, read in full.
+    pub async fn root(&self, source: SourceSpec) -> Result<RootReport, MoverError> {
+        match self.ask(ToMover::Root(Box::new(source))).await? {
+            FromMover::Root(report) => Ok(report),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Starts a job. Dropping the handle stops it; what it moved stays in its ledger.
+    pub async fn start(&self, job: JobSpec) -> Result<JobHandle, MoverError> {
+        let mut stream = self.connect().await?;
+        frame::write(&mut stream, &ToMover::Start(Box::new(job))).await.map_err(lost)?;
+        let (progress_sender, progress) = watch::channel(Progress::default());
+        let (commands, command_queue) = mpsc::channel(16);
+        let (done_sender, done) = oneshot::channel();
+        tokio::spawn(async move {
+            let result = follow(stream, command_queue, &progress_sender).await;
+            let _ = done_sender.send(result);
+        });
+        Ok(JobHandle { progress, commands, done })
+    }
+
+    async fn ask(&self, question: ToMover) -> Result<FromMover, MoverError> {
+        let mut stream = self.connect().await?;
+        frame::write(&mut stream, &question).await.map_err(lost)?;
+        loop {
+            match frame::read(&mut stream).await.map_err(lost)? {
+                Some(FromMover::Progress(_)) => {}
+                Some(FromMover::Failed(fault)) => return Err(MoverError::Job(fault)),
+                Some(answer) => return Ok(answer),
+                None => return Err(MoverError::Lost("it was closed without an answer".into())),
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<UnixStream, MoverError> {
+        UnixStream::connect(&self.path)
+            .await
+            .map_err(|source| MoverError::Unreachable { path: self.path.clone(), source })
+    }
+}
+
+/// A job that runs in a mover.
+#[derive(Debug)]
+pub struct JobHandle {
+    progress: watch::Receiver<Progress>,
+    commands: mpsc::Sender<ToMover>,
+    done: oneshot::Receiver<Result<JobReport, MoverError>>,
+}
+
+impl JobHandle {
+    /// The newest progress, and each next one.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+
+    /// Bytes a second; none: no limit. It holds for the job's whole rate group.
+    pub async fn set_rate(&self, bytes_per_second: Option<u64>) {
+        let _ = self.commands.send(ToMover::SetRate { bytes_per_second }).await;
+    }
+
+    pub async fn pause(&self, paused: bool) {
+        let _ = self.commands.send(ToMover::Pause { paused }).await;
+    }
+
+    /// Asks the job to stop; [`done`](Self::done) then says `cancelled`.
+    pub async fn cancel(&self) {
+        let _ = self.commands.send(ToMover::Cancel).await;
+    }
+
+    /// Steers the job from somewhere else while [`done`](Self::done) is awaited.
+    pub fn controls(&self) -> mpsc::Sender<ToMover> {
+        self.commands.clone()
+    }
+
+    /// Waits for the job's end. Dropping the future before that stops the job.
+    pub async fn done(self) -> Result<JobReport, MoverError> {
+        // Held until the end: the job stops when nobody is left who could steer it.
+        let _commands = self.commands;
+        self.done.await.unwrap_or_else(|_| Err(MoverError::Lost("the task that followed it ended".into())))
+    }
+}
+
+/// Passes commands on and progress back until the job ends, or nobody holds the job any more.
+async fn follow(
+    stream: UnixStream,
+    mut commands: mpsc::Receiver<ToMover>,
+    progress: &watch::Sender<Progress>,
+) -> Result<JobReport, MoverError> {
+    let (mut from, mut to) = stream.into_split();
+    let read = async {
+        loop {
+            match frame::read(&mut from).await.map_err(lost)? {
+                Some(FromMover::Progress(now)) => {
+                    progress.send_replace(now);
+                }
+                Some(FromMover::Done(report)) => return Ok(*report),
+                Some(FromMover::Failed(fault)) => return Err(MoverError::Job(fault)),
+                Some(other) => return Err(unexpected(&other)),
+                None => return Err(MoverError::Lost("it was closed before the job's end".into())),
+            }
+        }
+    };
+    tokio::select! {
+        result = read => result,
+        result = pass_on(&mut commands, &mut to) => Err(result),
+    }
+}
+
+async fn pass_on(commands: &mut mpsc::Receiver<ToMover>, to: &mut OwnedWriteHalf) -> MoverError {
+    while let Some(command) = commands.recv().await {
+        if let Err(error) = frame::write(to, &command).await {
+            return lost(error);
+        }
+    }
+    MoverError::Lost("nobody waits for the job any more".into())
+}
+
+fn lost(error: FrameError) -> MoverError {
+    MoverError::Lost(error.to_string())
+}
+
+fn unexpected(answer: &FromMover) -> MoverError {
+    let name = match answer {
+        FromMover::Progress(_) => "progress",
+        FromMover::Done(_) => "done",
+        FromMover::Failed(_) => "failed",
+        FromMover::Root(_) => "root",
+        FromMover::Forgotten => "forgotten",
+        FromMover::Pong { .. } => "pong",
+    };
+    MoverError::Lost(format!("an answer `{name}` that was not asked for"))
+}

@@ -1,0 +1,196 @@
+//! One job on one connection.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use novacron_provider::{BlockReader, BlockWriter, DiskSnapshot, ErrorKind, ExtentPage, Provider, ProviderError};
+use tokio::net::UnixStream;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    FromMover, JobFault, JobSpec, RootReport, SourceSpec, TargetSpec, ToMover, frame,
+    server::{Shared, ledger_path},
+};
+use crate::{
+    CopyControl, CopyJob, CopyOptions, TransferError,
+    content::content_root_of_disk,
+    copy,
+    engine::Changes,
+    ledger::{LedgerError, LedgerIdentity, SyncIdentity},
+};
+
+/// At most so often is progress sent.
+const PROGRESS: Duration = Duration::from_millis(200);
+/// A ledger may still be held by a job whose connection was just lost.
+const LEDGER_WAIT: Duration = Duration::from_secs(40);
+
+/// Runs a job to its end, or until its connection is lost or the mover stops.
+pub(super) async fn run(stream: UnixStream, spec: JobSpec, shared: Arc<Shared>) {
+    let control = CopyControl {
+        cancel: CancellationToken::new(),
+        rate: shared.rate(spec.options.rate_group.as_deref()),
+        ..CopyControl::new(shared.budget.clone())
+    };
+    if let Some(limit) = spec.options.transfer.bandwidth_limit {
+        control.rate.set(Some(limit.0));
+    }
+    let (mut from, mut to) = stream.into_split();
+    let work = async {
+        let result = work(spec, &shared, &control).await;
+        match result {
+            Ok(report) => FromMover::Done(Box::new(report)),
+            Err(fault) => FromMover::Failed(fault),
+        }
+    };
+    let listen = async {
+        loop {
+            match frame::read::<ToMover>(&mut from).await {
+                Ok(Some(ToMover::SetRate { bytes_per_second })) => control.rate.set(bytes_per_second),
+                Ok(Some(ToMover::Pause { paused })) => {
+                    control.paused.send_replace(paused);
+                }
+                Ok(Some(ToMover::Cancel)) => control.cancel.cancel(),
+                Ok(Some(_)) => tracing::warn!("a frame that makes no sense during a job was ignored"),
+                Ok(None) | Err(_) => return,
+            }
+        }
+    };
+    tokio::pin!(work, listen);
+    let mut ticks = tokio::time::interval(PROGRESS);
+    let mut connected = true;
+    let answer = loop {
+        tokio::select! {
+            answer = &mut work => break answer,
+            () = &mut listen, if connected => {
+                connected = false;
+                control.cancel.cancel();
+            }
+            () = shared.stop.cancelled(), if !control.cancel.is_cancelled() => control.cancel.cancel(),
+            _ = ticks.tick(), if connected => {
+                let now = control.progress.borrow().clone();
+                if frame::write(&mut to, &FromMover::Progress(now)).await.is_err() {
+                    connected = false;
+                    control.cancel.cancel();
+                }
+            }
+        }
+    };
+    if connected {
+        let last = control.progress.borrow().clone();
+        let _ = frame::write(&mut to, &FromMover::Progress(last)).await;
+        let _ = frame::write(&mut to, &answer).await;
+    }
+}
+
+async fn work(spec: JobSpec, shared: &Shared, control: &CopyControl) -> Result<crate::CopyReport, JobFault> {
+    let open = async {
+        spec.options.transfer.check().map_err(|why| JobFault::new("invalid", why))?;
+        let (reader, changes) = open_source(shared, &spec.source).await?;
+        let writer = open_target(shared, &spec.target).await?;
+        Ok::<_, JobFault>((reader, changes, writer))
+    };
+    let (reader, changes, writer) = tokio::select! {
+        opened = open => opened?,
+        () = control.cancel.cancelled() => return Err(TransferError::Cancelled.into()),
+    };
+    let (source, target) = (&spec.source, &spec.target);
+    let transfer = &spec.options.transfer;
+    let started = tokio::time::Instant::now();
+    loop {
+        let job = CopyJob {
+            reader: reader.clone(),
+            writer: writer.clone(),
+            changes: changes.clone(),
+            ledger: ledger_path(&shared.ledgers, &spec.ledger_key),
+            identity: LedgerIdentity {
+                source: format!("{}/{}", source.definition.name, source.snapshot.disk_id),
+                target: format!("{}/{}", target.definition.name, target.disk.disk_id),
+                size_bytes: source.snapshot.size_bytes,
+            },
+            sync: SyncIdentity {
+                snapshot: source.snapshot.snapshot_id.to_string(),
+                base: source.base.as_ref().map(|base| base.snapshot_id.to_string()),
+            },
+            new_target: spec.options.new_target,
+            options: CopyOptions {
+                workers: transfer.workers(),
+                extent_bytes: transfer.chunk_size_bytes(),
+                verify: transfer.verify(),
+                verify_all: spec.options.verify_all,
+                ..CopyOptions::default()
+            },
+        };
+        match copy(job, control.clone()).await {
+            Err(TransferError::Ledger(LedgerError::InUse { .. })) if started.elapsed() < LEDGER_WAIT => {
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            }
+            result => return result.map_err(JobFault::from),
+        }
+    }
+}
+
+type Source = (Arc<dyn BlockReader>, Option<Arc<dyn Changes>>);
+
+async fn open_source(shared: &Shared, source: &SourceSpec) -> Result<Source, JobFault> {
+    let name = &source.definition.name;
+    let at = |error: ProviderError| JobFault::from(error.at(name));
+    let provider = shared.provider(&source.definition).await.map_err(at)?;
+    let disks = provider.disk_source().ok_or_else(|| lacks(name, "give disks out"))?;
+    let reader = disks.open_reader(&source.snapshot).await.map_err(at)?;
+    let changes = match &source.base {
+        Some(base) if provider.changed_blocks().is_some() => {
+            Some(
+                Arc::new(Between { provider: provider.clone(), base: base.clone(), snapshot: source.snapshot.clone() })
+                    as Arc<dyn Changes>,
+            )
+        }
+        _ => None,
+    };
+    Ok((reader, changes))
+}
+
+async fn open_target(shared: &Shared, target: &TargetSpec) -> Result<Arc<dyn BlockWriter>, JobFault> {
+    let name = &target.definition.name;
+    let at = |error: ProviderError| JobFault::from(error.at(name));
+    let provider = shared.provider(&target.definition).await.map_err(at)?;
+    let disks = provider.disk_sink().ok_or_else(|| lacks(name, "take disks in"))?;
+    disks.open_writer(&target.disk).await.map_err(at)
+}
+
+fn lacks(name: &novacron_types::ProviderName, what: &str) -> JobFault {
+    JobFault::from(ProviderError::new(ErrorKind::Invalid, "open", format!("it can't {what}")).at(name))
+}
+
+/// What changed between two snapshots, as their provider says.
+struct Between {
+    provider: Arc<dyn Provider>,
+    base: DiskSnapshot,
+    snapshot: DiskSnapshot,
+}
+
+#[async_trait]
+impl Changes for Between {
+    async fn changed(&self, from: u64) -> Result<ExtentPage, ProviderError> {
+        match self.provider.changed_blocks() {
+            Some(changes) => changes.changed(&self.base, &self.snapshot, from).await,
+            None => Err(ProviderError::new(ErrorKind::Conflict, "changed", "it can't tell what changed")),
+        }
+    }
+}
+
+/// Answers with the content root of a snapshot.
+pub(super) async fn root(mut stream: UnixStream, source: SourceSpec, shared: Arc<Shared>) {
+    let work = async {
+        let (reader, _) = open_source(&shared, &source).await?;
+        let root = content_root_of_disk(reader.as_ref()).await?;
+        Ok::<_, JobFault>(RootReport { size_bytes: reader.size(), root })
+    };
+    let answer = tokio::select! {
+        result = work => match result {
+            Ok(report) => FromMover::Root(report),
+            Err(fault) => FromMover::Failed(fault),
+        },
+        () = shared.stop.cancelled() => FromMover::Failed(TransferError::Cancelled.into()),
+    };
+    let _ = frame::write(&mut stream, &answer).await;
+}

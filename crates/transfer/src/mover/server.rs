@@ -1,0 +1,189 @@
+//! The mover's side: connections, and what all its jobs share.
+
+use std::{
+    collections::HashMap,
+    io,
+    os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
+
+use novacron_provider::{
+    Provider, ProviderDefinition, ProviderError, Registry, Wrapped,
+    retry::{Retry, RetryPolicy},
+};
+use tokio::{
+    net::{UnixListener, UnixStream},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{FromMover, JobFault, ToMover, WireDefinition, frame, job};
+use crate::{budget::Budget, rate::RateLimiter};
+
+/// How long jobs may take to make safe what they moved, when the mover is told to stop.
+const FAREWELL: Duration = Duration::from_secs(30);
+/// A connection has to say what it wants within this.
+const FIRST_FRAME: Duration = Duration::from_secs(10);
+/// Providers that are kept connected.
+const PROVIDERS: usize = 64;
+
+#[derive(Debug, Clone)]
+pub struct MoverConfig {
+    /// Where ledgers are kept: `<data directory>/ledgers`.
+    pub ledgers: PathBuf,
+    /// Bytes in flight over all jobs.
+    pub memory_bytes: u64,
+    /// Connections at once.
+    pub connections: usize,
+}
+
+impl MoverConfig {
+    pub fn new(ledgers: impl Into<PathBuf>) -> Self {
+        Self { ledgers: ledgers.into(), memory_bytes: 64 << 20, connections: 256 }
+    }
+}
+
+/// Makes the socket, in a directory that only this user may enter; replaces one that a dead mover left behind.
+pub fn bind(path: &Path) -> io::Result<UnixListener> {
+    if let Some(parent) = path.parent() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+    }
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => {
+            if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                return Err(io::Error::new(io::ErrorKind::AddrInUse, "another mover listens there"));
+            }
+            std::fs::remove_file(path)?;
+        }
+        Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is something that is no socket")),
+        Err(_) => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Serves until `stop` is cancelled; then the jobs that run are stopped, with what they moved in their ledgers.
+pub async fn serve(
+    listener: UnixListener,
+    registry: Registry,
+    config: MoverConfig,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.ledgers)?;
+    let most = config.connections;
+    let shared = Arc::new(Shared {
+        registry,
+        budget: Arc::new(Budget::new(config.memory_bytes)),
+        ledgers: config.ledgers,
+        providers: Mutex::default(),
+        rates: Mutex::default(),
+        stop: stop.clone(),
+    });
+    let own = rustix::process::geteuid().as_raw();
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            accepted = listener.accept(), if connections.len() < most => match accepted {
+                Ok((stream, _)) => match stream.peer_cred() {
+                    Ok(peer) if peer.uid() == own || peer.uid() == 0 => {
+                        connections.spawn(talk(stream, shared.clone()));
+                    }
+                    _ => tracing::warn!("a connection from another user was refused"),
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "can't take a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+        }
+    }
+    let _ = tokio::time::timeout(FAREWELL, async { while connections.join_next().await.is_some() {} }).await;
+    Ok(())
+}
+
+/// What the jobs of a mover have in common.
+pub(super) struct Shared {
+    registry: Registry,
+    pub budget: Arc<Budget>,
+    pub ledgers: PathBuf,
+    providers: Mutex<Vec<(ProviderDefinition, Arc<dyn Provider>)>>,
+    rates: Mutex<HashMap<String, Weak<RateLimiter>>>,
+    pub stop: CancellationToken,
+}
+
+impl Shared {
+    /// The provider of a definition, made once.
+    pub async fn provider(&self, definition: &WireDefinition) -> Result<Arc<dyn Provider>, ProviderError> {
+        let definition = ProviderDefinition::from(definition.clone());
+        let found = |providers: &[(ProviderDefinition, Arc<dyn Provider>)]| {
+            providers.iter().find(|(known, _)| *known == definition).map(|(_, provider)| provider.clone())
+        };
+        if let Some(provider) = found(&lock(&self.providers)) {
+            return Ok(provider);
+        }
+        let provider = self.registry.build(definition.clone()).await?;
+        let provider: Arc<dyn Provider> = Arc::new(Wrapped::new(provider, Retry::new(RetryPolicy::default())));
+        let mut providers = lock(&self.providers);
+        if let Some(provider) = found(&providers) {
+            return Ok(provider);
+        }
+        if providers.len() >= PROVIDERS {
+            providers.remove(0);
+        }
+        providers.push((definition, provider.clone()));
+        Ok(provider)
+    }
+
+    /// The limiter of a group; each job without a group has its own.
+    pub fn rate(&self, group: Option<&str>) -> Arc<RateLimiter> {
+        let Some(group) = group else { return Arc::default() };
+        let mut rates = lock(&self.rates);
+        rates.retain(|_, limiter| limiter.strong_count() > 0);
+        if let Some(limiter) = rates.get(group).and_then(Weak::upgrade) {
+            return limiter;
+        }
+        let limiter = Arc::<RateLimiter>::default();
+        rates.insert(group.to_owned(), Arc::downgrade(&limiter));
+        limiter
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+async fn talk(mut stream: UnixStream, shared: Arc<Shared>) {
+    let first = tokio::time::timeout(FIRST_FRAME, frame::read::<ToMover>(&mut stream)).await;
+    let answer = match first {
+        Ok(Ok(Some(ToMover::Start(spec)))) => return job::run(stream, *spec, shared).await,
+        Ok(Ok(Some(ToMover::Root(source)))) => return job::root(stream, *source, shared).await,
+        Ok(Ok(Some(ToMover::Forget { ledger_key }))) => forget(&shared, &ledger_key),
+        Ok(Ok(Some(ToMover::Ping))) => FromMover::Pong { version: env!("CARGO_PKG_VERSION").into() },
+        Ok(Ok(Some(_))) => FromMover::Failed(JobFault::new("invalid", "there is no job on this connection")),
+        Ok(Err(error)) => FromMover::Failed(JobFault::new("invalid", error.to_string())),
+        Ok(Ok(None)) | Err(_) => return,
+    };
+    let _ = frame::write(&mut stream, &answer).await;
+}
+
+fn forget(shared: &Shared, ledger_key: &str) -> FromMover {
+    match std::fs::remove_file(ledger_path(&shared.ledgers, ledger_key)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            FromMover::Failed(JobFault::new("ledger", format!("can't remove the ledger: {error}")))
+        }
+        _ => FromMover::Forgotten,
+    }
+}
+
+/// A key may be any text; a file's name may not.
+pub(super) fn ledger_path(ledgers: &Path, key: &str) -> PathBuf {
+    let readable: String =
+        key.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(80).collect();
+    let digest = blake3::hash(key.as_bytes()).to_hex();
+    ledgers.join(format!("{readable}-{}.ledger", &digest[..16]))
+}
