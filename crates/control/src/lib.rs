@@ -10,6 +10,7 @@ mod health;
 mod metrics;
 mod migrations;
 mod mover;
+mod mover_client;
 mod options;
 mod request;
 mod view;

@@ -1,10 +1,15 @@
 //! What Prometheus is told. Four names were promised; figures that nobody has measured are not in it.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{family::Family, gauge::Gauge, histogram::{Histogram, exponential_buckets}},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
     registry::Registry,
 };
 
@@ -33,16 +38,13 @@ type Latencies = Family<PathLabels, Histogram, fn() -> Histogram>;
 
 pub(crate) struct Metrics {
     latency: Latencies,
-    registry: Mutex<Registry>,
-    vms: Family<VmLabels, Gauge>,
     running: Gauge,
+    registry: Mutex<Registry>,
 }
 
 impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::default();
-        let vms = Family::<VmLabels, Gauge>::default();
-        registry.register("novacron_federation_vms_total", "VMs that the federation has a record of", vms.clone());
         let latency: Latencies = Family::new_with_constructor(|| Histogram::new(exponential_buckets(1.0, 2.0, 10)));
         registry.register(
             "novacron_federation_network_latency_ms",
@@ -51,11 +53,41 @@ impl Metrics {
         );
         let running = Gauge::default();
         registry.register("novacron_operations_running", "Operations that run in this process", running.clone());
-        Self { latency, registry: Mutex::new(registry), vms, running }
+        Self { latency, running, registry: Mutex::new(registry) }
     }
 
     pub fn latency(&self, destination: &str, milliseconds: f64) {
         let labels = PathLabels { source: "local".to_owned(), destination: destination.to_owned() };
         self.latency.get_or_create(&labels).observe(milliseconds);
+    }
+}
+
+impl Control {
+    /// Everything, in the text format. What the store counts is counted now, so that all processes of one store say
+    /// the same, and a restart does not reset it.
+    pub async fn metrics_text(&self) -> Result<String, ControlError> {
+        let (vms, moves) = tokio::try_join!(self.store().vms().counts(), self.store().migration_counts())?;
+        let mut counted = Registry::default();
+        let vm_family = Family::<VmLabels, Gauge>::default();
+        for count in vms {
+            let labels = VmLabels { provider: count.provider.to_string(), region: count.region.unwrap_or_default() };
+            vm_family.get_or_create(&labels).set(i64::try_from(count.count).unwrap_or(i64::MAX));
+        }
+        counted.register("novacron_federation_vms_total", "VMs that the federation has a record of", vm_family);
+        let move_family = Family::<MoveLabels, Counter>::default();
+        for count in moves {
+            let labels = MoveLabels { source: count.source, destination: count.destination, status: count.status.to_string() };
+            move_family.get_or_create(&labels).inc_by(count.count);
+        }
+        // The encoder adds `_total` to a counter's name.
+        counted.register("novacron_federation_migrations", "Migrations that have ended, by how", move_family);
+        self.inner.metrics.running.set(i64::try_from(self.inner.engine.running()).unwrap_or(i64::MAX));
+
+        let mut text = String::new();
+        let failed = |error: std::fmt::Error| ControlError::new(ErrorClass::Internal, "metrics", error.to_string());
+        prometheus_client::encoding::text::encode_registry(&mut text, &counted).map_err(failed)?;
+        let own = self.inner.metrics.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        encode(&mut text, &own).map_err(failed)?;
+        Ok(text)
     }
 }

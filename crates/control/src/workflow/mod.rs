@@ -14,6 +14,8 @@
 //! sweeps whatever carries it. The source is only ever stopped (and started again) before that.
 
 mod state;
+#[cfg(test)]
+mod tests;
 mod steps;
 
 use std::sync::Arc;

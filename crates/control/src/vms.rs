@@ -1,0 +1,116 @@
+//! The federation's records of machines, and the audit log.
+
+use novacron_provider::ErrorKind;
+use novacron_store::{AuditEntry, VmFilter};
+use novacron_types::{InstanceId, InstanceState, ProviderName, VmId, VmRecord};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{Control, ControlError, directory::Entry};
+
+/// Which records to list. What is absent means any.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct VmQuery {
+    pub provider: Option<String>,
+    pub state: Option<InstanceState>,
+    /// In the id or the name, whatever the case.
+    pub text: Option<String>,
+    pub cursor: Option<String>,
+    /// Absent: 50; at most 500.
+    pub limit: Option<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct VmPage {
+    pub items: Vec<VmRecord>,
+    pub next: Option<String>,
+}
+
+impl Control {
+    pub async fn vms(&self, query: VmQuery) -> Result<VmPage, ControlError> {
+        let provider = query.provider.map(|provider| Ok::<_, ControlError>(self.find(&provider)?.definition.name.clone()));
+        let filter = VmFilter {
+            provider: provider.transpose()?,
+            state: query.state,
+            text: query.text,
+            cursor: query.cursor.map(|cursor| cursor.parse()).transpose()?,
+            limit: query.limit.unwrap_or(50),
+        };
+        let page = self.store().vms().list(&filter).await?;
+        Ok(VmPage { items: page.items, next: page.next.map(|cursor| cursor.to_string()) })
+    }
+
+    /// By id, else by name where one VM has it.
+    pub async fn vm(&self, reference: &str) -> Result<VmRecord, ControlError> {
+        self.find_vm(reference).await?.ok_or_else(|| {
+            ControlError::not_found("unknown_vm", format!("there is no VM `{reference}`"))
+                .advice("`novacron vm list` shows the VMs that the federation has a record of.")
+        })
+    }
+
+    async fn find_vm(&self, reference: &str) -> Result<Option<VmRecord>, ControlError> {
+        let vms = self.store().vms();
+        if let Ok(id) = VmId::new(reference)
+            && let Some(record) = vms.get(&id).await?
+        {
+            return Ok(Some(record));
+        }
+        let mut named = vms.named(reference, 2).await?;
+        match named.len() {
+            0 | 1 => Ok(named.pop()),
+            _ => Err(ControlError::invalid("ambiguous_name", format!("several VMs are named `{reference}`"))
+                .advice("Use the VM's id; `novacron vm list` shows it.")),
+        }
+    }
+
+    pub(crate) async fn record_of(
+        &self,
+        provider: &ProviderName,
+        instance: &InstanceId,
+    ) -> Result<Option<VmRecord>, ControlError> {
+        Ok(self.store().vms().at(provider, instance).await?)
+    }
+
+    /// Where a VM is: by its record, else as a machine of the local host that has none.
+    pub(crate) async fn locate(&self, vm: &VmId) -> Result<(&Entry, InstanceId, Option<VmId>), ControlError> {
+        if let Some(record) = self.find_vm(vm.as_str()).await? {
+            let entry = self.find(record.provider.as_str())?;
+            return Ok((entry, record.instance.instance_id, Some(record.vm_id)));
+        }
+        let local = self.find("local")?;
+        let id = InstanceId::new(vm.as_str()).map_err(|error| ControlError::invalid("invalid", error.to_string()))?;
+        match local.provider.get(&id).await {
+            Ok(instance) => Ok((local, instance.instance_id, None)),
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Invalid) => {
+                let message = format!("there is no VM `{vm}`, and no machine of that id at {}", local.definition.name);
+                Err(ControlError::not_found("unknown_vm", message)
+                    .advice("`novacron vm list` shows the VMs, `novacron provider discover local` the local machines."))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes to the audit log what someone wanted, and what came of it.
+    pub(crate) async fn audit_result<T>(
+        &self,
+        actor: &str,
+        action: &str,
+        target: &str,
+        detail: Value,
+        outcome: &Result<T, ControlError>,
+    ) -> Result<(), ControlError> {
+        let outcome = match outcome {
+            Ok(_) => "accepted".to_owned(),
+            Err(error) => error.code.clone(),
+        };
+        let entry = AuditEntry {
+            at: jiff::Timestamp::now(),
+            actor: actor.to_owned(),
+            action: action.to_owned(),
+            target: target.to_owned(),
+            outcome,
+            detail,
+        };
+        Ok(self.store().audit().append(entry).await?)
+    }
+}

@@ -1,0 +1,57 @@
+//! Writes the federation's record of the machine: where it is now.
+
+use async_trait::async_trait;
+use novacron_operations::{Outcome, Status, Step, StepContext, StepError};
+use novacron_types::VmRecord;
+
+use super::super::{MoveState, Tools};
+
+pub(super) struct Record(pub Tools);
+
+#[async_trait]
+impl Step<MoveState> for Record {
+    fn name(&self) -> &'static str {
+        "record"
+    }
+    fn status(&self) -> Status {
+        Status::Finalizing
+    }
+    fn weight(&self) -> f64 {
+        1.0
+    }
+
+    async fn run(&self, cx: &StepContext, state: &mut MoveState) -> Result<Outcome, StepError> {
+        let (Some(vm_id), Some(created)) = (&state.new_vm_id, &state.created) else {
+            return Err(StepError::permanent("state_unreadable", "the operation has no machine to record"));
+        };
+        let vms = self.0.store.vms();
+        let before = vms.get(vm_id).await?;
+        let record = VmRecord {
+            vm_id: vm_id.clone(),
+            name: state.name(),
+            provider: state.params.target.clone(),
+            instance: created.clone(),
+            placed_by: Some(cx.operation_id().clone()),
+            created_at: before.as_ref().map_or_else(|| cx.now(), |before| before.created_at),
+            updated_at: cx.now(),
+        };
+        // Run again after a crash, it finds its own record, which is not the one to go back to.
+        state.record_before = before.filter(|before| before.placed_by.as_ref() != Some(cx.operation_id()));
+        cx.save(state).await?;
+        vms.put(&record).await?;
+        Ok(Outcome::Done)
+    }
+
+    async fn undo(&self, cx: &StepContext, state: &mut MoveState) -> Result<(), StepError> {
+        let Some(vm_id) = &state.new_vm_id else { return Ok(()) };
+        let vms = self.0.store.vms();
+        match vms.get(vm_id).await? {
+            Some(record) if record.placed_by.as_ref() == Some(cx.operation_id()) => match &state.record_before {
+                Some(before) => vms.put(before).await?,
+                None => vms.delete(vm_id).await?,
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+}
