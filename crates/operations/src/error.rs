@@ -105,6 +105,8 @@ pub enum StoreError {
     NotHeld { id: OperationId, status: Status },
     #[error("operation {id} can't be tried again: it is {status}, and only a failed one can")]
     NotFailed { id: OperationId, status: Status },
+    #[error("{what} already belongs to {other}")]
+    Duplicate { what: String, other: String },
     /// A cancel came in before the step could start.
     #[error("the operation is to be cancelled")]
     CancelRequested,

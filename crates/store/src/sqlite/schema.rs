@@ -1,0 +1,77 @@
+//! The schema, version by version: what is here is never changed, only added to.
+
+/// What brings the schema from version `index` to `index + 1`.
+pub(super) const MIGRATIONS: &[&str] = &["
+CREATE TABLE operations (
+    place        INTEGER PRIMARY KEY AUTOINCREMENT,
+    id           TEXT    NOT NULL UNIQUE,
+    kind         TEXT    NOT NULL,
+    subject      TEXT    NOT NULL,
+    status       TEXT    NOT NULL,
+    phase        TEXT    NOT NULL,
+    progress     REAL    NOT NULL,
+    search       TEXT    NOT NULL,
+    owner        TEXT,
+    generation   INTEGER NOT NULL,
+    lease_until  INTEGER,                    -- microseconds since 1970
+    runnable_at  INTEGER,                    -- likewise; absent: ended, or waits for a person
+    created_at   TEXT    NOT NULL,
+    updated_at   TEXT    NOT NULL,
+    record       TEXT    NOT NULL,           -- JSON: what people see
+    run          TEXT    NOT NULL            -- JSON: what the engine needs
+);
+CREATE INDEX operations_runnable ON operations (runnable_at) WHERE runnable_at IS NOT NULL;
+CREATE INDEX operations_status ON operations (status, place);
+CREATE INDEX operations_kind ON operations (kind, place);
+
+CREATE TABLE operation_events (
+    operation_id TEXT    NOT NULL REFERENCES operations (id),
+    seq          INTEGER NOT NULL,
+    at           TEXT    NOT NULL,
+    generation   INTEGER NOT NULL,
+    kind         TEXT    NOT NULL,
+    step         TEXT,
+    message      TEXT    NOT NULL,
+    PRIMARY KEY (operation_id, seq)
+) WITHOUT ROWID;
+
+-- At most one operation that has not ended holds a key.
+CREATE TABLE operation_keys (
+    key          TEXT PRIMARY KEY,
+    operation_id TEXT NOT NULL REFERENCES operations (id)
+) WITHOUT ROWID;
+CREATE INDEX operation_keys_operation ON operation_keys (operation_id);
+
+CREATE TABLE idempotency (
+    key          TEXT PRIMARY KEY,
+    digest       TEXT NOT NULL,
+    operation_id TEXT NOT NULL,
+    created_at   TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE vms (
+    place        INTEGER PRIMARY KEY AUTOINCREMENT,
+    id           TEXT NOT NULL UNIQUE,
+    name         TEXT NOT NULL,
+    search       TEXT NOT NULL,
+    provider     TEXT NOT NULL,
+    instance_id  TEXT NOT NULL,
+    state        TEXT NOT NULL,
+    created_at   TEXT NOT NULL,
+    updated_at   TEXT NOT NULL,
+    deleted_at   TEXT,
+    record       TEXT NOT NULL               -- JSON
+);
+CREATE UNIQUE INDEX vms_instance ON vms (provider, instance_id) WHERE deleted_at IS NULL;
+
+CREATE TABLE audit_log (
+    place        INTEGER PRIMARY KEY AUTOINCREMENT,
+    at           TEXT NOT NULL,
+    actor        TEXT NOT NULL,
+    action       TEXT NOT NULL,
+    target       TEXT NOT NULL,
+    outcome      TEXT NOT NULL,
+    detail       TEXT NOT NULL               -- JSON
+);
+CREATE INDEX audit_log_target ON audit_log (target, place);
+"];
