@@ -8,9 +8,8 @@ use std::{
 
 use jiff::Timestamp;
 use novacron_provider::{
-    Capability, Identity, ListFilter, Page, PageToken, Provider, ProviderDefinition, ProviderExt, Registry,
+    Capability, Identity, ListFilter, Page, PageToken, Provider, ProviderDefinition, ProviderExt, Registry, Wrapped,
     retry::{Retry, RetryPolicy},
-    Wrapped,
 };
 use novacron_types::{Instance, ProviderKind, ProviderName};
 use serde::{Deserialize, Serialize};
@@ -76,7 +75,8 @@ impl Directory {
             let provider = registry.build(definition.clone()).await?;
             let provider: Arc<dyn Provider> = Arc::new(Wrapped::new(provider, Retry::new(RetryPolicy::default())));
             let name = definition.name.clone();
-            let entry = Entry { provider, definition, discovery: Mutex::default(), health: tokio::sync::Mutex::default() };
+            let entry =
+                Entry { provider, definition, discovery: Mutex::default(), health: tokio::sync::Mutex::default() };
             if entries.insert(name.clone(), entry).is_some() {
                 return Err(ControlError::invalid("duplicate_provider", format!("two providers are named `{name}`"))
                     .advice("Give each provider its own name."));
@@ -135,7 +135,11 @@ impl Entry {
             return;
         }
         let mut discovery = self.discovery.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = if page.is_none() { Some(0) } else { discovery.under_way.take_if(|(token, _)| Some(&*token) == page).map(|(_, count)| count) };
+        let before = if page.is_none() {
+            Some(0)
+        } else {
+            discovery.under_way.take_if(|(token, _)| Some(&*token) == page).map(|(_, count)| count)
+        };
         // A page that does not follow the last one seen belongs to another listing.
         let Some(before) = before else { return };
         let count = before + found.items.len() as u64;

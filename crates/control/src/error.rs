@@ -58,9 +58,11 @@ impl From<ProviderError> for ControlError {
         let class = match error.kind {
             ErrorKind::NotFound => ErrorClass::NotFound,
             ErrorKind::Invalid => ErrorClass::Invalid,
-            ErrorKind::AlreadyExists | ErrorKind::Conflict | ErrorKind::Quota | ErrorKind::NoCapacity | ErrorKind::Full => {
-                ErrorClass::Conflict
-            }
+            ErrorKind::AlreadyExists
+            | ErrorKind::Conflict
+            | ErrorKind::Quota
+            | ErrorKind::NoCapacity
+            | ErrorKind::Full => ErrorClass::Conflict,
             ErrorKind::Unauthorised => ErrorClass::ProviderRefused,
             ErrorKind::Throttled { .. } | ErrorKind::Unavailable => ErrorClass::ProviderUnavailable,
         };

@@ -13,7 +13,12 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{Control, ControlError, ErrorClass};
+use novacron_types::Status;
+
+use crate::{Control, ControlError, ErrorClass, MigrationQuery, VmQuery};
+
+/// Rows read at once.
+const PAGE: u32 = 500;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct VmLabels {
@@ -66,18 +71,40 @@ impl Control {
     /// Everything, in the text format. What the store counts is counted now, so that all processes of one store say
     /// the same, and a restart does not reset it.
     pub async fn metrics_text(&self) -> Result<String, ControlError> {
-        let (vms, moves) = tokio::try_join!(self.store().vms().counts(), self.store().migration_counts())?;
         let mut counted = Registry::default();
         let vm_family = Family::<VmLabels, Gauge>::default();
-        for count in vms {
-            let labels = VmLabels { provider: count.provider.to_string(), region: count.region.unwrap_or_default() };
-            vm_family.get_or_create(&labels).set(i64::try_from(count.count).unwrap_or(i64::MAX));
+        let mut cursor = None;
+        loop {
+            let page = self.vms(VmQuery { cursor, limit: Some(PAGE), ..VmQuery::default() }).await?;
+            for vm in page.items {
+                let region = vm.instance.region.unwrap_or_default();
+                vm_family.get_or_create(&VmLabels { provider: vm.provider.to_string(), region }).inc();
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
         }
         counted.register("novacron_federation_vms_total", "VMs that the federation has a record of", vm_family);
         let move_family = Family::<MoveLabels, Counter>::default();
-        for count in moves {
-            let labels = MoveLabels { source: count.source, destination: count.destination, status: count.status.to_string() };
-            move_family.get_or_create(&labels).inc_by(count.count);
+        let ended: Vec<Status> = Status::ALL.into_iter().filter(|status| status.is_terminal()).collect();
+        let mut cursor = None;
+        loop {
+            let query =
+                MigrationQuery { statuses: ended.clone(), cursor, limit: Some(PAGE), ..MigrationQuery::default() };
+            let page = self.migrations(query).await?;
+            for migration in page.items {
+                let labels = MoveLabels {
+                    source: migration.source.to_string(),
+                    destination: migration.destination.to_string(),
+                    status: migration.status.to_string(),
+                };
+                move_family.get_or_create(&labels).inc();
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
         }
         // The encoder adds `_total` to a counter's name.
         counted.register("novacron_federation_migrations", "Migrations that have ended, by how", move_family);

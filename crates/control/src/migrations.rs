@@ -2,7 +2,10 @@
 
 use futures::Stream;
 use novacron_operations::{Event, ListQuery, PageCursor, StoreError, Submission};
-use novacron_types::{ByteSize, ExportRequest, ImportRequest, MigrateRequest, Migration, MigrationAccepted, MigrationKind, OperationId, Status};
+use novacron_types::{
+    ByteSize, ExportRequest, ImportRequest, MigrateRequest, Migration, MigrationAccepted, MigrationKind, OperationId,
+    Status,
+};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -121,11 +124,16 @@ impl Control {
             notes.push("The source runs on: the copy is crash-consistent, as after a loss of power.".to_owned());
         }
         if state.starts() && !target_runs {
-            notes.push(format!("{} keeps disks and runs no guests: the machine will not be started there.", params.target));
+            notes.push(format!(
+                "{} keeps disks and runs no guests: the machine will not be started there.",
+                params.target
+            ));
         }
         if params.delete_source {
             let grace = params.grace_seconds;
-            notes.push(format!("The source is deleted {grace} s after the target is verified; until then it can be undone."));
+            notes.push(format!(
+                "The source is deleted {grace} s after the target is verified; until then it can be undone."
+            ));
         }
         MigrationPlan {
             name: state.name(),

@@ -64,8 +64,9 @@ fn failure(error: MoverError) -> ProviderError {
     let MoverError::Job(fault) = error else {
         return ProviderError::new(ErrorKind::Unavailable, "mover", error.to_string());
     };
-    let mut error = ProviderError::new(fault.kind(), fault.operation.unwrap_or_else(|| fault.code.clone()), fault.message)
-        .request_id(fault.request_id);
+    let mut error =
+        ProviderError::new(fault.kind(), fault.operation.unwrap_or_else(|| fault.code.clone()), fault.message)
+            .request_id(fault.request_id);
     error.provider = fault.provider;
     error.advice = fault.advice;
     error

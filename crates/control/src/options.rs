@@ -61,11 +61,14 @@ pub(crate) fn transfer(options: &TransferOptions, defaults: &TransferOptions) ->
 pub(crate) fn check_timeout(timeout: Option<u64>) -> Result<(), ControlError> {
     const YEAR: u64 = 366 * 24 * 3600;
     match timeout {
-        Some(0) => Err(ControlError::invalid("invalid_option", "option `timeout`: 0 seconds leave no time for anything")
-            .advice("Leave it out for no limit.")),
-        Some(seconds) if seconds > YEAR => {
-            Err(ControlError::invalid("invalid_option", format!("option `timeout`: {seconds} seconds are more than a year")))
+        Some(0) => {
+            Err(ControlError::invalid("invalid_option", "option `timeout`: 0 seconds leave no time for anything")
+                .advice("Leave it out for no limit."))
         }
+        Some(seconds) if seconds > YEAR => Err(ControlError::invalid(
+            "invalid_option",
+            format!("option `timeout`: {seconds} seconds are more than a year"),
+        )),
         _ => Ok(()),
     }
 }
@@ -90,7 +93,8 @@ mod tests {
         .unwrap();
         assert_eq!(options.migration_type, Some(MigrationType::Cold));
         assert_eq!(options.transfer.chunk_size_mb, Some(100));
-        let options = json!({"instance_type": "t3.medium", "delete_source": false, "ebs_volume_type": "gp3", "ebs_iops": 3000});
+        let options =
+            json!({"instance_type": "t3.medium", "delete_source": false, "ebs_volume_type": "gp3", "ebs_iops": 3000});
         let options: ExportOptions = read(options.as_object().unwrap(), &EXPORT).unwrap();
         assert_eq!(options.ebs_iops, Some(3000));
     }
@@ -102,7 +106,10 @@ mod tests {
         assert_eq!(error.advice.as_deref(), Some("Did you mean `terminate_source`?"));
         assert!(import(json!({"timeout": "soon"})).unwrap_err().message.contains("`timeout`"));
         assert!(import(json!({"migration_type": "magic"})).unwrap_err().message.contains("`migration_type`"));
-        assert!(transfer(&TransferOptions { parallel_transfers: Some(0), ..Default::default() }, &Default::default()).is_err());
+        assert!(
+            transfer(&TransferOptions { parallel_transfers: Some(0), ..Default::default() }, &Default::default())
+                .is_err()
+        );
         assert!(check_timeout(Some(0)).is_err());
     }
 }

@@ -5,15 +5,16 @@ use std::time::Duration;
 use novacron_operations::{IdempotencyKey, Options, Submission};
 use novacron_provider::Provider;
 use novacron_types::{
-    ByteSize, DiskSpec, ExportOptions, ExportRequest, ImportOptions, ImportRequest, Instance, InstanceId, InstanceState,
-    MigrateRequest, MigrationType, NetworkMode, NetworkSpec, ProviderName, TransferOptions, VmId,
+    ByteSize, DiskSpec, ExportOptions, ExportRequest, ImportOptions, ImportRequest, Instance, InstanceId,
+    InstanceState, MigrateRequest, MigrationType, NetworkMode, NetworkSpec, ProviderName, TransferOptions, VmId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    Caller, Control, ControlError, options,
+    Caller, Control, ControlError,
     directory::Entry,
+    options,
     workflow::{BANDWIDTH_LIMIT, MoveParams, MoveState, StartPolicy},
 };
 
@@ -25,7 +26,11 @@ pub(crate) struct Prepared {
     pub bandwidth_limit: Option<ByteSize>,
 }
 
-pub(crate) async fn import(control: &Control, provider: &str, request: &ImportRequest) -> Result<Prepared, ControlError> {
+pub(crate) async fn import(
+    control: &Control,
+    provider: &str,
+    request: &ImportRequest,
+) -> Result<Prepared, ControlError> {
     let options: ImportOptions = options::read(&request.options, &options::IMPORT)?;
     let source = control.find(provider)?;
     let target = control.target(request.target.as_deref())?;
@@ -51,7 +56,11 @@ pub(crate) async fn import(control: &Control, provider: &str, request: &ImportRe
     finish(params, instance, options.timeout, options.retry_on_failure)
 }
 
-pub(crate) async fn export(control: &Control, provider: &str, request: &ExportRequest) -> Result<Prepared, ControlError> {
+pub(crate) async fn export(
+    control: &Control,
+    provider: &str,
+    request: &ExportRequest,
+) -> Result<Prepared, ControlError> {
     let options: ExportOptions = options::read(&request.options, &options::EXPORT)?;
     let target = control.find(provider)?;
     let (source, instance_id, vm_id) = control.locate(&request.vm_id).await?;
@@ -98,7 +107,8 @@ pub(crate) async fn migrate(control: &Control, request: &MigrateRequest) -> Resu
         check_pair(source, target, &request.instance_id).await?
     };
     let vm_id = control.record_of(&source.definition.name, &request.instance_id).await?.map(|record| record.vm_id);
-    let params = export_params(control, source, target, instance.instance_id.clone(), vm_id, request.name.as_deref(), &options)?;
+    let params =
+        export_params(control, source, target, instance.instance_id.clone(), vm_id, request.name.as_deref(), &options)?;
     finish(MoveParams { by_image, ..params }, instance, options.timeout, options.retry_on_failure)
 }
 
@@ -113,11 +123,7 @@ fn goes_by_image(source: &Entry, target: &Entry) -> bool {
 }
 
 /// The source exists and can be read, the target can be written to.
-async fn check_pair(
-    source: &Entry,
-    target: &Entry,
-    instance: &InstanceId,
-) -> Result<Instance, ControlError> {
+async fn check_pair(source: &Entry, target: &Entry, instance: &InstanceId) -> Result<Instance, ControlError> {
     let lacks = |entry: &Entry, what: &str| {
         ControlError::invalid("no_such_capability", format!("provider {} can't {what}", entry.definition.name))
             .advice("`novacron provider list` shows what each provider can do.")
@@ -187,8 +193,9 @@ fn checked_name(name: Option<&str>) -> Result<Option<String>, ControlError> {
     let Some(name) = name else { return Ok(None) };
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.len() > 128 || !name.chars().all(plain) || name.starts_with(['.', '-']) {
-        return Err(ControlError::invalid("invalid_name", format!("{name:?} can't be a VM's name"))
-            .advice("Use up to 128 letters, digits, hyphens, underscores and dots, and start with a letter or a digit."));
+        return Err(ControlError::invalid("invalid_name", format!("{name:?} can't be a VM's name")).advice(
+            "Use up to 128 letters, digits, hyphens, underscores and dots, and start with a letter or a digit.",
+        ));
     }
     Ok(Some(name.to_owned()))
 }
@@ -202,7 +209,8 @@ impl Prepared {
         let mut submission = Submission::new(params.instance.to_string(), MoveState::new(params));
         submission.exclusive = exclusive;
         submission.options = self.options;
-        submission.idempotency = caller.idempotency_key.as_ref().map(|key| idempotency(key, caller, request)).transpose()?;
+        submission.idempotency =
+            caller.idempotency_key.as_ref().map(|key| idempotency(key, caller, request)).transpose()?;
         if let Some(limit) = self.bandwidth_limit {
             submission.controls = Map::from_iter([(BANDWIDTH_LIMIT.to_owned(), Value::from(limit.0))]);
         }

@@ -9,11 +9,13 @@ use crate::{ControlError, ErrorClass, workflow::MoveSummary};
 pub(crate) fn migration(record: OperationRecord) -> Result<Migration, ControlError> {
     let kind = kind(&record.kind)
         .ok_or_else(|| ControlError::not_found("no_such_migration", format!("{} is not a migration", record.id)))?;
-    let summary: MoveSummary = record
-        .summary
-        .and_then(|summary| serde_json::from_value(summary).ok())
-        .ok_or_else(|| {
-            ControlError::new(ErrorClass::Internal, "store", format!("the stored summary of {} can't be read", record.id))
+    let summary: MoveSummary =
+        record.summary.and_then(|summary| serde_json::from_value(summary).ok()).ok_or_else(|| {
+            ControlError::new(
+                ErrorClass::Internal,
+                "store",
+                format!("the stored summary of {} can't be read", record.id),
+            )
         })?;
     let of_boot = |root: fn(&MigrationProof) -> Option<ContentRoot>| summary.proof.as_ref().and_then(root);
     Ok(Migration {

@@ -1,7 +1,7 @@
 //! The federation's records of machines, and the audit log.
 
 use novacron_provider::ErrorKind;
-use novacron_store::{AuditEntry, VmFilter};
+use novacron_store::{AuditEntry, VmQuery as StoreQuery};
 use novacron_types::{InstanceId, InstanceState, ProviderName, VmId, VmRecord};
 use serde::Serialize;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::{Control, ControlError, directory::Entry};
 pub struct VmQuery {
     pub provider: Option<String>,
     pub state: Option<InstanceState>,
-    /// In the id or the name, whatever the case.
+    /// In the name, whatever the case.
     pub text: Option<String>,
     pub cursor: Option<String>,
     /// Absent: 50; at most 500.
@@ -28,15 +28,16 @@ pub struct VmPage {
 
 impl Control {
     pub async fn vms(&self, query: VmQuery) -> Result<VmPage, ControlError> {
-        let provider = query.provider.map(|provider| Ok::<_, ControlError>(self.find(&provider)?.definition.name.clone()));
-        let filter = VmFilter {
+        let provider =
+            query.provider.map(|provider| Ok::<_, ControlError>(self.find(&provider)?.definition.name.clone()));
+        let query = StoreQuery {
             provider: provider.transpose()?,
             state: query.state,
-            text: query.text,
+            name: query.text,
             cursor: query.cursor.map(|cursor| cursor.parse()).transpose()?,
             limit: query.limit.unwrap_or(50),
         };
-        let page = self.store().vms().list(&filter).await?;
+        let page = self.store().vms().vms(&query).await?;
         Ok(VmPage { items: page.items, next: page.next.map(|cursor| cursor.to_string()) })
     }
 
@@ -51,11 +52,13 @@ impl Control {
     async fn find_vm(&self, reference: &str) -> Result<Option<VmRecord>, ControlError> {
         let vms = self.store().vms();
         if let Ok(id) = VmId::new(reference)
-            && let Some(record) = vms.get(&id).await?
+            && let Some(record) = vms.vm(&id).await?
         {
             return Ok(Some(record));
         }
-        let mut named = vms.named(reference, 2).await?;
+        let query = StoreQuery { name: Some(reference.to_owned()), limit: 500, ..StoreQuery::default() };
+        let mut named = vms.vms(&query).await?.items;
+        named.retain(|record| record.name == reference);
         match named.len() {
             0 | 1 => Ok(named.pop()),
             _ => Err(ControlError::invalid("ambiguous_name", format!("several VMs are named `{reference}`"))
@@ -68,7 +71,7 @@ impl Control {
         provider: &ProviderName,
         instance: &InstanceId,
     ) -> Result<Option<VmRecord>, ControlError> {
-        Ok(self.store().vms().at(provider, instance).await?)
+        Ok(self.store().vms().vm_by_instance(provider, instance).await?)
     }
 
     /// Where a VM is: by its record, else as a machine of the local host that has none.
@@ -111,6 +114,6 @@ impl Control {
             outcome,
             detail,
         };
-        Ok(self.store().audit().append(entry).await?)
+        Ok(self.store().audit().append(&entry).await?)
     }
 }

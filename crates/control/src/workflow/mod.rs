@@ -14,9 +14,9 @@
 //! sweeps whatever carries it. The source is only ever stopped (and started again) before that.
 
 mod state;
+mod steps;
 #[cfg(test)]
 mod tests;
-mod steps;
 
 use std::sync::Arc;
 

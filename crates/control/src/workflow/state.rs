@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use novacron_provider::{DiskSnapshot, TargetDisk, Written};
 use novacron_types::{
-    DiskProof, DiskSpec, ImageId, Instance, InstanceId, MigrationProof, MigrationType, NetworkSpec, ProviderName, TransferOptions,
-    VmId, VmRecord,
+    DiskProof, DiskSpec, ImageId, Instance, InstanceId, MigrationProof, MigrationType, NetworkSpec, ProviderName,
+    TransferOptions, VmId, VmRecord,
 };
 use serde::{Deserialize, Serialize};
 

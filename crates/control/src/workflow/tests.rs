@@ -91,11 +91,13 @@ struct World {
 
 async fn world(one_vendor: bool) -> World {
     let (here, there) = (MemoryCloud::default(), MemoryCloud::default());
-    let region = |region: &str| MemoryOptions { region: region.to_owned(), settle_after: 1, ..MemoryOptions::default() };
+    let region =
+        |region: &str| MemoryOptions { region: region.to_owned(), settle_after: 1, ..MemoryOptions::default() };
     let source = MemoryProvider::in_cloud(&here, "cloud", region("east"));
     let target = MemoryProvider::in_cloud(if one_vendor { &here } else { &there }, "local", region("west"));
     let bytes: Vec<u8> = (0..3 * MIB as usize / 2).map(|i| (i * 31 % 251) as u8).collect();
-    let instance = source.seed_instance("web", VmSpec { vcpus: Some(2), ..VmSpec::default() }, &[&bytes, &bytes[..70_000]]);
+    let instance =
+        source.seed_instance("web", VmSpec { vcpus: Some(2), ..VmSpec::default() }, &[&bytes, &bytes[..70_000]]);
     let providers = vec![source.clone(), target.clone()];
     let definitions = providers.iter().map(|provider| ProviderDefinition {
         name: provider.identity().name.clone(),
@@ -145,7 +147,7 @@ async fn wrongs(world: &World, end: End) -> Vec<String> {
     expect("snapshots or images are left at the source", (left.snapshots, left.images) == (0, 0));
     let made = world.target.counts();
     expect("snapshots or images are left at the target", (made.snapshots, made.images) == (0, 0));
-    let vms = world.tools.store.vms().list(&Default::default()).await.unwrap().items;
+    let vms = world.tools.store.vms().vms(&Default::default()).await.unwrap().items;
     match end {
         End::Undone => {
             expect("the source does not run as before", source.state == InstanceState::Running);
@@ -190,7 +192,11 @@ macro_rules! scenario {
 }
 
 scenario!(DiskByDisk, Import, false, |params| params);
-scenario!(ByImage, Migrate, true, |params| MoveParams { by_image: true, migration_type: MigrationType::Snapshot, ..params });
+scenario!(ByImage, Migrate, true, |params| MoveParams {
+    by_image: true,
+    migration_type: MigrationType::Snapshot,
+    ..params
+});
 
 #[tokio::test]
 async fn an_import_survives_everything() {

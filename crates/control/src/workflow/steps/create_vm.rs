@@ -45,8 +45,7 @@ impl Step<MoveState> for CreateVm {
         let created = target.create(&request).await.map_err(step_error)?;
         cx.log(format!("{} is {}", created.display_name(), created.instance_id));
         let wanted = if start { InstanceState::Running } else { InstanceState::Stopped };
-        let mut created =
-            wait_for_state(target, &created.instance_id, wanted, PATIENCE).await.map_err(step_error)?;
+        let mut created = wait_for_state(target, &created.instance_id, wanted, PATIENCE).await.map_err(step_error)?;
         created.spec.user_data = None;
         state.created = Some(created);
         Ok(Outcome::Done)

@@ -1,7 +1,7 @@
 //! Between two regions of one vendor a machine moves as an image, and its bytes stay inside the vendor.
 
 use async_trait::async_trait;
-use novacron_operations::{Outcome, Status, Step, StepContext, StepError};
+use novacron_operations::{Outcome, Step, StepContext, StepError};
 use novacron_provider::{Images, SweepScope, wait_for_image};
 use novacron_types::{MigrationType, ProviderName};
 

@@ -33,7 +33,10 @@ impl Step<MoveState> for Inspect {
                 .advice("Only a machine that is running or stopped can be moved."));
         }
         if source.disks.is_empty() {
-            return Err(StepError::permanent("no_disks", format!("{} has no disk that could be moved", params.instance)));
+            return Err(StepError::permanent(
+                "no_disks",
+                format!("{} has no disk that could be moved", params.instance),
+            ));
         }
         // It often holds secrets, and this state is stored; it is read again when the machine is made.
         source.spec.user_data = None;

@@ -25,7 +25,7 @@ impl Step<MoveState> for Record {
             return Err(StepError::permanent("state_unreadable", "the operation has no machine to record"));
         };
         let vms = self.0.store.vms();
-        let before = vms.get(vm_id).await?;
+        let before = vms.vm(vm_id).await?;
         let record = VmRecord {
             vm_id: vm_id.clone(),
             name: state.name(),
@@ -38,17 +38,19 @@ impl Step<MoveState> for Record {
         // Run again after a crash, it finds its own record, which is not the one to go back to.
         state.record_before = before.filter(|before| before.placed_by.as_ref() != Some(cx.operation_id()));
         cx.save(state).await?;
-        vms.put(&record).await?;
+        vms.put_vm(&record).await?;
         Ok(Outcome::Done)
     }
 
     async fn undo(&self, cx: &StepContext, state: &mut MoveState) -> Result<(), StepError> {
         let Some(vm_id) = &state.new_vm_id else { return Ok(()) };
         let vms = self.0.store.vms();
-        match vms.get(vm_id).await? {
+        match vms.vm(vm_id).await? {
             Some(record) if record.placed_by.as_ref() == Some(cx.operation_id()) => match &state.record_before {
-                Some(before) => vms.put(before).await?,
-                None => vms.delete(vm_id).await?,
+                Some(before) => vms.put_vm(before).await?,
+                None => {
+                    vms.delete_vm(vm_id, cx.now()).await?;
+                }
             },
             _ => {}
         }

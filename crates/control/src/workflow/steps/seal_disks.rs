@@ -28,7 +28,10 @@ impl Step<MoveState> for SealDisks {
         if let Some(bad) = state.proofs.iter().find(|proof| proof.source_root != proof.target_root) {
             return Err(StepError::permanent(
                 "not_verified",
-                format!("{}: the source's content root is {}, the target's {}", bad.device, bad.source_root, bad.target_root),
+                format!(
+                    "{}: the source's content root is {}, the target's {}",
+                    bad.device, bad.source_root, bad.target_root
+                ),
             ));
         }
         let sink = self.0.sink(&state.params.target)?;

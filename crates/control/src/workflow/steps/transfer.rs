@@ -1,7 +1,7 @@
 //! Has a mover make each disk equal to its snapshot, and keeps the proof.
 
 use async_trait::async_trait;
-use novacron_operations::{Outcome, Status, Step, StepContext, StepError};
+use novacron_operations::{Outcome, Step, StepContext, StepError};
 use novacron_types::{DiskProof, TransferStats};
 use tokio::sync::watch;
 
