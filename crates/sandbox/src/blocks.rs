@@ -110,10 +110,6 @@ impl BlockStore {
         if data.len() == BLOCK { Ok(data) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
-    pub fn zeros_digest(&self) -> &Digest {
-        &self.zeros
-    }
-
     /// How many different blocks are stored.
     pub fn len(&self) -> usize {
         self.index().len()
@@ -151,11 +147,7 @@ mod tests {
     }
 
     fn files(dir: &Path) -> usize {
-        fs::read_dir(dir)
-            .unwrap()
-            .map(|e| e.unwrap().path())
-            .map(|p| if p.is_dir() { files(&p) } else { 1 })
-            .sum()
+        fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).map(|p| if p.is_dir() { files(&p) } else { 1 }).sum()
     }
 
     #[test]

@@ -59,10 +59,9 @@ impl<'a> Scope<'a> {
         let Some(text) = self.get(name) else { return Ok(None) };
         match text.parse() {
             Ok(n) => Ok(Some(n)),
-            Err(_) => Err(ApiError::invalid(format!(
-                "Invalid value '{text}' for {}{name}. Expected a number.",
-                self.prefix
-            ))),
+            Err(_) => {
+                Err(ApiError::invalid(format!("Invalid value '{text}' for {}{name}. Expected a number.", self.prefix)))
+            }
         }
     }
 

@@ -48,12 +48,7 @@ impl Xml {
     }
 
     /// `<tag><item>…</item><item>…</item></tag>`, the list of the EC2 protocol; empty lists are written too.
-    pub fn list<T>(
-        &mut self,
-        tag: &str,
-        items: impl IntoIterator<Item = T>,
-        mut each: impl FnMut(&mut Self, T),
-    ) {
+    pub fn list<T>(&mut self, tag: &str, items: impl IntoIterator<Item = T>, mut each: impl FnMut(&mut Self, T)) {
         self.open(tag);
         for item in items {
             self.open("item");

@@ -1,0 +1,391 @@
+//! The server: connections, and the way of one request from its signature to its answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http::{Method, Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::blocks::{Digest, sha256};
+use crate::clock::real_now;
+use crate::core::Core;
+use crate::error::{ApiError, ApiResult};
+use crate::faults::Effect;
+use crate::identity::Caller;
+use crate::params::Params;
+use crate::reply::{Body, Protocol, Reply};
+use crate::sigv4::{Claim, Refusal};
+use crate::throttle::Family;
+use crate::{admin, cloudwatch, ebs, ec2, sts};
+
+/// The largest body of a signed request: one block and room to spare.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// Where a stop waits for open connections.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Accepts connections until told to stop.
+pub(crate) async fn run(listener: TcpListener, core: Arc<Core>, mut stopped: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, Arc::clone(&core), stopped.clone()));
+                }
+                Err(cause) => {
+                    tracing::warn!(%cause, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            },
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
+}
+
+async fn connection(stream: TcpStream, core: Arc<Core>, mut stopped: watch::Receiver<bool>) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let core = Arc::clone(&core);
+        async move { answer(core, request).await }
+    });
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).max_buf_size(1024 * 1024);
+    let serving = http.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(serving);
+    tokio::select! {
+        _ = serving.as_mut() => {}
+        _ = stopped.changed() => {
+            serving.as_mut().graceful_shutdown();
+            let _ = serving.await;
+        }
+    }
+}
+
+/// The connection is to be closed without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is dropped on order")]
+struct Hangup;
+
+async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Result<Response<Body>, Hangup> {
+    let request_id = uuid();
+    let (parts, body) = request.into_parts();
+    if let Some(path) = parts.uri.path().strip_prefix("/_sandbox/") {
+        let path = path.to_owned();
+        return Ok(admin::answer(&core, &path, &parts, body, &request_id).await);
+    }
+    let protocol = protocol_of(&parts);
+    let request = match read(&core, parts, body, protocol, request_id.clone()).await {
+        Ok(request) => request,
+        Err(e) => return Ok(Reply::error(protocol, &request_id, &e).into_response(&request_id)),
+    };
+    let effects = core.faults().judge(&request.action, |text| request.names(text)).effects;
+    let (mut hangup, mut truncate, mut late_error) = (false, None, None);
+    for effect in &effects {
+        match effect {
+            Effect::Delay { ms } => tokio::time::sleep(Duration::from_millis(*ms)).await,
+            Effect::Drop { applied: false } => return Err(Hangup),
+            Effect::Drop { applied: true } => hangup = true,
+            Effect::Truncate { after } => truncate = Some(*after),
+            Effect::Error { applied: false, .. } => {
+                let e = ordered(effect);
+                return Ok(Reply::error(protocol, &request_id, &e).into_response(&request_id));
+            }
+            Effect::Error { applied: true, .. } => late_error = Some(ordered(effect)),
+            Effect::Vanish => vanish(&core, &request),
+            _ => {}
+        }
+    }
+    let done = match protocol {
+        Protocol::Ec2 => ec2::handle(&core, &request),
+        Protocol::Sts => sts::handle(&core, &request),
+        Protocol::RestJson => ebs::handle(&core, &request, &effects).await,
+        Protocol::Cbor | Protocol::AwsJson => cloudwatch::handle(&core, &request),
+    };
+    if hangup {
+        return Err(Hangup);
+    }
+    let reply = match late_error.map_or(done, Err) {
+        Ok(reply) => reply,
+        Err(e) => Reply::error(protocol, &request_id, &e),
+    };
+    Ok(match truncate {
+        Some(after) => reply.into_truncated(&request_id, after),
+        None => reply.into_response(&request_id),
+    })
+}
+
+/// A request whose signature is good and whose sender may send it.
+#[derive(Debug)]
+pub(crate) struct ApiRequest {
+    pub id: String,
+    pub protocol: Protocol,
+    pub region: String,
+    pub action: String,
+    pub caller: Arc<Caller>,
+    pub parts: Parts,
+    pub body: Bytes,
+    pub body_digest: Digest,
+    /// The parameters of a Query request; empty for other protocols.
+    pub params: Params,
+}
+
+impl ApiRequest {
+    /// The resources and values that the request mentions.
+    fn names(&self, text: &str) -> bool {
+        let target = self.parts.uri.path_and_query().map_or("", |p| p.as_str());
+        target.split(['/', '?', '&', '=']).any(|part| part == text)
+            || self.params.iter().any(|(_, value)| value == text)
+    }
+}
+
+fn protocol_of(parts: &Parts) -> Protocol {
+    let has = |name: &str| parts.headers.contains_key(name);
+    let service = Claim::read(&parts.headers).map(|c| c.service).unwrap_or_default();
+    let target = parts.headers.get("x-amz-target").and_then(|v| v.to_str().ok()).unwrap_or_default();
+    match service.as_str() {
+        "ebs" => Protocol::RestJson,
+        "sts" => Protocol::Sts,
+        "monitoring" if target.starts_with("GraniteServiceVersion20100801.") => Protocol::AwsJson,
+        "monitoring" => Protocol::Cbor,
+        _ if has("smithy-protocol") => Protocol::Cbor,
+        _ if parts.uri.path().starts_with("/snapshots") => Protocol::RestJson,
+        _ => Protocol::Ec2,
+    }
+}
+
+async fn read(core: &Core, parts: Parts, body: Incoming, protocol: Protocol, id: String) -> ApiResult<ApiRequest> {
+    let body = collect(body, &parts).await?;
+    let (body, body_digest) = if body.len() > 64 * 1024 {
+        tokio::task::spawn_blocking(move || {
+            let digest = sha256(&body);
+            (body, digest)
+        })
+        .await
+        .map_err(ApiError::internal)?
+    } else {
+        let digest = sha256(&body);
+        (body, digest)
+    };
+    let (claim, caller) = authenticate(core, &parts, &body_digest, protocol)?;
+    let params = match protocol {
+        Protocol::Ec2 | Protocol::Sts if parts.method == Method::POST => Params::parse(&body),
+        Protocol::Ec2 | Protocol::Sts => Params::parse(parts.uri.query().unwrap_or_default().as_bytes()),
+        _ => Params::default(),
+    };
+    let action = match protocol {
+        Protocol::Ec2 | Protocol::Sts => params.root().get("Action").map(str::to_owned),
+        Protocol::RestJson => ebs::action_of(&parts).map(str::to_owned),
+        Protocol::Cbor | Protocol::AwsJson => cloudwatch::action_of(&parts),
+    };
+    let action = action.ok_or_else(|| ApiError::bad(invalid_action(protocol), "The action is missing or unknown"))?;
+    let service = policy_name(protocol);
+    if !caller.may(service, &action) {
+        return Err(unauthorized(protocol, &caller.arn, service, &action));
+    }
+    let throttled = !core.buckets().take(&claim.region, Family::of(service, &action), core.now());
+    if throttled {
+        return Err(too_many(protocol));
+    }
+    Ok(ApiRequest {
+        id,
+        protocol,
+        region: claim.region,
+        action,
+        caller: Arc::new(caller),
+        parts,
+        body,
+        body_digest,
+        params,
+    })
+}
+
+/// Reads the body into one piece; of a block, that is the only copy between the socket and the disk.
+async fn collect(mut body: Incoming, parts: &Parts) -> ApiResult<Bytes> {
+    let declared = parts.headers.get("content-length").and_then(|v| v.to_str().ok()?.parse().ok());
+    let declared: usize = declared.unwrap_or(0);
+    let too_large = || ApiError::new("RequestEntityTooLarge", 413, "The request's body is too large");
+    if declared > MAX_BODY {
+        return Err(too_large());
+    }
+    let mut whole = BytesMut::with_capacity(declared);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| ApiError::bad("IncompleteBody", e.to_string()))?;
+        if let Some(data) = frame.data_ref() {
+            if whole.len() + data.len() > MAX_BODY {
+                return Err(too_large());
+            }
+            whole.extend_from_slice(data);
+        }
+    }
+    Ok(whole.freeze())
+}
+
+fn authenticate(core: &Core, parts: &Parts, body: &Digest, protocol: Protocol) -> ApiResult<(Claim, Caller)> {
+    let claim = Claim::read(&parts.headers).map_err(|r| refused(protocol, r))?;
+    let expected = match protocol {
+        Protocol::Ec2 => "ec2",
+        Protocol::Sts => "sts",
+        Protocol::RestJson => "ebs",
+        Protocol::Cbor | Protocol::AwsJson => "monitoring",
+    };
+    if claim.service != expected {
+        return Err(refused(protocol, Refusal::Mismatch));
+    }
+    let Some(caller) = core.identities.find(&claim.access_key) else {
+        return Err(unknown_key(protocol));
+    };
+    let unsigned_body = protocol == Protocol::RestJson && parts.method == Method::PUT;
+    claim.verify(&caller.secret, parts, body, unsigned_body, real_now()).map_err(|r| refused(protocol, r))?;
+    let token = parts.headers.get("x-amz-security-token").and_then(|v| v.to_str().ok());
+    match &caller.session {
+        None if token.is_some() => return Err(unknown_key(protocol)),
+        None => {}
+        Some(session) if token != Some(session.token.as_str()) => return Err(unknown_key(protocol)),
+        Some(session) if session.expires <= core.now() => return Err(expired(protocol)),
+        Some(_) => {}
+    }
+    Ok((claim, caller))
+}
+
+fn policy_name(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Ec2 => "ec2",
+        Protocol::Sts => "sts",
+        Protocol::RestJson => "ebs",
+        Protocol::Cbor | Protocol::AwsJson => "cloudwatch",
+    }
+}
+
+fn invalid_action(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::RestJson | Protocol::Cbor | Protocol::AwsJson => "UnknownOperationException",
+        _ => "InvalidAction",
+    }
+}
+
+fn unknown_key(protocol: Protocol) -> ApiError {
+    match protocol {
+        Protocol::Ec2 => {
+            let text = "AWS was not able to validate the provided access credentials";
+            ApiError::new("AuthFailure", 401, text)
+        }
+        Protocol::RestJson => {
+            let text = "The security token included in the request is invalid.";
+            ApiError::new("UnrecognizedClientException", 403, text)
+        }
+        _ => {
+            let text = "The security token included in the request is invalid.";
+            ApiError::new("InvalidClientTokenId", 403, text)
+        }
+    }
+}
+
+fn expired(protocol: Protocol) -> ApiError {
+    let text = "The security token included in the request is expired";
+    match protocol {
+        Protocol::Ec2 => ApiError::bad("RequestExpired", "Request has expired."),
+        Protocol::RestJson => ApiError::new("ExpiredTokenException", 403, text),
+        _ => ApiError::new("ExpiredToken", 403, text),
+    }
+}
+
+fn refused(protocol: Protocol, refusal: Refusal) -> ApiError {
+    let mismatch = match protocol {
+        Protocol::RestJson => "InvalidSignatureException",
+        _ => "SignatureDoesNotMatch",
+    };
+    match refusal {
+        Refusal::Missing => {
+            let text = "The request must carry a Signature Version 4 in its Authorization header";
+            let code = match protocol {
+                Protocol::Ec2 => "AuthFailure",
+                Protocol::RestJson => "MissingAuthenticationTokenException",
+                _ => "MissingAuthenticationToken",
+            };
+            ApiError::new(code, if protocol == Protocol::Ec2 { 401 } else { 403 }, text)
+        }
+        Refusal::BadDate => ApiError::new(
+            mismatch,
+            403,
+            "The request's X-Amz-Date is missing, unreadable, or of another day than its credential scope",
+        ),
+        Refusal::Skewed if protocol == Protocol::Ec2 => ApiError::bad("RequestExpired", "Request has expired."),
+        Refusal::Skewed => ApiError::new(
+            mismatch,
+            403,
+            "Signature expired: the request's time differs from the server's by more than 15 minutes",
+        ),
+        Refusal::Mismatch => ApiError::new(
+            mismatch,
+            403,
+            "The request signature we calculated does not match the signature you provided. Check your AWS \
+             Secret Access Key and signing method. Consult the service documentation for details.",
+        ),
+        Refusal::PayloadMismatch => {
+            ApiError::new(mismatch, 403, "The body's SHA-256 is not the one that was signed in x-amz-content-sha256")
+        }
+    }
+}
+
+fn unauthorized(protocol: Protocol, arn: &str, service: &str, action: &str) -> ApiError {
+    let text = format!("User: {arn} is not authorized to perform: {service}:{action}");
+    match protocol {
+        Protocol::Ec2 => ApiError::new(
+            "UnauthorizedOperation",
+            403,
+            format!("You are not authorized to perform this operation. {text}"),
+        ),
+        Protocol::RestJson => ApiError::new("AccessDeniedException", 403, text).with_reason("UNAUTHORIZED_ACCOUNT"),
+        _ => ApiError::new("AccessDenied", 403, text),
+    }
+}
+
+fn too_many(protocol: Protocol) -> ApiError {
+    match protocol {
+        Protocol::Ec2 => ApiError::new("RequestLimitExceeded", 503, "Request limit exceeded."),
+        Protocol::RestJson => ApiError::bad("RequestThrottledException", "The request was throttled; try again later")
+            .with_reason("ACCOUNT_THROTTLED"),
+        _ => ApiError::bad("Throttling", "Rate exceeded"),
+    }
+}
+
+fn ordered(effect: &Effect) -> ApiError {
+    let Effect::Error { code, status, message, reason, .. } = effect else {
+        return ApiError::internal("not an error effect");
+    };
+    let message = message.clone().unwrap_or_else(|| "This fault was ordered from the sandbox".to_owned());
+    let e = ApiError::new(code.clone(), *status, message);
+    match reason {
+        Some(reason) => e.with_reason(reason.clone()),
+        None => e,
+    }
+}
+
+fn vanish(core: &Core, request: &ApiRequest) {
+    let path = request.parts.uri.path().split('/');
+    let values = request.params.iter().map(|(_, v)| v);
+    let ids = path.chain(values).filter(|t| ["i-", "vol-", "snap-", "ami-"].iter().any(|kind| t.starts_with(kind)));
+    let ids: Vec<String> = ids.map(str::to_owned).collect();
+    let _ = core.with_region(&request.region, |region, _| {
+        ids.iter().for_each(|id| region.vanish(id));
+        Ok(())
+    });
+}
+
+fn uuid() -> String {
+    let b: [u8; 16] = rand::random();
+    let hex = crate::sigv4::hex(&b);
+    format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
+}
