@@ -11,6 +11,7 @@ mod rate;
 pub mod content;
 pub mod engine;
 pub mod file;
+pub mod format;
 pub mod ledger;
 pub mod mover;
 
