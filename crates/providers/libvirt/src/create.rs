@@ -4,13 +4,21 @@ use novacron_provider::{Boot, CreateRequest, OperationTag, Result};
 use novacron_types::{Architecture, Firmware, GIB};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use virt::{connect::Connect, domain::Domain, error::Error, storage_vol::StorageVol};
+use virt::{
+    connect::Connect,
+    domain::Domain,
+    error::{Error, ErrorNumber},
+    storage_vol::StorageVol,
+};
+use virt_sys as sys;
 
 use crate::{
+    backup::is_paused,
     fault::{conflict, fault, invalid, not_found},
     inner::{describe, find, is_active, made_by},
     inventory::name_is_free,
     names, pool,
+    power::destroy,
     settings::{DomainType, Settings},
     xml::{self, Capabilities, NewDomain, NewVolume, VmMetadata},
 };
@@ -42,34 +50,43 @@ pub fn create(connect: &Connect, settings: &Settings, request: &CreateRequest) -
         if !made_by(&describe(&domain)?, &request.tag) {
             return Err(conflict("virDomainDefineXML", format!("another machine has the id {key}")));
         }
-        if request.start && !is_active(&domain)? {
-            domain.create().map_err(fault("virDomainCreate"))?;
+        match (request.start, is_active(&domain)?) {
+            (true, false) => drop(domain.create().map_err(fault("virDomainCreate"))?),
+            // A trial of KVM that was cut short.
+            (false, true) if is_paused(&domain)? => destroy(&domain)?,
+            _ => {}
         }
         return Ok(domain);
     }
     let disks = disks(connect, settings, request, key)?;
     let (domain, platform) = define(connect, settings, request, key, &disks, settings.domain_type)?;
-    if !request.start {
-        return Ok(domain);
-    }
-    match domain.create() {
-        Ok(_) => Ok(domain),
-        // libvirt believes in the KVM that the host shows; only QEMU knows whether it works.
-        Err(error) if settings.domain_type == DomainType::Auto && platform.kind == "kvm" && blames_kvm(&error) => {
+    let auto = settings.domain_type == DomainType::Auto && platform.kind == "kvm";
+    let started = match (request.start, auto) {
+        (true, _) => domain.create(),
+        // So that it is known now, and not when the machine is needed.
+        (false, true) => domain.create_with_flags(sys::VIR_DOMAIN_START_PAUSED),
+        (false, false) => return Ok(domain),
+    };
+    match started {
+        Ok(_) if request.start => Ok(domain),
+        Ok(_) => destroy(&domain).map(|()| domain),
+        Err(error) if auto && blames_kvm(&error) => {
             tracing::warn!(%error, "KVM does not work on the host; falling back to software emulation");
             let (domain, _) = define(connect, settings, request, key, &disks, DomainType::Qemu)?;
-            domain.create().map_err(fault("virDomainCreate"))?;
+            if request.start {
+                domain.create().map_err(fault("virDomainCreate"))?;
+            }
             Ok(domain)
         }
+        // A trial that failed for another reason proves nothing; starting it will tell.
+        Err(_) if !request.start => Ok(domain),
         Err(error) => Err(fault("virDomainCreate")(error)),
     }
 }
 
+/// libvirt believes in the KVM that the host shows; only QEMU knows whether it works, and says so in many words.
 fn blames_kvm(error: &Error) -> bool {
-    let message = error.message().to_ascii_lowercase();
-    ["failed to initialize kvm", "could not access kvm", "kvm kernel module", "kvm_init", "ioctl(kvm"]
-        .iter()
-        .any(|words| message.contains(words))
+    error.code() == ErrorNumber::InternalError && error.message().to_ascii_lowercase().contains("kvm")
 }
 
 fn define(
