@@ -91,6 +91,8 @@ impl StepContext {
     /// When this has returned an error, pass it on: another owner may be at work.
     pub async fn save<S: Serialize + Sync>(&self, state: &S) -> Result<(), StepError> {
         let saved = Change::Saved { state: encode(state)? };
+        #[cfg(feature = "testkit")]
+        let _saving = self.live.saving();
         match self.store.apply(&self.id, self.generation, vec![saved], self.clock.now()).await {
             Ok(_) => Ok(()),
             Err(error) => {
@@ -110,6 +112,8 @@ pub(crate) struct Live {
     /// Wakes who attends the step.
     pub(crate) signal: Notify,
     stale: AtomicBool,
+    #[cfg(feature = "testkit")]
+    saves: std::sync::atomic::AtomicUsize,
 }
 
 struct LiveState {
@@ -125,7 +129,14 @@ impl Live {
     pub(crate) fn new(record: OperationRecord) -> Self {
         let feed = watch::Sender::new(record.clone());
         let state = LiveState { record, base: 0.0, span: 0.0, dirty: false, log: Vec::new(), lost: 0 };
-        Self { state: Mutex::new(state), feed, signal: Notify::new(), stale: AtomicBool::new(false) }
+        Self {
+            state: Mutex::new(state),
+            feed,
+            signal: Notify::new(),
+            stale: AtomicBool::new(false),
+            #[cfg(feature = "testkit")]
+            saves: 0.into(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, LiveState> {
@@ -194,6 +205,24 @@ impl Live {
 
     pub(crate) fn is_stale(&self) -> bool {
         self.stale.load(Ordering::Acquire)
+    }
+
+    /// Saves under way count until the guard is dropped.
+    #[cfg(feature = "testkit")]
+    fn saving(&self) -> impl Drop {
+        struct Saving<'a>(&'a Live);
+        impl Drop for Saving<'_> {
+            fn drop(&mut self) {
+                self.0.saves.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        self.saves.fetch_add(1, Ordering::SeqCst);
+        Saving(self)
+    }
+
+    #[cfg(feature = "testkit")]
+    pub(crate) fn is_saving(&self) -> bool {
+        self.saves.load(Ordering::SeqCst) > 0
     }
 
     fn progress(&self, fraction: f64) {

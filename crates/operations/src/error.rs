@@ -9,7 +9,9 @@ use novacron_types::{OperationFault, OperationId, Status};
 pub enum ErrorKind {
     Permanent,
     /// It may go away by itself; not before `retry_after`, if the other side said so.
-    Transient { retry_after: Option<Duration> },
+    Transient {
+        retry_after: Option<Duration>,
+    },
 }
 
 /// Why a step or an undo failed, in words for the person who reads it. Holds no secrets.
@@ -74,9 +76,7 @@ impl From<StoreError> for StepError {
     fn from(error: StoreError) -> Self {
         let stale = matches!(error, StoreError::StaleOwner);
         let mut error = match error {
-            StoreError::Unavailable(_) | StoreError::Full(_) => {
-                Self::transient("store_unavailable", error.to_string())
-            }
+            StoreError::Unavailable(_) | StoreError::Full(_) => Self::transient("store_unavailable", error.to_string()),
             other => Self::permanent("store", other.to_string()),
         };
         error.stale = stale;
@@ -97,7 +97,9 @@ pub enum StoreError {
     IdempotencyMismatch { key: String, other: OperationId },
     #[error("there is already an operation {0}")]
     IdTaken(OperationId),
-    #[error("operation {id} has passed its point of no return (step {phase}) and can't be cancelled; it will end by itself")]
+    #[error(
+        "operation {id} has passed its point of no return (step {phase}) and can't be cancelled; it will end by itself"
+    )]
     PastPointOfNoReturn { id: OperationId, phase: String },
     #[error("operation {id} has already ended: {status}")]
     AlreadyEnded { id: OperationId, status: Status },

@@ -133,13 +133,7 @@ impl OperationStore for MemoryStore {
         Ok(Claimed::Operation(Box::new(operation)))
     }
 
-    async fn renew(
-        &self,
-        id: &OperationId,
-        generation: u64,
-        ttl: Duration,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    async fn renew(&self, id: &OperationId, generation: u64, ttl: Duration, now: Timestamp) -> Result<(), StoreError> {
         let mut tables = self.lock();
         let mut operation = tables.read(id)?;
         operation.check_owner(generation)?;

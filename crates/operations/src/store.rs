@@ -31,13 +31,7 @@ pub trait OperationStore: Send + Sync + 'static {
     async fn claim(&self, claim: &Claim, now: Timestamp) -> Result<Claimed, StoreError>;
 
     /// Extends the lease to `now + ttl`. [`StoreError::StaleOwner`] if it is another's by now.
-    async fn renew(
-        &self,
-        id: &OperationId,
-        generation: u64,
-        ttl: Duration,
-        now: Timestamp,
-    ) -> Result<(), StoreError>;
+    async fn renew(&self, id: &OperationId, generation: u64, ttl: Duration, now: Timestamp) -> Result<(), StoreError>;
 
     /// Applies all changes, or none. [`StoreError::StaleOwner`] unless `generation` holds the lease.
     async fn apply(

@@ -5,8 +5,8 @@ use novacron_types::{Checkpoint, OperationFault, Status, TransferStats};
 use serde_json::Value;
 
 use crate::{
-    CancelRequest, Claim, Cursor, Event, Hold, Lease, NewOperation, Operation, OperationRecord, RunState,
-    StoreError, UnwindCause, clock::later,
+    CancelRequest, Claim, Cursor, Event, Hold, Lease, NewOperation, Operation, OperationRecord, RunState, StoreError,
+    UnwindCause, clock::later,
 };
 
 /// Log messages kept of one operation, and the longest one.
@@ -194,12 +194,7 @@ impl Operation {
     }
 
     /// Applies what the owner of `generation` writes. On an error the row is in no defined state: drop it.
-    pub fn apply(
-        &mut self,
-        generation: u64,
-        changes: Vec<Change>,
-        now: Timestamp,
-    ) -> Result<Vec<Event>, StoreError> {
+    pub fn apply(&mut self, generation: u64, changes: Vec<Change>, now: Timestamp) -> Result<Vec<Event>, StoreError> {
         self.check_owner(generation)?;
         let mut events = Vec::new();
         for change in changes {

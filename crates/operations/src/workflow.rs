@@ -67,7 +67,10 @@ pub trait Step<S: Send + Sync>: Send + Sync {
 pub enum Outcome {
     Done,
     /// Run it again at `resume_at`, or sooner if a person says continue; without a time, only then.
-    Hold { reason: String, resume_at: Option<Timestamp> },
+    Hold {
+        reason: String,
+        resume_at: Option<Timestamp>,
+    },
 }
 
 /// A step over the stored form of its state, so that the engine need not know the type.

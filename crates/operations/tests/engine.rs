@@ -1,5 +1,7 @@
 //! What the engine promises beyond the generated tests.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 mod common;
 
 use std::{sync::Arc, time::Duration};

@@ -1,5 +1,7 @@
 //! The generated tests, on a sample workflow.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 mod common;
 
 use std::sync::Arc;

@@ -37,11 +37,7 @@ impl OpenOptions {
             "sqlite" => {
                 let path = sqlite::path(url).ok_or_else(|| OpenError::Url(url.to_owned()))?;
                 let (backend, lock) = sqlite::open(&path, self).await?;
-                Ok(Store {
-                    backend: Arc::new(backend),
-                    lock: lock.map(Arc::new),
-                    place: path.display().to_string(),
-                })
+                Ok(Store { backend: Arc::new(backend), lock: lock.map(Arc::new), place: path.display().to_string() })
             }
             "postgres" | "postgresql" => {
                 let (backend, place) = Postgres::open(url, self).await?;

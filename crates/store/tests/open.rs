@@ -1,5 +1,7 @@
 //! Opening a store: where it is, who may read it, and what is said when it can't be.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 mod common;
 
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};

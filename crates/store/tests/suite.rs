@@ -1,5 +1,7 @@
 //! What every store must do, on both databases.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 mod common;
 
 use std::{sync::Arc, time::Duration};
@@ -408,7 +410,14 @@ async fn opens_many_times_at_once(store: &Store, place: &Place) {
         std::fs::remove_dir_all(place.folder.path().join("data")).unwrap();
     }
     let url = Arc::new(place.url.clone());
-    let tasks: Vec<_> = (0..6).map(|_| tokio::spawn({ let url = url.clone(); async move { open(&url).await } })).collect();
+    let tasks: Vec<_> = (0..6)
+        .map(|_| {
+            tokio::spawn({
+                let url = url.clone();
+                async move { open(&url).await }
+            })
+        })
+        .collect();
     for task in tasks {
         let store = task.await.unwrap();
         store.ping().await.unwrap();

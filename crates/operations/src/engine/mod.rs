@@ -266,12 +266,7 @@ impl Engine {
         Ok(page)
     }
 
-    pub async fn events(
-        &self,
-        id: &OperationId,
-        after: u64,
-        limit: u32,
-    ) -> Result<Vec<Event>, EngineError> {
+    pub async fn events(&self, id: &OperationId, after: u64, limit: u32) -> Result<Vec<Event>, EngineError> {
         Ok(self.inner.store.events(id, after, limit.clamp(1, ListQuery::MAX_LIMIT)).await?)
     }
 

@@ -81,8 +81,7 @@ impl Runner {
         let steps = match self.steps() {
             Ok(steps) => steps,
             Err(error) => {
-                let ended =
-                    Change::Ended { status: crate::Status::Failed, fault: Some(error.fault), summary: None };
+                let ended = Change::Ended { status: crate::Status::Failed, fault: Some(error.fault), summary: None };
                 return self.apply(vec![ended]).await.map(drop);
             }
         };

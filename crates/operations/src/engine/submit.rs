@@ -49,8 +49,7 @@ impl Engine {
     /// Stores the operation, to be run by this or another process. When this has returned, it will be done or undone.
     pub async fn submit<W: Workflow>(&self, submission: Submission<W::State>) -> Result<Submitted, EngineError> {
         let inner = &self.inner;
-        let workflow =
-            inner.workflows.get(W::KIND).ok_or_else(|| EngineError::UnknownKind(W::KIND.to_owned()))?;
+        let workflow = inner.workflows.get(W::KIND).ok_or_else(|| EngineError::UnknownKind(W::KIND.to_owned()))?;
         let invalid = |error: crate::StepError| EngineError::Invalid(error.to_string());
         let state = encode(&submission.state).map_err(invalid)?;
         let steps = workflow.steps(&state).map_err(invalid)?;
@@ -85,12 +84,7 @@ impl Engine {
 }
 
 /// `import-i-0123456789abcdef-1699564800-k3f9`
-fn operation_id(
-    kind: &str,
-    subject: &str,
-    now: jiff::Timestamp,
-    random: &Random,
-) -> Result<OperationId, EngineError> {
+fn operation_id(kind: &str, subject: &str, now: jiff::Timestamp, random: &Random) -> Result<OperationId, EngineError> {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
     let subject: String = subject.chars().take(100).map(plain).collect();
     let bits = random.next();

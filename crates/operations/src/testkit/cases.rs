@@ -42,7 +42,7 @@ pub async fn check_failure<S: Scenario>(scenario: &S) {
                 let case = Case::new(scenario, script).await;
                 let expected = if step.committed { Status::Completed } else { Status::RolledBack };
                 let name = format!("failing {moment:?} step {}, undos twice: {repeat_undos}", step.name);
-                wrong.extend(case.to_the_end(&name, &[expected]).await);
+                wrong.extend(case.run_out(&name, &[expected]).await);
             }
         }
     }
@@ -55,7 +55,7 @@ pub async fn check_repeated_steps<S: Scenario>(scenario: &S) {
     for step in steps(scenario).await {
         let case = Case::new(scenario, Script::new(step.name, Act::Repeat)).await;
         let name = format!("step {} twice", step.name);
-        wrong.extend(case.to_the_end(&name, &[Status::Completed]).await);
+        wrong.extend(case.run_out(&name, &[Status::Completed]).await);
     }
     report("repeated steps", wrong);
 }
@@ -94,7 +94,8 @@ pub async fn check_death_at_writes<S: Scenario>(scenario: &S) {
     let all = steps(scenario).await;
     let last = all.iter().rfind(|step| !step.committed).map(|step| step.name);
     let ways = [(None, Status::Completed), (last, Status::RolledBack)];
-    for (failing, expected) in ways.into_iter().filter(|(failing, end)| failing.is_some() || *end == Status::Completed) {
+    for (failing, expected) in ways.into_iter().filter(|(failing, end)| failing.is_some() || *end == Status::Completed)
+    {
         for after in [false, true] {
             // A workflow writes a few times a step; the loop ends when there is no such write any more.
             for at in 0..10_000 {
@@ -209,10 +210,7 @@ impl<'a, S: Scenario> Case<'a, S> {
     /// An engine of a later process: nothing stands in the workflow's way.
     fn successor(&self, owner: &str, sole_owner: bool) -> Engine {
         let config = EngineConfig { sole_owner, ..Self::config(owner) };
-        Engine::builder(self.store.clone())
-            .config(config)
-            .register(self.scenario.workflow(&self.world))
-            .build()
+        Engine::builder(self.store.clone()).config(config).register(self.scenario.workflow(&self.world)).build()
     }
 
     async fn submit(&self, engine: &Engine) -> Result<OperationId, EngineError> {
@@ -266,7 +264,7 @@ impl<'a, S: Scenario> Case<'a, S> {
         }
     }
 
-    async fn to_the_end(self, name: &str, expected: &[Status]) -> Vec<String> {
+    async fn run_out(self, name: &str, expected: &[Status]) -> Vec<String> {
         let engine = self.engine(self.store.clone(), Self::config(OWNER));
         engine.start();
         let found = match self.submit(&engine).await {

@@ -61,13 +61,7 @@ impl OperationStore for CrashStore {
         self.alive().await;
         self.store.claim(claim, now).await
     }
-    async fn renew(
-        &self,
-        id: &OperationId,
-        generation: u64,
-        ttl: Duration,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    async fn renew(&self, id: &OperationId, generation: u64, ttl: Duration, now: Timestamp) -> Result<(), StoreError> {
         self.alive().await;
         self.store.renew(id, generation, ttl, now).await
     }

@@ -22,8 +22,7 @@ use async_trait::async_trait;
 use crate::{MemoryStore, OperationStore, Submission, Workflow};
 
 pub use cases::{
-    check_all, check_cancel, check_death, check_death_at_writes, check_failure, check_repeated_steps,
-    check_stale_owner,
+    check_all, check_cancel, check_death, check_death_at_writes, check_failure, check_repeated_steps, check_stale_owner,
 };
 
 /// A workflow and a world for it to work in.

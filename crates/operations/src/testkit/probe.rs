@@ -81,17 +81,18 @@ impl Script {
         }
     }
 
-    /// Polls `work` so often, stands still, then goes on with it.
-    async fn freeze_amid<T>(&self, polls: usize, work: impl Future<Output = T>) -> T {
+    /// Polls `work` so often, stands still, then goes on with it. It doesn't stand still in the midst of a write to
+    /// the store, which may hold a lock that everybody needs: a real step is polled for as long as it lives.
+    async fn freeze_amid<T>(&self, polls: usize, cx: &StepContext, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         let mut left = polls;
-        let first = poll_fn(|cx| {
-            if left == 0 {
+        let first = poll_fn(|task| {
+            if left == 0 && !cx.live.is_saving() {
                 return std::task::Poll::Ready(());
             }
-            left -= 1;
+            left = left.saturating_sub(1);
             // Waking at once counts polls, not events.
-            cx.waker().wake_by_ref();
+            task.waker().wake_by_ref();
             std::task::Poll::Pending
         });
         match select(work.as_mut(), pin!(first)).await {
@@ -162,7 +163,7 @@ impl<S: DeserializeOwned + Send + Sync> Step<S> for ProbedStep<S> {
                 script.freeze().await;
                 self.step.run(cx, state).await
             }
-            Act::Freeze(Moment::Amid(polls)) => script.freeze_amid(polls, self.step.run(cx, state)).await,
+            Act::Freeze(Moment::Amid(polls)) => script.freeze_amid(polls, cx, self.step.run(cx, state)).await,
             Act::Freeze(Moment::After) => {
                 let outcome = self.step.run(cx, state).await?;
                 script.freeze().await;
@@ -198,7 +199,7 @@ impl<S: DeserializeOwned + Send + Sync> Step<S> for ProbedStep<S> {
             script.freeze().await;
         }
         match act {
-            Act::Freeze(Moment::Amid(polls)) => script.freeze_amid(polls, self.step.undo(cx, state)).await?,
+            Act::Freeze(Moment::Amid(polls)) => script.freeze_amid(polls, cx, self.step.undo(cx, state)).await?,
             _ => self.step.undo(cx, state).await?,
         }
         if script.repeat_undos {

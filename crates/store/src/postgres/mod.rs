@@ -53,10 +53,8 @@ impl Backend {
             connect.get_port(),
             connect.get_database().unwrap_or_default()
         );
-        let failed = |error: sqlx::Error| OpenError::Database {
-            place: place.clone(),
-            why: store_error(error).to_string(),
-        };
+        let failed =
+            |error: sqlx::Error| OpenError::Database { place: place.clone(), why: store_error(error).to_string() };
         let patience = options.patience;
         let connect = connect.application_name("novacron").statement_cache_capacity(64).options([
             ("search_path", SCHEMA.to_owned()),
@@ -74,11 +72,7 @@ impl Backend {
             .map_err(failed)?;
         let backend = Self { pool, lease_time: options.lease_time };
         let mut tx = backend.begin_write().await.map_err(failed)?;
-        sqlx::query("SELECT pg_advisory_xact_lock($1)")
-            .bind(MIGRATION_LOCK)
-            .execute(&mut *tx)
-            .await
-            .map_err(failed)?;
+        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK).execute(&mut *tx).await.map_err(failed)?;
         // Looked for first: making it takes a right that is needed once only.
         let there = sqlx::query("SELECT 1 FROM pg_namespace WHERE nspname = $1").bind(SCHEMA);
         if there.fetch_optional(&mut *tx).await.map_err(failed)?.is_none() {
@@ -110,11 +104,10 @@ impl Backend {
         if !self.leases_run_by_database() {
             return Ok(now);
         }
-        let micros: i64 =
-            sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
-                .fetch_one(&mut **tx)
-                .await
-                .map_err(store_error)?;
+        let micros: i64 = sqlx::query_scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+            .fetch_one(&mut **tx)
+            .await
+            .map_err(store_error)?;
         Timestamp::from_microsecond(micros).map_err(|error| StoreError::Corrupt(error.to_string()))
     }
 }

@@ -108,13 +108,7 @@ impl OperationStore for Backend {
         Ok(Claimed::Operation(Box::new(claimed)))
     }
 
-    async fn renew(
-        &self,
-        id: &OperationId,
-        generation: u64,
-        ttl: Duration,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    async fn renew(&self, id: &OperationId, generation: u64, ttl: Duration, now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.begin_write().await.map_err(store_error)?;
         let until = self.lease_now(&mut tx, now).await?.checked_add(ttl).unwrap_or(Timestamp::MAX);
         let renewed = sqlx::query(
@@ -207,11 +201,7 @@ impl Backend {
 }
 
 /// Notes the request's key, or returns the operation that it started before.
-async fn remember_request(
-    tx: &mut Tx,
-    new: &NewOperation,
-    now: Timestamp,
-) -> Result<Option<Operation>, StoreError> {
+async fn remember_request(tx: &mut Tx, new: &NewOperation, now: Timestamp) -> Result<Option<Operation>, StoreError> {
     let Some(idempotency) = &new.idempotency else { return Ok(None) };
     let inserted = sqlx::query(
         "INSERT INTO idempotency (key, digest, operation_id, created_at) VALUES ($1, $2, $3, $4)
@@ -296,14 +286,13 @@ async fn take_keys(tx: &mut Tx, operation: &Operation) -> Result<(), StoreError>
     keys.sort();
     keys.dedup();
     for key in keys {
-        let taken = sqlx::query(
-            "INSERT INTO operation_keys (key, operation_id) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING",
-        )
-        .bind(key)
-        .bind(operation.id().as_str())
-        .execute(&mut **tx)
-        .await
-        .map_err(store_error)?;
+        let taken =
+            sqlx::query("INSERT INTO operation_keys (key, operation_id) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING")
+                .bind(key)
+                .bind(operation.id().as_str())
+                .execute(&mut **tx)
+                .await
+                .map_err(store_error)?;
         if taken.rows_affected() == 0 {
             let row = sqlx::query("SELECT operation_id FROM operation_keys WHERE key = $1")
                 .bind(key)

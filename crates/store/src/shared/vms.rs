@@ -57,14 +57,12 @@ impl VmStore for Backend {
         provider: &ProviderName,
         instance: &InstanceId,
     ) -> Result<Option<VmRecord>, StoreError> {
-        let row = sqlx::query(
-            "SELECT record FROM vms WHERE provider = $1 AND instance_id = $2 AND deleted_at IS NULL",
-        )
-        .bind(provider.as_str())
-        .bind(instance.as_str())
-        .fetch_optional(self.reader())
-        .await
-        .map_err(store_error)?;
+        let row = sqlx::query("SELECT record FROM vms WHERE provider = $1 AND instance_id = $2 AND deleted_at IS NULL")
+            .bind(provider.as_str())
+            .bind(instance.as_str())
+            .fetch_optional(self.reader())
+            .await
+            .map_err(store_error)?;
         row.as_ref().map(record).transpose()
     }
 

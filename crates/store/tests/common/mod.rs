@@ -66,7 +66,12 @@ impl Server {
             let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let options = format!("-p {port} -h 127.0.0.1 -k {} -c fsync=off", data.display());
             let mut start = unprivileged(bin, "pg_ctl");
-            start.arg("-D").arg(&data).args(["-o", &options, "-w", "-t", "60", "-l"]).arg(data.join("log")).arg("start");
+            start
+                .arg("-D")
+                .arg(&data)
+                .args(["-o", &options, "-w", "-t", "60", "-l"])
+                .arg(data.join("log"))
+                .arg("start");
             if start.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success() {
                 return Self { bin: bin.to_owned(), data, port };
             }
