@@ -8,7 +8,12 @@
 //! of the guest runs, nobody else can start it or write its disks meanwhile, and its bitmaps are used and kept as
 //! those of a running one.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use novacron_provider::{DiskSnapshot, Result, SnapshotRequest};
 use novacron_types::SnapshotId;
@@ -90,6 +95,7 @@ pub fn take(inner: &Inner, connect: &Connect, request: &SnapshotRequest) -> Resu
     for name in lost {
         drop_checkpoint(&domain, name)?;
         xml.ledger.remove(name);
+        clean(&inner.settings, &xml, name);
     }
     begin(inner, connect, &domain, &mut xml, SnapshotName { key, sequence: request.sequence, nonce: rand::random() })
 }
@@ -248,7 +254,7 @@ fn server(settings: &Settings, name: SnapshotName, attempt: u32) -> Server {
             let port = u32::from(settings.nbd_port) + (name.nonce.wrapping_add(attempt)) % PORTS;
             Server::Tcp { host: host.clone(), port: u16::try_from(port).unwrap_or(settings.nbd_port) }
         }
-        None => Server::Unix { path: settings.socket_dir.join(format!("{name}.sock")).to_string_lossy().into_owned() },
+        None => Server::Unix { path: socket(settings, name).to_string_lossy().into_owned() },
     }
 }
 
@@ -361,11 +367,11 @@ pub fn delete(inner: &Inner, connect: &Connect, snapshot: &DiskSnapshot) -> Resu
     if !entry.disks.is_empty() {
         return write_ledger(&domain, &xml.ledger);
     }
-    remove(&domain, &mut xml, &[name])
+    remove(inner, &domain, &mut xml, &[name])
 }
 
 /// Removes snapshots with all that belongs to them, and lets a held domain go when nothing reads it any more.
-pub fn remove(domain: &Domain, xml: &mut DomainXml, names: &[SnapshotName]) -> Result<()> {
+pub fn remove(inner: &Inner, domain: &Domain, xml: &mut DomainXml, names: &[SnapshotName]) -> Result<()> {
     let mut running = job(domain)?;
     if running.as_ref().and_then(JobXml::name).is_some_and(|name| names.contains(&name)) {
         end_job(domain)?;
@@ -391,6 +397,7 @@ pub fn remove(domain: &Domain, xml: &mut DomainXml, names: &[SnapshotName]) -> R
     let was_held = xml.ledger.holds();
     for name in names {
         xml.ledger.remove(*name);
+        clean(&inner.settings, xml, *name);
     }
     // Stopped before the ledger is written: were we to die in between, the next call would find it held.
     if was_held && running.is_none() && is_paused(domain)? {
@@ -400,6 +407,24 @@ pub fn remove(domain: &Domain, xml: &mut DomainXml, names: &[SnapshotName]) -> R
         destroy(domain)?;
     }
     write_ledger(domain, &xml.ledger)
+}
+
+/// Removes what a QEMU that died left of a job that is over. On another host only its own clean-up can.
+fn clean(settings: &Settings, xml: &DomainXml, name: SnapshotName) {
+    let scratch =
+        xml.disks.iter().filter_map(|disk| plan(settings, disk, name, None, false).scratch.map(PathBuf::from));
+    for path in scratch.chain([socket(settings, name)]) {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(path = %path.display(), %error, "a file of a backup that is over could not be removed");
+            }
+            _ => {}
+        }
+    }
+}
+
+fn socket(settings: &Settings, name: SnapshotName) -> PathBuf {
+    settings.socket_dir.join(format!("{name}.sock"))
 }
 
 /// The names of all snapshots of ours with this key, whatever is left of them.

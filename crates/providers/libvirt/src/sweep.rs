@@ -29,7 +29,7 @@ pub fn sweep(inner: &Inner, connect: &Connect, tag: &OperationTag, scope: SweepS
             Err(error) => return Err(error),
         };
         if !names.is_empty() {
-            backup::remove(&domain, &mut xml, &names)?;
+            backup::remove(inner, &domain, &mut xml, &names)?;
             removed.extend(names.iter().map(ToString::to_string));
         }
     }
