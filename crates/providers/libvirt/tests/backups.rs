@@ -1,4 +1,5 @@
 //! Backup jobs on a real host: what they leave in every order of events.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on ends there")]
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,5 @@
 //! Making, stopping, starting and deleting machines on a real host.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on ends there")]
 
 use std::{collections::BTreeMap, time::Duration};
 
