@@ -1,0 +1,287 @@
+//! The API as a client sees it, over the real control plane.
+
+mod common;
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Method, Request, StatusCode, header},
+};
+use common::{World, world};
+use http_body_util::BodyExt;
+use novacron_api::{ApiConfig, BASE, Token, router};
+use novacron_types::Role;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+struct Answer {
+    status: StatusCode,
+    headers: axum::http::HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    /// The code of a problem, which has the right form.
+    fn code(&self) -> String {
+        assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json", "{}", self.text);
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status.as_u16());
+        assert_eq!(problem["type"], format!("/problems/{}", problem["code"].as_str().unwrap()));
+        assert!(!problem["detail"].as_str().unwrap().is_empty());
+        problem["code"].as_str().unwrap().to_owned()
+    }
+}
+
+fn app(world: &World, config: &ApiConfig) -> Router {
+    router(world.control.clone(), config, CancellationToken::new())
+}
+
+async fn send(app: &Router, request: Request<Body>) -> Answer {
+    let response = app.clone().oneshot(request).await.unwrap();
+    let (status, headers) = (response.status(), response.headers().clone());
+    assert!(headers.contains_key("x-request-id"));
+    let text = String::from_utf8_lossy(&response.into_body().collect().await.unwrap().to_bytes()).into_owned();
+    Answer { status, headers, text }
+}
+
+fn ask(method: Method, path: &str) -> axum::http::request::Builder {
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("{BASE}/{path}") };
+    Request::builder().method(method).uri(path).header(header::HOST, "localhost:8080")
+}
+
+async fn get(app: &Router, path: &str) -> Answer {
+    send(app, ask(Method::GET, path).body(Body::empty()).unwrap()).await
+}
+
+async fn post(app: &Router, path: &str, body: Value) -> Answer {
+    let request = ask(Method::POST, path).header(header::CONTENT_TYPE, "application/json");
+    send(app, request.body(Body::from(body.to_string())).unwrap()).await
+}
+
+async fn ended(app: &Router, id: &str) -> Value {
+    for _ in 0..400 {
+        let migration = get(app, &format!("migrations/{id}")).await.json();
+        if !migration["end_time"].is_null() {
+            return migration;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    panic!("{id} did not end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_is_imported_and_exported_as_the_guide_says() {
+    let world = world(1, 100).await;
+    let app = app(&world, &ApiConfig::default());
+    let body =
+        json!({"instance_id": world.instances[0], "options": {"terminate_source": false, "network_mode": "vpc"}});
+
+    let plan = post(&app, "providers/cloud/import?dry_run=true", body.clone()).await;
+    assert_eq!(plan.status, StatusCode::OK, "{}", plan.text);
+    assert_eq!(plan.json()["destination"], "local");
+
+    let accepted = post(&app, "providers/cloud/import", body).await;
+    assert_eq!(accepted.status, StatusCode::ACCEPTED, "{}", accepted.text);
+    let accepted_body = accepted.json();
+    let mut fields: Vec<&String> = accepted_body.as_object().unwrap().keys().collect();
+    fields.sort();
+    assert_eq!(fields, ["migration_id", "progress", "start_time", "status"]);
+    let id = accepted_body["migration_id"].as_str().unwrap();
+    assert_eq!(accepted.headers[header::LOCATION], format!("{BASE}/migrations/{id}"));
+
+    let migration = ended(&app, id).await;
+    assert_eq!(migration["status"], "completed", "{migration}");
+    assert_eq!(migration["source_checksum"], migration["target_checksum"]);
+    assert!(!migration["checkpoints"].as_array().unwrap().is_empty());
+
+    let vm = get(&app, "vms").await.json()["vms"][0].clone();
+    let vm_id = vm["vm_id"].as_str().unwrap();
+    assert_eq!(get(&app, &format!("vms/{vm_id}")).await.json()["provider"], "local");
+    let back = post(&app, "providers/cloud/export", json!({"vm_id": vm_id, "options": {"start": false}})).await;
+    assert_eq!(back.status, StatusCode::ACCEPTED, "{}", back.text);
+    let back = ended(&app, back.json()["migration_id"].as_str().unwrap()).await;
+    assert_eq!(back["status"], "completed", "{back}");
+
+    let list = get(&app, "migrations?status=completed&kind=import").await.json();
+    assert_eq!(list["migrations"].as_array().unwrap().len(), 1);
+    let first = get(&app, "migrations?limit=1").await.json();
+    let next = first["next_cursor"].as_str().unwrap();
+    let second = get(&app, &format!("migrations?limit=1&cursor={next}")).await.json();
+    assert_ne!(first["migrations"][0]["migration_id"], second["migrations"][0]["migration_id"]);
+    assert!(second["next_cursor"].is_null());
+
+    let events = get(&app, &format!("migrations/{id}/events")).await;
+    assert_eq!(events.headers[header::CONTENT_TYPE], "text/event-stream");
+    for kind in ["event: status", "event: checkpoint", "event: progress"] {
+        assert!(events.text.contains(kind), "{}", events.text);
+    }
+    let last: u64 =
+        events.text.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().unwrap().parse().unwrap();
+    let again = |seen: u64| ask(Method::GET, &format!("migrations/{id}/events")).header("last-event-id", seen);
+    let rest = send(&app, again(last - 1).body(Body::empty()).unwrap()).await;
+    assert_eq!(rest.text.matches("\nid: ").count() + usize::from(rest.text.starts_with("id: ")), 1, "{}", rest.text);
+    let none = send(&app, again(last).body(Body::empty()).unwrap()).await;
+    assert_eq!(none.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_key_makes_one_migration_and_cancel_undoes_it() {
+    let world = world(1, 0).await;
+    let app = app(&world, &ApiConfig::default());
+    let body = json!({"instance_id": world.instances[0]});
+    let keyed = |body: &Value| {
+        ask(Method::POST, "providers/cloud/import")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("idempotency-key", "once")
+            .body(Body::from(body.to_string()))
+            .unwrap()
+    };
+    let first = send(&app, keyed(&body)).await.json()["migration_id"].clone();
+    assert_eq!(send(&app, keyed(&body)).await.json()["migration_id"], first);
+    let other = send(&app, keyed(&json!({"instance_id": world.instances[0], "name": "x"}))).await;
+    assert_eq!((other.status, other.code().as_str()), (StatusCode::CONFLICT, "idempotency_key_reused"));
+    let twice = post(&app, "providers/cloud/import", body).await;
+    assert_eq!((twice.status, twice.code().as_str()), (StatusCode::CONFLICT, "already_at_work"));
+
+    let id = first.as_str().unwrap();
+    let limit = ask(Method::PATCH, &format!("migrations/{id}"))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::from("{\"bandwidth_limit\": \"5MB\"}"))
+        .unwrap();
+    assert_eq!(send(&app, limit).await.status, StatusCode::OK);
+    assert_eq!(post(&app, &format!("migrations/{id}/continue"), json!({})).await.code(), "not_held");
+
+    // As the guide has it: without a body and without a content type.
+    let cancel = send(&app, ask(Method::POST, &format!("migrations/{id}/cancel")).body(Body::empty()).unwrap()).await;
+    assert_eq!(cancel.status, StatusCode::ACCEPTED, "{}", cancel.text);
+    assert_eq!(ended(&app, id).await["status"], "cancelled");
+    assert_eq!(world.local.counts().instances, 0);
+    assert_eq!(post(&app, &format!("migrations/{id}/cancel"), json!({})).await.code(), "already_ended");
+}
+
+#[tokio::test]
+async fn a_discovery_pages_without_loss() {
+    let world = world(10, 0).await;
+    let app = app(&world, &ApiConfig::default());
+    for limit in ["", "limit=1&", "limit=3&", "limit=4&", "limit=1000&"] {
+        let mut seen = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = get(&app, &format!("providers/cloud/discover?{limit}{cursor}")).await.json();
+            seen.extend(page["instances"].as_array().unwrap().iter().map(|i| i["instance_id"].to_string()));
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("cursor={next}"),
+                None => break,
+            }
+        }
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 10, "{limit}");
+    }
+    assert_eq!(get(&app, "providers/cloud/discover?filter.nonsense=1").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(get(&app, "providers/cloud/discover?cursor=abc").await.code(), "bad_cursor");
+    assert_eq!(get(&app, "health").await.json()["status"], "healthy");
+    assert_eq!(get(&app, "providers").await.json()["providers"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn every_refusal_is_a_problem() {
+    let world = world(1, 0).await;
+    let app = app(&world, &ApiConfig::default());
+    let instance = world.instances[0].to_string();
+    for (path, body, status, code) in [
+        ("providers/nowhere/import", json!({"instance_id": "i"}), 404, "unknown_provider"),
+        ("providers/cloud/import", json!({"instance_id": "i-none"}), 404, "not_found"),
+        ("providers/cloud/import", json!({"instance": "i"}), 422, "invalid_body"),
+        ("providers/cloud/import", json!({"instance_id": instance, "options": {"tiemout": 1}}), 422, "unknown_option"),
+        (
+            "providers/cloud/import",
+            json!({"instance_id": instance, "options": {"timeout": "x"}}),
+            422,
+            "invalid_option",
+        ),
+        ("providers/cloud/import?dry=1", json!({"instance_id": "i"}), 400, "unknown_parameter"),
+        ("providers/cloud/import", json!({"instance_id": "i", "name": "x".repeat(70_000)}), 413, "body_too_large"),
+        ("migrations/none/cancel", json!({}), 404, "no_such_migration"),
+    ] {
+        let answer = post(&app, path, body).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code), "{path} {}", answer.text);
+    }
+    for (path, status, code) in [
+        ("/nothing", 404, "route_not_found"),
+        ("nothing", 404, "route_not_found"),
+        ("migrations/none", 404, "no_such_migration"),
+        ("migrations?limit=0", 400, "invalid_parameter"),
+        ("migrations?status=odd", 400, "invalid_parameter"),
+        ("vms/none", 404, "unknown_vm"),
+        ("migrations/%FF", 400, "bad_request"),
+    ] {
+        let answer = get(&app, path).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code), "{path}");
+    }
+    let wrong = send(&app, ask(Method::DELETE, "providers").body(Body::empty()).unwrap()).await;
+    assert_eq!((wrong.status.as_u16(), wrong.code().as_str()), (405, "method_not_allowed"));
+    assert!(wrong.headers.contains_key(header::ALLOW));
+    let form = ask(Method::POST, "providers/cloud/import").header(header::CONTENT_TYPE, "text/plain");
+    assert_eq!(send(&app, form.body(Body::from("{}")).unwrap()).await.code(), "unsupported_media_type");
+    let broken = ask(Method::POST, "providers/cloud/import").header(header::CONTENT_TYPE, "application/json");
+    assert_eq!(send(&app, broken.body(Body::from("{")).unwrap()).await.code(), "invalid_json");
+
+    let foreign = Request::builder().uri(format!("{BASE}/providers")).header(header::HOST, "evil.example");
+    assert_eq!(send(&app, foreign.body(Body::empty()).unwrap()).await.code(), "host_not_allowed");
+    let page = ask(Method::POST, "migrations/x/cancel").header(header::ORIGIN, "https://evil.example");
+    assert_eq!(send(&app, page.body(Body::empty()).unwrap()).await.code(), "cross_site");
+}
+
+#[tokio::test]
+async fn roles_are_kept_apart() {
+    let world = world(0, 0).await;
+    let token = |name: &str, role| Token { name: name.into(), role, sha256: Sha256::digest(name).into() };
+    let tokens = vec![
+        token("viewer-token", Role::Viewer),
+        token("operator-token", Role::Operator),
+        token("admin-token", Role::Admin),
+    ];
+    let app = app(&world, &ApiConfig { tokens, ..ApiConfig::default() });
+    let with = |method, path: &str, token: &str| {
+        ask(method, path).header(header::AUTHORIZATION, format!("Bearer {token}")).body(Body::empty()).unwrap()
+    };
+    let nobody = get(&app, "providers").await;
+    assert_eq!((nobody.status.as_u16(), nobody.code().as_str()), (401, "missing_token"));
+    assert!(nobody.headers.contains_key(header::WWW_AUTHENTICATE));
+    let wrong = send(&app, with(Method::GET, "providers", "guess")).await;
+    assert_eq!(wrong.code(), "wrong_token");
+    assert!(!wrong.text.contains("guess"));
+    assert_eq!(send(&app, with(Method::GET, "providers", "viewer-token")).await.status, StatusCode::OK);
+    assert_eq!(send(&app, with(Method::GET, "whoami", "viewer-token")).await.json()["actor"], "viewer-token");
+    let cancel = |token: &str| with(Method::POST, "migrations/x/cancel", token);
+    assert_eq!(send(&app, cancel("viewer-token")).await.code(), "forbidden");
+    assert_eq!(send(&app, cancel("operator-token")).await.code(), "no_such_migration");
+    let profile = |token: &str| with(Method::GET, "/debug/pprof/profile?seconds=1", token);
+    assert_eq!(send(&app, profile("operator-token")).await.code(), "forbidden");
+    for open in ["/healthz", "/api/docs", "/api/v1/openapi.json"] {
+        assert_eq!(get(&app, open).await.status, StatusCode::OK, "{open}");
+    }
+    assert_eq!(get(&app, "/metrics").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(get(&app, "/debug/pprof/profile").await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn metrics_come_in_both_formats() {
+    let world = world(1, 0).await;
+    let app = app(&world, &ApiConfig::default());
+    get(&app, "health").await;
+    let text = get(&app, "/metrics").await;
+    assert_eq!(text.headers[header::CONTENT_TYPE], "text/plain; version=0.0.4; charset=utf-8");
+    assert!(text.text.contains("# TYPE novacron_http_requests_total counter"), "{}", text.text);
+    assert!(text.text.contains("novacron_federation_network_latency_ms"));
+    assert!(!text.text.contains("# EOF"));
+    let open = ask(Method::GET, "/metrics").header(header::ACCEPT, "application/openmetrics-text;version=1.0.0");
+    assert!(send(&app, open.body(Body::empty()).unwrap()).await.text.ends_with("# EOF\n"));
+}
