@@ -1,1 +1,101 @@
-fn main() {}
+//! The `novacron` executable: the control plane, the mover, and the command line, by the first word that it is given.
+
+mod cli;
+mod client;
+mod commands;
+mod confirm;
+#[cfg(feature = "sandbox")]
+mod demo;
+mod exit;
+mod output;
+mod progress;
+mod registry;
+mod serve;
+
+use std::{io::Write, process::ExitCode};
+
+use clap::{CommandFactory, Parser};
+
+use cli::{Cli, Command};
+use commands::Context;
+use exit::{EXIT_CODES, Exit, Failure, Result};
+use output::Output;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no mistakes. A reader that went away is none either.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    match run(cli) {
+        Ok(()) => Exit::Done.into(),
+        Err(failure) => {
+            if !failure.is_silent() {
+                let _ = writeln!(std::io::stderr().lock(), "novacron: {failure}");
+            }
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    let Cli { global, command } = cli;
+    let output = Output::new(global.output, global.quiet, global.no_color);
+    match command {
+        Command::Config(command) => commands::config::run(&output, command),
+        Command::Completions { shell } => completions(shell),
+        Command::Version => version(&output),
+        Command::ExitCodes => Ok(writeln!(std::io::stdout(), "{EXIT_CODES}")?),
+        Command::Provider(command) => {
+            client(async { commands::provider::run(&Context::new(&global, output)?, command).await })
+        }
+        Command::Vm(command) => client(async { commands::vm::run(&Context::new(&global, output)?, command).await }),
+        Command::Migrate(command) => {
+            client(async { commands::migrate::run(&Context::new(&global, output)?, command).await })
+        }
+        Command::Migration(command) => {
+            client(async { commands::migration::run(&Context::new(&global, output)?, command).await })
+        }
+        Command::Serve(args) => server(serve::run(args, &output, global.verbose)),
+        Command::Mover(args) => server(serve::run_mover(args, global.verbose)),
+        Command::Demo(_) | Command::Disk(_) | Command::Sandbox(_) => Ok(()),
+    }
+}
+
+/// Runs a client command on this thread.
+fn client(command: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed("cannot start the runtime").why(error))?
+        .block_on(command)
+}
+
+/// Runs what serves: two threads are enough to keep a disk and a network busy, since bytes are hashed on others.
+fn server(command: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed("cannot start the runtime").why(error))?
+        .block_on(command)
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "novacron", &mut script);
+    Ok(std::io::stdout().write_all(&script)?)
+}
+
+fn version(output: &Output) -> Result<()> {
+    let kinds: Vec<&str> = registry::registry().kinds().map(|kind| kind.as_str()).collect();
+    let version = env!("CARGO_PKG_VERSION");
+    let value = serde_json::json!({
+        "version": version, "providers": kinds, "sandbox": cfg!(feature = "sandbox"), "os": std::env::consts::OS,
+        "arch": std::env::consts::ARCH,
+    });
+    output.one(&value, || format!("novacron {version}\nproviders: {}", kinds.join(", ")))
+}

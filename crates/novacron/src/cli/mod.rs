@@ -1,0 +1,261 @@
+//! The command line: `novacron <noun> <verb>`.
+
+mod migrate;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{exit::EXIT_CODES, output::Format};
+
+pub use migrate::{ExportArgs, ImportArgs, MigrateCommand};
+
+const AFTER_HELP: &str = "\
+Data goes to standard output, everything else to standard error.
+Exit codes: `novacron help exit-codes`. Try it without an account: `novacron demo`.";
+
+/// Makes virtual machines portable: sees them where they run, and moves them with a proof that not one byte changed.
+#[derive(Debug, Parser)]
+#[command(name = "novacron", version, after_help = AFTER_HELP, max_term_width = 110, propagate_version = false)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The server's address.
+    #[arg(long, global = true, value_name = "URL", env = "NOVACRON_SERVER", default_value = "http://127.0.0.1:8080")]
+    pub server: String,
+    /// A file with the token. $NOVACRON_TOKEN holds the token itself; there is no option for it, since everyone on
+    /// a machine can read command lines.
+    #[arg(long, global = true, value_name = "FILE", env = "NOVACRON_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
+    /// A PEM file with the authority that signed the server's certificate. Default: the system's authorities.
+    #[arg(long, global = true, value_name = "FILE", env = "NOVACRON_CACERT")]
+    pub cacert: Option<PathBuf>,
+    /// How to print data.
+    #[arg(short, long, global = true, value_enum, value_name = "FORMAT", default_value_t, hide_possible_values = false)]
+    pub output: Format,
+    /// No colours. $NO_COLOR does the same.
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Say nothing on standard error but errors.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more; twice, say everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the control plane: API, operations, and a mover for the disks.
+    Serve(ServeArgs),
+    /// See the whole product work, on an AWS in a box: no account, no root, no service.
+    Demo(DemoArgs),
+    /// The configured providers and what runs at them.
+    #[command(subcommand)]
+    Provider(ProviderCommand),
+    /// The federation's machines.
+    #[command(subcommand)]
+    Vm(VmCommand),
+    /// Move a machine: shows the plan, asks, then shows the progress.
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
+    /// The migrations that run and ran.
+    #[command(subcommand)]
+    Migration(MigrationCommand),
+    /// Check and show the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Look at disk images.
+    #[command(subcommand)]
+    Disk(DiskCommand),
+    /// An AWS in a box, to play with and to test against.
+    #[command(subcommand)]
+    Sandbox(SandboxCommand),
+    /// Print a script that completes commands in a shell.
+    Completions {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the version, and the kinds of provider that this build has.
+    Version,
+    /// What the exit codes mean.
+    #[command(name = "exit-codes", long_about = EXIT_CODES, hide = true)]
+    ExitCodes,
+    /// Move disks for a control plane. `novacron serve` starts it.
+    #[command(hide = true)]
+    Mover(MoverArgs),
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct ConfigFile {
+    /// The configuration. Default: /etc/novacron/multicloud.yaml if it exists, else built-in defaults.
+    #[arg(short, long, value_name = "FILE", env = "NOVACRON_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub file: ConfigFile,
+    /// Where to listen, instead of what the configuration says.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<std::net::SocketAddr>,
+    /// Where to keep state, instead of what the configuration says.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// End when everything has been shown. Exit code 0 only if all proofs agree.
+    #[arg(long)]
+    pub once: bool,
+    /// A directory to work in; it must not exist or be empty, and is kept. Default: a temporary one, removed at the end.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// The demo's port. Default: 8080 if it is free, else any free one.
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub struct MoverArgs {
+    /// The socket to listen on; its directory must be its owner's alone.
+    #[arg(long, value_name = "PATH")]
+    pub listen_unix: PathBuf,
+    /// Where to remember what has been moved.
+    #[arg(long, value_name = "DIR")]
+    pub ledgers: PathBuf,
+    /// Memory for data in flight, over all jobs.
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
+    pub buffer_bytes: u64,
+    #[arg(long, default_value = "info")]
+    pub log_level: String,
+    #[arg(long)]
+    pub log_json: bool,
+    /// Default: standard error.
+    #[arg(long, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ProviderCommand {
+    /// List the configured providers and what each can do.
+    List,
+    /// Ask every provider, or one, whether it answers and takes the credentials.
+    Check {
+        /// A provider's name or kind.
+        provider: Option<String>,
+    },
+    /// List the machines at a provider.
+    Discover {
+        /// A provider's name or kind.
+        provider: String,
+        /// Only machines for which the vendor's filter NAME has one of the values:
+        /// `instance-state-name=running,stopped`, `tag:Owner=web`. May be repeated.
+        #[arg(short, long, value_name = "NAME=VALUE[,VALUE]")]
+        filter: Vec<String>,
+        /// Stop after so many.
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum VmCommand {
+    /// List the federation's machines.
+    List {
+        /// Only those at this provider.
+        #[arg(long, value_name = "PROVIDER")]
+        provider: Option<String>,
+        /// Stop after so many.
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+    },
+    /// Show one in full.
+    Show { vm: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum MigrationCommand {
+    /// List migrations, newest first.
+    List {
+        /// Only those with this status: pending, preparing, transferring, held, finalizing, completed, rolling_back,
+        /// rolled_back, cancelled, failed.
+        #[arg(long)]
+        status: Option<String>,
+        /// Only imports, or only exports.
+        #[arg(long, value_parser = ["import", "export"])]
+        kind: Option<String>,
+        /// Stop after so many.
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
+    },
+    /// Show one with its checkpoints and its proof.
+    Show { migration: String },
+    /// Follow one to its end. Ctrl-C stops following; the migration goes on.
+    Watch { migration: String },
+    /// Undo one that still can be undone, and follow it to its end.
+    Cancel {
+        migration: String,
+        /// Return when the wish has been recorded.
+        #[arg(long)]
+        no_watch: bool,
+    },
+    /// Let a held one go on.
+    Continue { migration: String },
+    /// Change the rate limit of a running one.
+    Limit {
+        migration: String,
+        /// Bytes a second, such as 50MB or 100MiB; `none` for no limit.
+        rate: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check every key, and say which have no effect in this version.
+    Check(ConfigFile),
+    /// Show the configuration with its defaults. Secrets show as ***.
+    Show(ConfigFile),
+    /// Print the JSON Schema of the configuration, for editors.
+    Schema,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DiskCommand {
+    /// Print a disk image's content root: the same 64 digits mean the same bytes.
+    Root {
+        /// A raw or qcow2 image, or a block device.
+        file: PathBuf,
+        /// Read it as this format instead of looking at its first bytes.
+        #[arg(long, value_parser = ["raw", "qcow2"])]
+        format: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SandboxCommand {
+    /// Serve EC2, EBS direct, STS and CloudWatch on loopback until ctrl-C.
+    Serve {
+        /// Where to listen; loopback only.
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4566")]
+        listen: std::net::SocketAddr,
+        /// Where to keep disk blocks. Default: a temporary directory, removed at the end.
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+        /// Seed a running instance in us-east-1 with this raw disk image. May be repeated.
+        #[arg(long, value_name = "NAME=FILE")]
+        instance: Vec<String>,
+        /// Seed so many running instances without data.
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        empty_instances: usize,
+    },
+}

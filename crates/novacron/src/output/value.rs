@@ -1,0 +1,116 @@
+//! Data for programs: JSON, YAML and CSV.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Column;
+
+pub fn json(out: &mut impl Write, value: &Value) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}
+
+/// Some elements of an array that [`super::ListPrinter::end`] closes.
+pub fn json_elements<T: Serialize>(out: &mut impl Write, items: &[T], mut first: bool) -> io::Result<()> {
+    for item in items {
+        let text = serde_json::to_string_pretty(item)?;
+        let open = if std::mem::take(&mut first) { "[\n  " } else { ",\n  " };
+        write!(out, "{open}{}", text.replace('\n', "\n  "))?;
+    }
+    Ok(())
+}
+
+pub fn yaml(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    let text = serde_saphyr::to_string(value).map_err(io::Error::other)?;
+    writeln!(out, "{}", text.trim_end())
+}
+
+/// Some elements of a sequence.
+pub fn yaml_elements<T: Serialize>(out: &mut impl Write, items: &[T]) -> io::Result<()> {
+    if items.is_empty() { Ok(()) } else { yaml(out, &items) }
+}
+
+pub fn csv_rows(
+    out: &mut impl Write,
+    header: Option<&[Column]>,
+    rows: impl Iterator<Item = Vec<String>>,
+) -> io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    if let Some(columns) = header {
+        let titles = columns.iter().map(|column| column.title.to_lowercase().replace(' ', "_"));
+        writer.write_record(titles).map_err(io_error)?;
+    }
+    for row in rows {
+        writer.write_record(&row).map_err(io_error)?;
+    }
+    writer.flush()
+}
+
+/// One thing as two columns: its leaves by their paths.
+pub fn csv_pairs(out: &mut impl Write, value: &Value) -> io::Result<()> {
+    let mut leaves = Vec::new();
+    collect("", value, &mut leaves);
+    csv_rows(out, Some(&[Column::new("key"), Column::new("value")]), leaves.into_iter())
+}
+
+fn collect(path: &str, value: &Value, leaves: &mut Vec<Vec<String>>) {
+    let join = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| collect(&join(key), value, leaves)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(i, value)| collect(&join(&i.to_string()), value, leaves));
+        }
+        Value::Null => leaves.push(vec![path.to_owned(), String::new()]),
+        Value::String(text) => leaves.push(vec![path.to_owned(), text.clone()]),
+        other => leaves.push(vec![path.to_owned(), other.to_string()]),
+    }
+}
+
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn text(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
+        let mut out = Vec::new();
+        write(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn pages_of_json_join_to_one_array() {
+        let out = text(|out| {
+            json_elements(out, &[json!({"a": 1}), json!(2)], true)?;
+            json_elements(out, &[json!("three\nlines")], false)?;
+            writeln!(out, "\n]")
+        });
+        assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), json!([{"a": 1}, 2, "three\nlines"]));
+    }
+
+    #[test]
+    fn pages_of_yaml_join_to_one_sequence() {
+        let out = text(|out| {
+            yaml_elements(out, &[json!({"a": "yes", "b": [1, {"c": null}]})])?;
+            yaml_elements(out, &[json!({"a": "2: x"})])
+        });
+        let back: Value = serde_saphyr::from_str(&out).unwrap();
+        assert_eq!(back, json!([{"a": "yes", "b": [1, {"c": null}]}, {"a": "2: x"}]), "{out}");
+    }
+
+    #[test]
+    fn csv_quotes_what_needs_it() {
+        let columns = [Column::new("ID"), Column::new("PRIVATE IP")];
+        let rows = vec![vec!["a,b".to_owned(), "say \"x\"".to_owned()]];
+        assert_eq!(text(|out| csv_rows(out, Some(&columns), rows.into_iter())), "id,private_ip\n\"a,b\",\"say \"\"x\"\"\"\n");
+        assert_eq!(text(|out| csv_pairs(out, &json!({"a": {"b": [1, "x"]}}))), "key,value\na.b.0,1\na.b.1,x\n");
+    }
+}
