@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn the_format_never_changes() {
         assert_eq!(naive(b"").to_string(), "bd8357ada91973d41d21f4c6380450fa65885e6d087c8a3d4f5b23766aadad95");
-        assert_eq!(naive(b"NovaCron").to_string(), "GOLDEN_NOVACRON");
+        assert_eq!(naive(b"NovaCron").to_string(), "ff42f144ddec1646d4b30fa9d2a6d5c30638651b4f2fbb66623be75ad64b01ee");
     }
 
     #[test]

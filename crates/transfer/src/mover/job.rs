@@ -21,8 +21,10 @@ use crate::{
 
 /// At most so often is progress sent.
 const PROGRESS: Duration = Duration::from_millis(200);
-/// A ledger may still be held by a job whose connection was just lost.
+/// A ledger may still be held by a job whose connection was just lost …
 const LEDGER_WAIT: Duration = Duration::from_secs(40);
+/// … and its target by a write that was under way.
+const TARGET_WAIT: Duration = Duration::from_secs(5);
 
 /// Runs a job to its end, or until its connection is lost or the mover stops.
 pub(super) async fn run(stream: UnixStream, spec: JobSpec, shared: Arc<Shared>) {
@@ -83,6 +85,10 @@ pub(super) async fn run(stream: UnixStream, spec: JobSpec, shared: Arc<Shared>) 
 }
 
 async fn work(spec: JobSpec, shared: &Shared, control: &CopyControl) -> Result<crate::CopyReport, JobFault> {
+    let turn = shared.turn(&spec.ledger_key);
+    let _turn = tokio::time::timeout(LEDGER_WAIT, turn.lock())
+        .await
+        .map_err(|_| JobFault::new("conflict", "another job is moving this disk"))?;
     let open = async {
         spec.options.transfer.check().map_err(|why| JobFault::new("invalid", why))?;
         let (reader, changes) = open_source(shared, &spec.source).await?;
@@ -154,7 +160,15 @@ async fn open_target(shared: &Shared, target: &TargetSpec) -> Result<Arc<dyn Blo
     let at = |error: ProviderError| JobFault::from(error.at(name));
     let provider = shared.provider(&target.definition).await.map_err(at)?;
     let disks = provider.disk_sink().ok_or_else(|| lacks(name, "take disks in"))?;
-    disks.open_writer(&target.disk).await.map_err(at)
+    let started = tokio::time::Instant::now();
+    loop {
+        match disks.open_writer(&target.disk).await {
+            Err(error) if error.kind == ErrorKind::Conflict && started.elapsed() < TARGET_WAIT => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            result => return result.map_err(at),
+        }
+    }
 }
 
 fn lacks(name: &novacron_types::ProviderName, what: &str) -> JobFault {

@@ -80,6 +80,7 @@ pub async fn serve(
         ledgers: config.ledgers,
         providers: Mutex::default(),
         rates: Mutex::default(),
+        turns: Mutex::default(),
         stop: stop.clone(),
     });
     let own = rustix::process::geteuid().as_raw();
@@ -113,6 +114,7 @@ pub(super) struct Shared {
     pub ledgers: PathBuf,
     providers: Mutex<Vec<(ProviderDefinition, Arc<dyn Provider>)>>,
     rates: Mutex<HashMap<String, Weak<RateLimiter>>>,
+    turns: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
     pub stop: CancellationToken,
 }
 
@@ -150,6 +152,18 @@ impl Shared {
         let limiter = Arc::<RateLimiter>::default();
         rates.insert(group.to_owned(), Arc::downgrade(&limiter));
         limiter
+    }
+
+    /// Jobs with the same ledger take turns: one whose connection was lost may still be ending.
+    pub fn turn(&self, ledger_key: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = lock(&self.turns);
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = turns.get(ledger_key).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::<tokio::sync::Mutex<()>>::default();
+        turns.insert(ledger_key.to_owned(), Arc::downgrade(&turn));
+        turn
     }
 }
 

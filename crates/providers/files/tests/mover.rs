@@ -1,0 +1,183 @@
+//! The mover end to end: two `files` providers, a real socket, a real ledger.
+
+use std::{os::unix::fs::FileExt, path::Path, time::Duration};
+
+use novacron_provider::{
+    Boot, CreateRequest, NewDisk, OperationTag, Provider, ProviderDefinition, Registry, SnapshotRequest, SweepScope,
+    TargetDisk,
+};
+use novacron_provider_files::FilesFactory;
+use novacron_transfer::{
+    content::content_root_of,
+    mover::{JobOptions, JobSpec, MoverClient, MoverConfig, MoverError, SourceSpec, TargetSpec, bind, serve},
+};
+use novacron_types::{ByteSize, InstanceId, OperationId, ProviderKind, ProviderName, TransferOptions, VerifyLevel};
+use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
+use tokio_util::sync::CancellationToken;
+
+struct World {
+    dir: tempfile::TempDir,
+    client: MoverClient,
+    stop: CancellationToken,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("run/mover.sock");
+        let listener = bind(&socket).unwrap();
+        let stop = CancellationToken::new();
+        let config = MoverConfig::new(dir.path().join("ledgers"));
+        let registry = Registry::default().with(FilesFactory);
+        let server = tokio::spawn(serve(listener, registry, config, stop.clone()));
+        Self { client: MoverClient::new(socket), dir, stop, server }
+    }
+
+    fn definition(&self, name: &str, format: &str) -> ProviderDefinition {
+        ProviderDefinition {
+            name: ProviderName::new(name).unwrap(),
+            kind: ProviderKind::Files,
+            settings: serde_json::json!({ "path": self.dir.path().join(name), "format": format }),
+        }
+    }
+
+    async fn provider(&self, name: &str, format: &str) -> std::sync::Arc<dyn Provider> {
+        Registry::default().with(FilesFactory).build(self.definition(name, format)).await.unwrap()
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.server.await.unwrap().unwrap();
+    }
+}
+
+fn tag(text: &str) -> OperationTag {
+    OperationTag(OperationId::new(text).unwrap())
+}
+
+/// A disk with holes, written here and there.
+fn disk(path: &Path, size: u64, seed: u64) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let file = std::fs::File::create(path).unwrap();
+    file.set_len(size).unwrap();
+    let mut random = StdRng::seed_from_u64(seed);
+    for _ in 0..20 {
+        let mut bytes = vec![0; random.random_range(1..2_000_000)];
+        random.fill_bytes(&mut bytes);
+        file.write_all_at(&bytes, random.random_range(0..size - 2_000_000)).unwrap();
+    }
+    file.write_all_at(b"the end", size - 7).unwrap();
+}
+
+async fn spec(world: &World, op: &str, format: &str) -> (JobSpec, TargetDisk) {
+    let (source, target) = (world.provider("here", "raw").await, world.provider("there", format).await);
+    let request = SnapshotRequest { tag: tag(op), instance: InstanceId::new("web").unwrap(), sequence: 1 };
+    let snapshot = source.disk_source().unwrap().snapshot(&request).await.unwrap().remove(0);
+    let new = NewDisk {
+        tag: tag(op),
+        index: 0,
+        name: "web".into(),
+        size_bytes: snapshot.size_bytes,
+        spec: Default::default(),
+        base: None,
+    };
+    let disk = target.disk_sink().unwrap().create_disk(&new).await.unwrap();
+    let job = JobSpec {
+        source: SourceSpec { definition: world.definition("here", "raw").into(), snapshot, base: None },
+        target: TargetSpec { definition: world.definition("there", format).into(), disk: disk.clone() },
+        options: JobOptions::default(),
+        ledger_key: format!("{op}/0"),
+    };
+    (job, disk)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moves_a_disk_proves_it_and_makes_a_machine() {
+    let world = World::new().await;
+    let image = world.dir.path().join("here/web.raw");
+    for (format, size) in [("raw", 40_000_321), ("qcow2", 40_000_512)] {
+        disk(&image, size, 1);
+        let (root, _) = content_root_of(std::fs::File::open(&image).unwrap()).unwrap();
+        let op = format!("op-{format}");
+        let (job, target_disk) = spec(&world, &op, format).await;
+        let report = world.client.start(job.clone()).await.unwrap().done().await.unwrap();
+        assert_eq!((report.source_root, report.target_root, report.size_bytes), (root, root, size));
+        assert_eq!(report.verified, VerifyLevel::Stored);
+        assert_eq!(report.stats.bytes_verified, report.stats.bytes_transferred);
+        assert!(report.stats.bytes_zero > 0);
+
+        let target = world.provider("there", format).await;
+        target.disk_sink().unwrap().complete_disk(&target_disk, report.written).await.unwrap();
+        let request = CreateRequest {
+            tag: tag(&op),
+            name: "web".into(),
+            spec: Default::default(),
+            boot: Boot::Disks { disks: vec![target_disk] },
+            start: false,
+        };
+        let made = target.create(&request).await.unwrap();
+        assert_eq!(target.create(&request).await.unwrap().instance_id, made.instance_id);
+        assert_eq!(made.disks[0].size_bytes, Some(size));
+
+        let again = SnapshotRequest { tag: tag("check"), instance: made.instance_id.clone(), sequence: 1 };
+        let snapshot = target.disk_source().unwrap().snapshot(&again).await.unwrap().remove(0);
+        let source = SourceSpec { definition: world.definition("there", format).into(), snapshot, base: None };
+        assert_eq!(world.client.root(source).await.unwrap().root, root);
+        assert_eq!(target.delete(&made.instance_id).await.unwrap_err().kind.code(), "conflict");
+        target.sweep(&tag("check"), SweepScope::Everything).await.unwrap();
+        assert_eq!(target.sweep(&tag(&op), SweepScope::Everything).await.unwrap(), [made.instance_id.to_string()]);
+        assert!(target.sweep(&tag(&op), SweepScope::Everything).await.unwrap().is_empty());
+        world.client.forget(&job.ledger_key).await.unwrap();
+    }
+    assert_eq!(std::fs::read_dir(world.dir.path().join("ledgers")).unwrap().count(), 0);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn goes_on_after_cancel_and_after_a_lost_connection() {
+    let world = World::new().await;
+    disk(&world.dir.path().join("here/web.raw"), 100 << 20, 2);
+    let (mut job, _) = spec(&world, "op", "raw").await;
+    job.options.transfer = TransferOptions { bandwidth_limit: Some(ByteSize(4_000_000)), ..TransferOptions::default() };
+    let handle = world.client.start(job.clone()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    handle.cancel().await;
+    let MoverError::Job(fault) = handle.done().await.unwrap_err() else { panic!("a job's fault") };
+    assert!(fault.is_cancelled());
+
+    let lost = world.client.start(job.clone()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    drop(lost);
+
+    let handle = world.client.start(job).await.unwrap();
+    handle.set_rate(None).await;
+    let report = handle.done().await.unwrap();
+    assert!(report.stats.bytes_resumed > 2_000_000, "{:?}", report.stats);
+    assert_eq!(report.source_root, report.target_root);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn says_what_is_wrong() {
+    let world = World::new().await;
+    disk(&world.dir.path().join("here/web.raw"), 10 << 20, 3);
+    let (job, _) = spec(&world, "op", "raw").await;
+
+    let mut wrong = job.clone();
+    wrong.target.disk.locator =
+        serde_json::json!({ "operation": "..", "machine": "x", "file": "disk-0.raw", "format": "raw" });
+    let MoverError::Job(fault) = world.client.start(wrong).await.unwrap().done().await.unwrap_err() else { panic!() };
+    assert_eq!(fault.code, "invalid");
+
+    let mut gone = job.clone();
+    gone.source.snapshot.locator = serde_json::json!({ "pin": "snap-0123456789abcdef", "disk": 0 });
+    let MoverError::Job(fault) = world.client.start(gone).await.unwrap().done().await.unwrap_err() else { panic!() };
+    assert_eq!((fault.code.as_str(), fault.provider.unwrap().as_str()), ("not_found", "here"));
+
+    disk(&world.dir.path().join("here/web.raw"), 10 << 20, 4);
+    let MoverError::Job(fault) = world.client.start(job).await.unwrap().done().await.unwrap_err() else { panic!() };
+    assert_eq!(fault.code, "conflict");
+    assert!(fault.message.contains("was changed"));
+    world.end().await;
+}
