@@ -9,6 +9,9 @@ pub struct Backoff {
     pub longest: Duration,
 }
 
+/// Between attempts to write to a store that is full or can't be reached.
+pub(crate) const STORE_TROUBLE: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
+
 impl Backoff {
     /// The delay before retry number `retry` (from 0): between half of and the whole of `first × 2^retry`, at most
     /// `longest`, but never sooner than who refused us asked for. `unit` is a random number of [0, 1).
@@ -35,8 +38,9 @@ pub struct RetryPolicy {
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        let backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(60) };
-        Self { forward: 5, committed: 8, undo: 8, deaths: 20, backoff }
+        let backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(300) };
+        // Undoing, and going on past the point of no return, sit out a provider's outage of an hour.
+        Self { forward: 5, committed: 18, undo: 18, deaths: 20, backoff }
     }
 }
 

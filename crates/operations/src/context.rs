@@ -12,7 +12,9 @@ use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Change, Clock, OperationRecord, OperationStore, StepError, StoreError, workflow::encode};
+use crate::{
+    Change, Clock, OperationRecord, OperationStore, StepError, StoreError, backoff::STORE_TROUBLE, workflow::encode,
+};
 
 /// Messages that wait to be stored; more than this at once are counted, not kept.
 const MAX_PENDING_LOG: usize = 256;
@@ -88,20 +90,27 @@ impl StepContext {
     }
 
     /// Stores the state in mid-step, so that it outlives a crash. `state` is the one that the step was given.
-    /// When this has returned an error, pass it on: another owner may be at work.
+    /// While the store is in trouble this waits, at most until the lease ends: then the step is dropped.
+    /// When it has returned an error, pass it on: another owner may be at work.
     pub async fn save<S: Serialize + Sync>(&self, state: &S) -> Result<(), StepError> {
-        let saved = Change::Saved { state: encode(state)? };
+        let saved = vec![Change::Saved { state: encode(state)? }];
         #[cfg(feature = "testkit")]
         let _saving = self.live.saving();
-        match self.store.apply(&self.id, self.generation, vec![saved], self.clock.now()).await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                if error == StoreError::StaleOwner {
-                    self.live.mark_stale();
+        for retry in 0.. {
+            match self.store.apply(&self.id, self.generation, saved.clone(), self.clock.now()).await {
+                Ok(_) => break,
+                Err(StoreError::Unavailable(_) | StoreError::Full(_)) => {
+                    tokio::time::sleep(STORE_TROUBLE.delay(retry, None, 0.5)).await;
                 }
-                Err(error.into())
+                Err(error) => {
+                    if error == StoreError::StaleOwner {
+                        self.live.mark_stale();
+                    }
+                    return Err(error.into());
+                }
             }
         }
+        Ok(())
     }
 }
 
@@ -112,6 +121,8 @@ pub(crate) struct Live {
     /// Wakes who attends the step.
     pub(crate) signal: Notify,
     stale: AtomicBool,
+    /// Cancelled when nothing of it runs here any more.
+    pub(crate) gone: CancellationToken,
     #[cfg(feature = "testkit")]
     saves: std::sync::atomic::AtomicUsize,
 }
@@ -134,6 +145,7 @@ impl Live {
             feed,
             signal: Notify::new(),
             stale: AtomicBool::new(false),
+            gone: CancellationToken::new(),
             #[cfg(feature = "testkit")]
             saves: 0.into(),
         }

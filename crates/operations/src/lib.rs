@@ -22,6 +22,8 @@ mod context;
 mod engine;
 mod error;
 mod memory;
+#[cfg(test)]
+mod model;
 mod operation;
 mod page;
 mod plan;

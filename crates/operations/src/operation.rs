@@ -27,7 +27,7 @@ pub struct OperationRecord {
     pub phase: String,
     /// Percent, 0 to 100.
     pub progress: f64,
-    /// Of the last failure: kept after a rollback, cleared when a retry gets past it.
+    /// Why the last attempt failed, or why it is or was undone; cleared when a retry gets past it.
     pub error: Option<OperationFault>,
     /// What it waits for while it is held.
     pub hold: Option<Hold>,

@@ -248,7 +248,10 @@ impl Operation {
                 *used += 1;
                 let retry = *used;
                 self.run.state = state.unwrap_or_else(|| self.run.state.take());
-                self.record.error = Some(fault.clone());
+                if budget != Budget::Undo {
+                    // While it is undone, what people want to see is why.
+                    self.record.error = Some(fault.clone());
+                }
                 let until = deadline.map_or(until, |deadline| until.min(deadline));
                 self.give_back(Some(if self.to_be_cancelled() { now } else { until }));
                 let message = format!("{}; retry {retry} at {until}", fault.message);
@@ -265,7 +268,10 @@ impl Operation {
                 self.record.hold = None;
                 self.record.status = Status::RollingBack;
                 let message = fault.as_ref().map(|fault| fault.message.clone()).unwrap_or_default();
-                self.record.error = fault.or(self.record.error.take());
+                self.record.error = match cause {
+                    UnwindCause::Failed => fault.or(self.record.error.take()),
+                    UnwindCause::Cancelled => None,
+                };
                 Some(self.event(now, "rolling_back", Some(step), message))
             }
             Change::UndoStarted { phase } => {

@@ -318,3 +318,30 @@ async fn a_plan_of_another_version_is_left_alone() {
     old.retry(&id, "me").await.unwrap();
     assert_eq!(end(&old, &id).await.status, Status::Completed);
 }
+
+#[tokio::test]
+async fn a_jump_of_the_clock_makes_no_second_run_beside_the_first() {
+    let (store, world) = fresh();
+    let clock = Arc::new(ManualClock::new("2026-01-01T00:00:00Z".parse().unwrap()));
+    let engine = Engine::builder(store)
+        .clock(clock.clone())
+        .config(quick("a"))
+        .register(common::ErrandWorkflow(world.clone()))
+        .build();
+    engine.start();
+    let mut wanted = errand();
+    wanted.state.linger = true;
+    let id = engine.submit::<common::ErrandWorkflow>(wanted).await.unwrap().record.id;
+    reach(&engine, &id, Status::Transferring).await;
+    for jump in [3600, 60] {
+        clock.advance(Duration::from_secs(jump));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(engine.running(), 1);
+    let patch = json!({ "go": true }).as_object().unwrap().clone();
+    engine.set_controls(&id, patch, "me").await.unwrap();
+    let record = end(&engine, &id).await;
+    assert_eq!((record.status, record.generation), (Status::Completed, 3));
+    assert_eq!(lock(&world).creations, 1);
+    assert!(lock(&world).undos.is_empty());
+}

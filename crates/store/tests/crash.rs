@@ -207,3 +207,28 @@ async fn the_survivor_finishes_what_a_killed_process_began() {
     here.shutdown(Duration::from_secs(5)).await;
     store.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_of_the_database_makes_work_wait_and_undoes_nothing() {
+    let Some(place) = common::postgres() else { return };
+    let place = std::sync::Arc::new(place);
+    let folder = place.folder.path().join("files");
+    fs::create_dir(&folder).unwrap();
+    let store = Store::open(&place.url).await.unwrap();
+    let engine = engine(&store, &folder, EngineConfig { lease: Duration::from_secs(60), ..config("a", false) });
+    engine.start();
+    let id = engine.submit::<FilingWorkflow>(filing("long", 1_000, false)).await.unwrap().record.id;
+    let begun = Instant::now();
+    while engine.get(&id).await.unwrap().unwrap().progress < 30.0 {
+        assert!(begun.elapsed() < PATIENCE, "it never began");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let server = place.clone();
+    tokio::task::spawn_blocking(move || server.crash_server(Duration::from_secs(1))).await.unwrap();
+    let record = tokio::time::timeout(PATIENCE, engine.wait(&id)).await.unwrap().unwrap();
+    assert_eq!((record.status, record.generation), (Status::Completed, 1));
+    let kinds: Vec<String> = engine.events(&id, 0, 500).await.unwrap().into_iter().map(|event| event.kind).collect();
+    assert!(!kinds.iter().any(|kind| kind.starts_with("undo") || kind == "attempt_failed"), "{kinds:?}");
+    engine.shutdown(Duration::from_secs(5)).await;
+    store.close().await;
+}

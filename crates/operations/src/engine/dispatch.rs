@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
 use super::{Inner, run::run};
 use crate::{Backoff, Claim, Claimed, clock::until};
@@ -30,6 +30,7 @@ pub(super) async fn dispatch(inner: Arc<Inner>) {
         };
         // The semaphore is never closed.
         let Ok(slot) = slot else { break };
+        let sent = Instant::now();
         let claimed = match inherit {
             true => match inner.store.release_owner(&claim.owner, inner.clock.now()).await {
                 Ok(count) => {
@@ -47,7 +48,7 @@ pub(super) async fn dispatch(inner: Arc<Inner>) {
         let wait = match claimed {
             Ok(Claimed::Operation(operation)) => {
                 trouble = 0;
-                let work = run(inner.clone(), *operation);
+                let work = run(inner.clone(), *operation, sent);
                 tasks.spawn(inner.tasks.track_future(async move {
                     work.await;
                     drop(slot);

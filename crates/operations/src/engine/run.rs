@@ -1,7 +1,8 @@
 //! Carries one claimed operation on until it ends, waits, or is no longer ours.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
+use novacron_types::OperationId;
 use serde_json::Value;
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -12,27 +13,36 @@ use super::{
     lock,
 };
 use crate::{
-    Backoff, Change, Next, Operation, Outcome, StepContext, StepError, StoreError,
+    Change, Next, Operation, Outcome, StepContext, StepError, StoreError,
+    backoff::STORE_TROUBLE,
     context::Live,
     plan::{after_failure, plan},
     workflow::{ErasedStep, ErasedWorkflow},
 };
 
-const STORE_TROUBLE: Backoff = Backoff { first: Duration::from_millis(50), longest: Duration::from_secs(2) };
-
-pub(super) async fn run(inner: Arc<Inner>, operation: Operation) {
+/// `claimed_at` is when the claim was sent: the lease runs from then.
+pub(super) async fn run(inner: Arc<Inner>, operation: Operation, claimed_at: Instant) {
     let Some(workflow) = inner.workflows.get(operation.record.kind.as_str()).cloned() else { return };
     let id = operation.id().clone();
     let live = Arc::new(Live::new(operation.record.clone()));
-    lock(&inner.running).insert(id.clone(), live.clone());
-    let _listed = Listed { inner: inner.clone(), live: live.clone(), operation: operation.clone() };
+    let before = lock(&inner.running).insert(id.clone(), live.clone());
+    let _listed = Listed { inner: inner.clone(), live: live.clone(), id: id.clone() };
+    if let Some(before) = before {
+        // Our own lease ended while we were at it (the clock jumped, or the store was away): first that run must be over.
+        before.mark_stale();
+        let over = tokio::time::timeout(inner.config.lease / 2, before.gone.cancelled());
+        if over.await.is_err() {
+            tracing::error!(operation = %id, "an earlier run of it does not stop; leaving it to others");
+            return;
+        }
+    }
     let attendant = Attendant {
         inner: inner.clone(),
         id: id.clone(),
         generation: operation.lease.generation,
         live: live.clone(),
         controls: watch::Sender::new(operation.record.controls.clone()),
-        renewed: Instant::now(),
+        renewed: claimed_at,
     };
     let mut runner = Runner { inner, workflow, operation, live, attendant };
     match runner.carry_on().await {
@@ -45,16 +55,17 @@ pub(super) async fn run(inner: Arc<Inner>, operation: Operation) {
 struct Listed {
     inner: Arc<Inner>,
     live: Arc<Live>,
-    operation: Operation,
+    id: OperationId,
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
         let mut running = lock(&self.inner.running);
         // A later claim by this same process may be there already.
-        if running.get(self.operation.id()).is_some_and(|live| Arc::ptr_eq(live, &self.live)) {
-            running.remove(self.operation.id());
+        if running.get(&self.id).is_some_and(|live| Arc::ptr_eq(live, &self.live)) {
+            running.remove(&self.id);
         }
+        self.live.gone.cancel();
     }
 }
 

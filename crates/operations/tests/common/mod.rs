@@ -160,6 +160,8 @@ pub fn quick(owner: &str) -> EngineConfig {
         poll: Duration::from_millis(5),
         persist: Duration::from_millis(5),
         retry: RetryPolicy {
+            committed: 8,
+            undo: 8,
             backoff: Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(4) },
             ..RetryPolicy::default()
         },

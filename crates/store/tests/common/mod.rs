@@ -15,13 +15,13 @@ use tempfile::TempDir;
 pub struct Place {
     pub url: String,
     pub folder: TempDir,
-    _server: Option<Server>,
+    server: Option<Server>,
 }
 
 pub fn sqlite() -> Place {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/data/placements.db", folder.path().display());
-    Place { url, folder, _server: None }
+    Place { url, folder, server: None }
 }
 
 /// `None`, with the reason printed, where PostgreSQL is not installed.
@@ -33,7 +33,7 @@ pub fn postgres() -> Option<Place> {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&bin, folder.path());
     let url = format!("postgres://postgres@127.0.0.1:{}/postgres", server.port);
-    Some(Place { url, folder, _server: Some(server) })
+    Some(Place { url, folder, server: Some(server) })
 }
 
 fn binaries() -> Option<PathBuf> {
@@ -44,7 +44,25 @@ fn binaries() -> Option<PathBuf> {
     versions.pop()
 }
 
+impl Place {
+    /// The server dies as if the power went, and comes back after a while.
+    pub fn crash_server(&self, away: std::time::Duration) {
+        let server = self.server.as_ref().unwrap();
+        let pg_ctl = |arguments: &[&str]| {
+            let mut command = unprivileged(&server.bin, "pg_ctl");
+            command.arg("-D").arg(&server.data).args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+            assert!(command.stdin(Stdio::null()).status().unwrap().success(), "{command:?}");
+        };
+        pg_ctl(&["-m", "immediate", "-w", "-t", "30", "stop"]);
+        #[allow(clippy::disallowed_methods, reason = "a blocking helper, off the runtime's threads")]
+        std::thread::sleep(away);
+        let log = server.data.join("log").display().to_string();
+        pg_ctl(&["-o", &server.options, "-w", "-t", "60", "-l", &log, "start"]);
+    }
+}
+
 struct Server {
+    options: String,
     bin: PathBuf,
     data: PathBuf,
     port: u16,
@@ -73,7 +91,7 @@ impl Server {
                 .arg(data.join("log"))
                 .arg("start");
             if start.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success() {
-                return Self { bin: bin.to_owned(), data, port };
+                return Self { options, bin: bin.to_owned(), data, port };
             }
         }
         panic!("PostgreSQL did not start: {}", fs::read_to_string(data.join("log")).unwrap_or_default());
