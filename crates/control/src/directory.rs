@@ -89,10 +89,6 @@ impl Directory {
         self.entries.values().map(|entry| summary(entry.provider.as_ref())).collect()
     }
 
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (&ProviderName, &Entry)> {
-        self.entries.iter()
-    }
-
     /// By name, else by kind where one provider is of that kind.
     pub(crate) fn find(&self, reference: &str) -> Result<&Entry, ControlError> {
         if let Some((_, entry)) = self.entries.iter().find(|(name, _)| name.as_str() == reference) {

@@ -87,15 +87,16 @@ struct World {
     target: MemoryProvider,
     instance: InstanceId,
     bytes: Vec<u8>,
+    _folder: tempfile::TempDir,
 }
 
 async fn world(one_vendor: bool) -> World {
     let (here, there) = (MemoryCloud::default(), MemoryCloud::default());
     let region =
-        |region: &str| MemoryOptions { region: region.to_owned(), settle_after: 1, ..MemoryOptions::default() };
+        |region: &str| MemoryOptions { region: region.to_owned(), ..MemoryOptions::default() };
     let source = MemoryProvider::in_cloud(&here, "cloud", region("east"));
     let target = MemoryProvider::in_cloud(if one_vendor { &here } else { &there }, "local", region("west"));
-    let bytes: Vec<u8> = (0..3 * MIB as usize / 2).map(|i| (i * 31 % 251) as u8).collect();
+    let bytes: Vec<u8> = (0..200_000).map(|i| (i * 31 % 251) as u8).collect();
     let instance =
         source.seed_instance("web", VmSpec { vcpus: Some(2), ..VmSpec::default() }, &[&bytes, &bytes[..70_000]]);
     let providers = vec![source.clone(), target.clone()];
@@ -105,12 +106,13 @@ async fn world(one_vendor: bool) -> World {
         settings: serde_json::json!({}),
     });
     let registry = Registry::default().with(Clones(providers.clone()));
+    let folder = tempfile::tempdir().unwrap();
     let tools = Tools {
         directory: Arc::new(Directory::build(definitions.collect(), &registry).await.unwrap()),
-        store: Store::open("sqlite::memory:").await.unwrap(),
+        store: Store::open(&format!("sqlite://{}/placements.db", folder.path().display())).await.unwrap(),
         mover: Arc::new(PlainMover(providers)),
     };
-    World { tools, source, target, instance, bytes }
+    World { tools, source, target, instance, bytes, _folder: folder }
 }
 
 fn params(world: &World) -> MoveParams {
