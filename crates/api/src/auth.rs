@@ -102,6 +102,12 @@ roles!(
     Admin
 );
 
+impl Admin {
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use axum::http::HeaderValue;

@@ -145,6 +145,17 @@ impl Params {
         }
     }
 
+    /// Of at most 255 characters.
+    pub fn text(&mut self, name: &'static str) -> Result<Option<String>> {
+        let text = self.one::<String>(name)?;
+        match &text {
+            Some(text) if text.chars().count() > 255 => {
+                Err(Failure::bad_request("invalid_parameter", format!("`{name}` has more than 255 characters")))
+            }
+            _ => Ok(text),
+        }
+    }
+
     pub fn flag(&mut self, name: &'static str) -> Result<bool> {
         Ok(self.one::<bool>(name)?.unwrap_or_default())
     }

@@ -195,6 +195,7 @@ pub struct ImportRequest {
     pub name: Option<String>,
     /// See [`ImportOptions`](crate::ImportOptions).
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::ImportOptions))]
     pub options: serde_json::Map<String, Value>,
 }
 
@@ -208,6 +209,7 @@ pub struct ExportRequest {
     pub name: Option<String>,
     /// See [`ExportOptions`](crate::ExportOptions).
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::ExportOptions))]
     pub options: serde_json::Map<String, Value>,
 }
 
@@ -226,6 +228,7 @@ pub struct MigrateRequest {
     pub name: Option<String>,
     /// See [`ExportOptions`](crate::ExportOptions).
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::ExportOptions))]
     pub options: serde_json::Map<String, Value>,
 }
 

@@ -39,12 +39,15 @@ pub struct TransferOptions {
     pub compression_enabled: Option<bool>,
     /// zstd's level, 1 to 19. Default: 3.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 19))]
     pub compression_level: Option<i32>,
     /// The extent that one worker takes, in MiB, 1 to 1024. Default: 100.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 1024))]
     pub chunk_size_mb: Option<u32>,
     /// Workers to a disk, 1 to 64. Default: 4.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 64))]
     pub parallel_transfers: Option<u32>,
     /// Bytes a second over all disks of the migration; 0 or absent: no limit. It can be changed while it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,6 +128,7 @@ pub struct ImportOptions {
     /// Start the machine at the target. Default: only when the source is stopped or terminated by this import.
     pub start: Option<bool>,
     /// Seconds for the whole work, undoing it not counted. Absent: no limit.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 31622400))]
     pub timeout: Option<u64>,
     /// Retry what may succeed later. Default: true.
     pub retry_on_failure: Option<bool>,
@@ -148,6 +152,7 @@ pub struct ExportOptions {
     /// Start the machine at the target. Default: true.
     pub start: Option<bool>,
     /// Seconds for the whole work, undoing it not counted. Absent: no limit.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 31622400))]
     pub timeout: Option<u64>,
     /// Retry what may succeed later. Default: true.
     pub retry_on_failure: Option<bool>,

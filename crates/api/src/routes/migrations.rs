@@ -50,7 +50,7 @@ pub async fn list(_: Viewer, State(state): State<AppState>, mut params: Params) 
     let query = MigrationQuery {
         statuses: params.list("status")?,
         kinds: params.list::<Kind>("kind")?.into_iter().map(|kind| kind.0).collect(),
-        text: params.one("text")?,
+        text: params.text("text")?,
         limit: params.number("limit", 1..=500)?,
         cursor: params.one("cursor")?,
     };

@@ -22,13 +22,14 @@ use crate::{
 #[utoipa::path(get, path = "/debug/pprof/profile", tag = "health", operation_id = "profile",
     params(("seconds" = Option<u32>, Query, description = "How long. Default: 30", minimum = 1, maximum = 300)),
     responses((status = 200, description = "A gzipped `profile.proto`", body = Vec<u8>, content_type = "application/octet-stream")))]
-pub async fn profile(_: Admin, State(state): State<AppState>, mut params: Params) -> Result<Response> {
+pub async fn profile(admin: Admin, State(state): State<AppState>, mut params: Params) -> Result<Response> {
     let seconds = params.number("seconds", 1..=300)?.unwrap_or(30);
     params.end()?;
     let Ok(_one) = state.profiling.clone().try_lock_owned() else {
         return Err(Failure::new(StatusCode::CONFLICT, "profile_running", "another profile is being taken")
             .advice("Try again when it is done."));
     };
+    tracing::info!(actor = admin.name(), seconds, "a profile is taken");
     let duration = Duration::from_secs(seconds.into());
     let profile = tokio::select! {
         profile = sample(duration) => profile,

@@ -27,9 +27,9 @@ use crate::{
     responses((status = 200, description = "A page", body = Vms)))]
 pub async fn list(_: Viewer, State(state): State<AppState>, mut params: Params) -> Result<Json<Vms>> {
     let query = VmQuery {
-        provider: params.one("provider")?,
+        provider: params.text("provider")?,
         state: params.one::<String>("state")?.map(|text| instance_state(&text)).transpose()?,
-        text: params.one("text")?,
+        text: params.text("text")?,
         limit: params.number("limit", 1..=500)?,
         cursor: params.one("cursor")?,
     };
