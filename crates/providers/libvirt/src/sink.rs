@@ -23,6 +23,8 @@ use crate::{
 
 /// Disks are whole sectors.
 const SECTOR: u64 = 512;
+/// Raw files are whole blocks of the largest kind, or QEMU can't open them past the page cache.
+const BLOCK: u64 = 4096;
 /// How long a writer of ours may take to let a disk go.
 const CLOSE_LIMIT: Duration = Duration::from_secs(30);
 
@@ -100,7 +102,10 @@ fn make(inner: &Inner, connect: &Connect, request: &NewDisk) -> Result<TargetDis
     let name = volume_name(&request.tag, request.index, settings);
     let new = NewVolume {
         name: &name,
-        size_bytes: request.size_bytes.next_multiple_of(SECTOR),
+        size_bytes: request.size_bytes.next_multiple_of(match settings.disk_format {
+            DiskFormat::Qcow2 => SECTOR,
+            DiskFormat::Raw => BLOCK,
+        }),
         format: settings.disk_format.as_str(),
         base: base.as_ref().map(|base| (base.path.as_str(), base.format.as_str())),
     };

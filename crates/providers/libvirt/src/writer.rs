@@ -23,6 +23,7 @@ use crate::{
 };
 
 const PROGRAM: &str = "qemu-nbd";
+const MESSAGES: &str = "messages";
 /// How long it may take to open the disk.
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// How long it may take to write out what it has when its last client is gone.
@@ -32,12 +33,10 @@ const END_LIMIT: Duration = Duration::from_secs(120);
 pub async fn open(place: &VolumeLocator, size: u64) -> Result<Arc<dyn BlockWriter>> {
     end_abandoned(&place.path).await?;
     // Past the page cache, so that what is read back comes from the disk; some file systems can't.
-    let served = match serve(place, "none").await {
+    let (inner, served) = match serve(place, "none").await {
         Err(error) if error.message.contains("O_DIRECT") => serve(place, "writeback").await?,
         served => served?,
     };
-    let server = Server::Unix { path: served.socket.clone() };
-    let inner = nbd::writer(&server, "", START_LIMIT).await?;
     if inner.size() < size {
         let message = format!("{} holds {} bytes, not {size}", place.path, inner.size());
         return Err(conflict(PROGRAM, message));
@@ -71,35 +70,60 @@ impl BlockWriter for VolumeWriter {
         StoredCheck::ReadBack
     }
     async fn write(&self, offset: u64, buf: Buf) -> Result<Buf> {
-        self.inner.write(offset, buf).await
+        let len = self.within(offset, buf.len() as u64)?;
+        if len == buf.len() as u64 {
+            return self.inner.write(offset, buf).await;
+        }
+        let mut whole = Buf::zeroed(len as usize);
+        whole[..buf.len()].copy_from_slice(&buf);
+        self.inner.write(offset, whole).await?;
+        Ok(buf)
     }
     async fn zero(&self, offset: u64, len: u64) -> Result<()> {
+        let len = self.within(offset, len)?;
         self.inner.zero(offset, len).await
     }
     async fn flush(&self) -> Result<()> {
         self.inner.flush().await
     }
     async fn read_back(&self, offset: u64, buf: Buf) -> Result<Buf> {
+        self.within(offset, buf.len() as u64)?;
         self.inner.read_back(offset, buf).await
+    }
+}
+
+impl VolumeWriter {
+    /// The length, up to the end of the last sector: the volume is whole sectors, and reads zero beyond the size.
+    fn within(&self, offset: u64, len: u64) -> Result<u64> {
+        match offset.checked_add(len) {
+            Some(end) if end < self.size => Ok(len),
+            Some(end) if end == self.size => {
+                Ok(end.next_multiple_of(self.granularity()).min(self.inner.size()) - offset)
+            }
+            _ => {
+                let message = format!("{len} bytes at {offset} are not within the disk's {}", self.size);
+                Err(ProviderError::new(ErrorKind::Invalid, PROGRAM, message))
+            }
+        }
     }
 }
 
 /// A running `qemu-nbd`. When it is dropped, the process is given time to end, then killed.
 struct Served {
-    socket: String,
     _end: oneshot::Sender<()>,
 }
 
-async fn serve(place: &VolumeLocator, cache: &str) -> Result<Served> {
+/// Starts the process and connects to it.
+async fn serve(place: &VolumeLocator, cache: &str) -> Result<(Arc<dyn BlockWriter>, Served)> {
     let fail = |what: &str, error: &io::Error| ProviderError::from_io(PROGRAM, what, error);
     let folder = tempfile::Builder::new()
         .prefix("novacron-")
         .tempdir()
         .map_err(|error| fail("a folder for its socket", &error))?;
     let socket = folder.path().join("nbd.sock");
-    let messages = folder.path().join("messages");
+    let messages = folder.path().join(MESSAGES);
     let stderr = fs::File::create(&messages).map_err(|error| fail("a file for its messages", &error))?;
-    let mut child = Command::new(PROGRAM)
+    let child = Command::new(PROGRAM)
         .args(["--format", &place.format, "--cache", cache, "--discard", "unmap", "--shared", "16", "--socket"])
         .arg(&socket)
         .args(["--", &place.path])
@@ -108,29 +132,26 @@ async fn serve(place: &VolumeLocator, cache: &str) -> Result<Served> {
         .stderr(stderr)
         .spawn()
         .map_err(|error| no_program(PROGRAM, &error))?;
-    let deadline = Instant::now() + START_LIMIT;
-    loop {
-        if socket.exists() {
-            break;
-        }
-        if let Ok(Some(_)) = child.try_wait() {
-            return Err(refused(place, &fs::read_to_string(&messages).unwrap_or_default()));
-        }
-        if Instant::now() > deadline {
-            let _ = child.start_kill();
-            let _ = child.wait().await;
-            return Err(unavailable(PROGRAM, format!("it did not open {} in time", place.path)));
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
     let (end, ended) = oneshot::channel();
-    let served = Served { socket: socket.to_string_lossy().into_owned(), _end: end };
-    tokio::spawn(reap(child, ended, folder, place.path.clone()));
-    Ok(served)
+    let (told, last_words) = oneshot::channel();
+    tokio::spawn(reap(child, ended, told, folder, place.path.clone()));
+    let served = Served { _end: end };
+    let server = Server::Unix { path: socket.to_string_lossy().into_owned() };
+    // Its socket is there before it has opened the disk, and goes when it can't.
+    tokio::select! {
+        connected = nbd::writer(&server, "", START_LIMIT) => Ok((connected?, served)),
+        words = last_words => Err(refused(place, &words.unwrap_or_default())),
+    }
 }
 
-/// Waits for the process, which ends with its last client; kills it if it does not.
-async fn reap(mut child: Child, ended: oneshot::Receiver<()>, folder: TempDir, path: String) {
+/// Waits for the process, which ends with its last client, and tells its last words; kills it if it does not end.
+async fn reap(
+    mut child: Child,
+    ended: oneshot::Receiver<()>,
+    told: oneshot::Sender<String>,
+    folder: TempDir,
+    path: String,
+) {
     let status = tokio::select! {
         status = child.wait() => status,
         _ = ended => match tokio::time::timeout(END_LIMIT, child.wait()).await {
@@ -142,14 +163,15 @@ async fn reap(mut child: Child, ended: oneshot::Receiver<()>, folder: TempDir, p
             }
         },
     };
+    let words = fs::read_to_string(folder.path().join(MESSAGES)).unwrap_or_default();
+    let words = words.trim();
     match status {
         Ok(status) if status.success() => {}
-        Ok(status) => {
-            let messages = fs::read_to_string(folder.path().join("messages")).unwrap_or_default();
-            tracing::warn!(path, %status, messages = messages.trim(), "qemu-nbd failed");
-        }
+        Ok(status) => tracing::debug!(path, %status, words, "qemu-nbd failed"),
         Err(error) => tracing::warn!(path, %error, "qemu-nbd could not be waited for"),
     }
+    // Nobody asks once it has been connected to.
+    let _ = told.send(words.to_owned());
 }
 
 fn refused(place: &VolumeLocator, messages: &str) -> ProviderError {
