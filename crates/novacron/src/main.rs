@@ -61,7 +61,11 @@ fn run(cli: Cli) -> Result<()> {
         }
         Command::Serve(args) => server(serve::run(args, &output, global.verbose)),
         Command::Mover(args) => server(serve::run_mover(args, global.verbose)),
-        Command::Demo(_) | Command::Disk(_) | Command::Sandbox(_) => Ok(()),
+        Command::Disk(command) => server(commands::disk::run(&output, command)),
+        #[cfg(feature = "sandbox")]
+        Command::Demo(args) => server(demo::run(args, &output, global.verbose)),
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox(command) => server(commands::sandbox::run(&output, command)),
     }
 }
 

@@ -55,6 +55,7 @@ pub struct Global {
 pub enum Command {
     /// Run the control plane: API, operations, and a mover for the disks.
     Serve(ServeArgs),
+    #[cfg(feature = "sandbox")]
     /// See the whole product work, on an AWS in a box: no account, no root, no service.
     Demo(DemoArgs),
     /// The configured providers and what runs at them.
@@ -75,6 +76,7 @@ pub enum Command {
     /// Look at disk images.
     #[command(subcommand)]
     Disk(DiskCommand),
+    #[cfg(feature = "sandbox")]
     /// An AWS in a box, to play with and to test against.
     #[command(subcommand)]
     Sandbox(SandboxCommand),
@@ -112,6 +114,7 @@ pub struct ServeArgs {
     pub data_dir: Option<PathBuf>,
 }
 
+#[cfg(feature = "sandbox")]
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// End when everything has been shown. Exit code 0 only if all proofs agree.
@@ -241,6 +244,7 @@ pub enum DiskCommand {
     },
 }
 
+#[cfg(feature = "sandbox")]
 #[derive(Debug, Subcommand)]
 pub enum SandboxCommand {
     /// Serve EC2, EBS direct, STS and CloudWatch on loopback until ctrl-C.

@@ -5,6 +5,8 @@ pub mod disk;
 pub mod migrate;
 pub mod migration;
 pub mod provider;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 pub mod vm;
 
 use std::io::Read;

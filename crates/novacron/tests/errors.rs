@@ -1,0 +1,206 @@
+//! Bad input and bad luck: one clear message that says what to do, and the right exit code.
+
+mod common;
+
+use std::net::TcpListener;
+
+use common::{Process, Site, novacron, run};
+
+#[test]
+fn the_command_line_explains_itself() {
+    let help = run(&mut novacron(&["help", "exit-codes"])).expect(0);
+    assert!(help.stdout.contains("rolled back"), "{help:#?}");
+    for args in [&["--help"][..], &["help", "migrate", "import"], &["version"], &["completions", "bash"], &["exit-codes"]] {
+        assert!(!run(&mut novacron(args)).expect(0).stdout.is_empty());
+    }
+    assert!(!run(&mut novacron(&["--help"])).stdout.contains("mover"), "the mover is hidden");
+    run(&mut novacron(&["fly"])).expect(2);
+    run(&mut novacron(&["migration", "list", "--status", "fine", "--server", "http://127.0.0.1:1"])).expect(2);
+    let output = run(&mut novacron(&["version", "-o", "json"])).expect(0).json();
+    assert_eq!(output["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn no_server() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{closed}");
+    run(&mut novacron(&["vm", "list", "--server", &url])).expect(5).says("novacron serve").says(&url);
+    run(&mut novacron(&["vm", "list", "--server", "ftp://x"])).expect(2).says("http://");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let script = format!("{} completions bash | head -c 1; echo ${{PIPESTATUS[0]}}", common::EXE);
+    let mut shell = std::process::Command::new("bash");
+    let ran = run(shell.args(["-c", &script]));
+    assert!(ran.stderr.is_empty(), "{ran:#?}");
+    assert!(ran.stdout.ends_with("141\n") || ran.stdout.ends_with("0\n"), "{ran:#?}");
+}
+
+#[test]
+fn a_typo_in_the_configuration() {
+    let site = Site::bare();
+    site.write_config("logging:\n  levle: info\n");
+    for command in [&["config", "check"][..], &["serve"]] {
+        let ran = run(&mut site.command(command)).expect(2).says("level");
+        let place = format!("{}:8:3", site.config().display());
+        assert!(ran.stderr.contains(&place), "{place} is not in {ran:#?}");
+    }
+    site.write_config("");
+    run(&mut site.command(&["config", "check"])).expect(0);
+    let missing = run(&mut novacron(&["config", "check", "--config", "/no/such/file"])).expect(2);
+    assert!(missing.stderr.contains("/no/such/file"));
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let site = Site::bare();
+    let secret = "wJalrXUtnFEMIverysecret";
+    let more = format!(
+        "server:\n  tokens:\n    - {{name: me, role: admin, token: {secret}-token}}\nstore:\n  url: postgres://u:{secret}@127.0.0.1/db\n"
+    );
+    std::fs::write(site.config(), more).unwrap();
+    for format in ["table", "json", "yaml", "csv"] {
+        let ran = run(&mut site.command(&["config", "show", "-o", format])).expect(0);
+        assert!(!ran.stdout.contains(secret) && ran.stdout.contains("***"), "{ran:#?}");
+    }
+}
+
+#[test]
+fn one_server_to_a_directory_and_to_a_port() {
+    let site = Site::bare();
+    let server = site.serve();
+    let ran = run(&mut site.command(&["serve"])).expect(1).says("in use by another");
+    assert!(ran.stderr.contains(&server.process.pid().to_string()), "{ran:#?}");
+
+    let address = server.url.trim_start_matches("http://");
+    let other = Site::bare();
+    run(&mut other.command(&["serve", "--listen", address])).expect(1).says(address).says("--listen");
+}
+
+#[test]
+fn beyond_loopback_needs_tls_and_a_token() {
+    let site = Site::bare();
+    run(&mut site.command(&["serve", "--listen", "0.0.0.0:0"])).expect(2).says("TLS and a token");
+}
+
+#[test]
+fn a_server_of_a_newer_version_was_here() {
+    let site = Site::bare();
+    assert_eq!(site.serve().process.terminate().code(), Some(0));
+    let database = site.dir.path().join("data/placements.db");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        use sqlx::{Connection, SqliteConnection};
+        let mut connection = SqliteConnection::connect(&format!("sqlite://{}", database.display())).await.unwrap();
+        let newer = "INSERT INTO schema_version (version, applied_at, program) VALUES (9000, 0, 'later')";
+        sqlx::query(newer).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    });
+    run(&mut site.command(&["serve"])).expect(1).says("9000").says("newer");
+}
+
+#[test]
+fn a_file_that_is_no_store() {
+    let site = Site::bare();
+    std::fs::create_dir(site.dir.path().join("data")).unwrap();
+    std::fs::write(site.dir.path().join("data/placements.db"), "this is a letter to my aunt, and no database").unwrap();
+    run(&mut site.command(&["serve"])).expect(1).says("placements.db");
+}
+
+#[test]
+fn what_is_not_there() {
+    let site = Site::bare();
+    let server = site.serve();
+    server.run(&["provider", "discover", "lokal"]).expect(4).says("local");
+    server.run(&["vm", "show", "vm-404"]).expect(4).says("vm-404");
+    server.run(&["migration", "show", "import-404"]).expect(4);
+    server.run(&["migration", "cancel", "import-404"]).expect(4);
+    server.run(&["migrate", "export", "vm-404", "local", "-y"]).expect(4);
+    server.run(&["migrate", "import", "azure", "x", "-y"]).expect(4);
+    server.run(&["provider", "discover", "local", "-f", "nonsense"]).expect(2);
+    let none = server.run(&["vm", "list"]).expect(0);
+    assert_eq!((none.stdout.as_str(), none.stderr.as_str()), ("", "None.\n"));
+}
+
+#[test]
+fn images_are_held_to_what_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("fake.qcow2");
+    std::fs::write(&file, "this is no image").unwrap();
+    run(&mut novacron(&["disk", "root", file.to_str().unwrap()])).expect(4).says("fake.qcow2");
+    run(&mut novacron(&["disk", "root", "/no/such/disk"])).expect(4);
+    run(&mut novacron(&["disk", "root", dir.path().to_str().unwrap()])).expect(4).says("directory");
+}
+
+#[test]
+fn tokens_open_what_their_roles_may() {
+    let site = Site::bare();
+    let token = "0123456789abcdef-viewer";
+    let dir = site.dir.path();
+    std::fs::write(dir.join("token"), format!("{token}\n")).unwrap();
+    let config = format!(
+        "data_dir: {0}/data\nserver:\n  listen: 127.0.0.1:0\n  tokens:\n    - {{name: v, role: viewer, token_file: {0}/token}}\n",
+        dir.display()
+    );
+    std::fs::write(site.config(), config).unwrap();
+    let server = site.serve();
+    server.run(&["vm", "list"]).expect(4).says("NOVACRON_TOKEN");
+    run(server.command(&["vm", "list"]).env("NOVACRON_TOKEN", "wrong-wrong-wrong-wrong")).expect(4);
+    run(server.command(&["vm", "list"]).env("NOVACRON_TOKEN", token)).expect(0);
+    run(server.command(&["vm", "list", "--token-file"]).arg(dir.join("token"))).expect(0);
+    run(server.command(&["migration", "cancel", "x"]).env("NOVACRON_TOKEN", token)).expect(4);
+}
+
+#[test]
+fn it_is_ready_soon_small_and_tells_its_manager() {
+    let site = Site::bare();
+    let path = site.dir.path().join("notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+    let mut process = Process::spawn(site.command(&["serve"]).env("NOTIFY_SOCKET", &path));
+    process.line_with("is ready at");
+    let mut told = [0; 64];
+    let count = manager.recv(&mut told).unwrap();
+    assert_eq!(&told[..count], b"READY=1");
+    assert_eq!(process.terminate().code(), Some(0));
+    let count = manager.recv(&mut told).unwrap();
+    assert_eq!(&told[..count], b"STOPPING=1");
+}
+
+#[cfg(all(feature = "aws", feature = "sandbox"))]
+mod cloud {
+    use super::common::{Cloud, Site, image};
+
+    #[test]
+    fn wrong_credentials_and_unknown_things() {
+        let dir = tempfile::tempdir().unwrap();
+        let cloud = Cloud::start(&image(dir.path(), 1));
+        let site = Site::new(&cloud);
+        let instance = cloud.instance.as_str();
+
+        let good = site.serve();
+        good.run(&["provider", "check"]).expect(0);
+        good.run(&["migrate", "import", "aws", "i-00000000000000000", "-y"]).expect(4).says("i-00000000000000000");
+        good.run(&["migrate", "import", "aws", instance, "-y", "-O", "terminate_sorce=true"])
+            .expect(2)
+            .says("terminate_source");
+        good.run(&["migrate", "import", "aws", instance, "-y", "--parallel-transfers", "99"]).expect(2);
+        good.run(&["provider", "discover", "aws", "-f", "instance-stat-name=running"])
+            .expect(2)
+            .says("instance-state-name");
+        drop(good);
+
+        site.write_config(&format!(
+            "aws:\n  region: us-east-1\n  endpoint: {}\n  access_key_id: {}\n  secret_access_key: wrong\n",
+            cloud.endpoint, cloud.access
+        ));
+        let bad = site.serve();
+        let checked = bad.run(&["provider", "check", "aws"]).expect(1).says("aws");
+        assert!(checked.stdout.contains("refused"), "{checked:#?}");
+        let ran = bad.run(&["provider", "discover", "aws"]);
+        assert!(ran.code == 4 || ran.code == 1, "{ran:#?}");
+        assert!(!format!("{ran:?}{checked:?}").contains(&cloud.secret));
+        assert_eq!(cloud.leftovers(), (0, 0, 0));
+    }
+}

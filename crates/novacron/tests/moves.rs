@@ -1,0 +1,184 @@
+//! The main job from the outside: the real server with its mover, the sandbox as another process, the real client.
+
+#![cfg(all(feature = "aws", feature = "sandbox"))]
+
+mod common;
+
+use common::{Cloud, Serve, Site, image, novacron, root, run};
+use serde_json::Value;
+
+struct Stage {
+    image: tempfile::TempDir,
+    root: String,
+    cloud: Cloud,
+    site: Site,
+}
+
+impl Stage {
+    fn new(data_mib: u64) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = image(dir.path(), data_mib);
+        let root = root(&path);
+        let cloud = Cloud::start(&path);
+        let site = Site::new(&cloud);
+        std::fs::remove_file(path).unwrap();
+        Self { image: dir, root, cloud, site }
+    }
+
+    /// Begins an import that takes some seconds, and waits until it moves bytes.
+    fn slow_import(&self, server: &Serve) -> String {
+        let args = ["migrate", "import", "aws", &self.cloud.instance, "-y", "--no-watch", "-o", "json"];
+        let slow = ["--bandwidth-limit", "16MiB"];
+        let accepted = server.run(&[args.as_slice(), slow.as_slice()].concat()).expect(0).json();
+        let id = accepted["migration_id"].as_str().unwrap().to_owned();
+        server.until_moving(&id);
+        id
+    }
+
+    /// The import is complete, its bytes are right, and nothing is left over anywhere.
+    fn check_imported(&self, migration: &Value) {
+        assert_eq!(migration["status"], "completed", "{migration:#}");
+        for key in ["source_checksum", "target_checksum"] {
+            assert_eq!(migration[key], self.root.as_str(), "{migration:#}");
+        }
+        let machines = self.site.machines();
+        assert_eq!(machines.len(), 1, "{machines:?}");
+        assert_eq!(root(&machines[0].join("disk-0.raw")), self.root);
+        assert_eq!(self.cloud.leftovers(), (0, 0, 0));
+        assert_eq!(self.site.staged(), 0);
+    }
+}
+
+#[test]
+fn the_demo_proves_itself_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = run(novacron(&["demo", "--once", "--port", "0"]).env("TMPDIR", dir.path())).expect(0);
+    assert!(ran.stdout.contains("All agree"), "{ran:#?}");
+    assert!(ran.stdout.contains("emulat"), "{ran:#?}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "{ran:#?}");
+}
+
+#[test]
+fn there_and_back() {
+    let stage = Stage::new(32);
+    let server = stage.site.serve();
+    let instance = stage.cloud.instance.as_str();
+
+    let plan = server.run(&["migrate", "import", "aws", instance, "--dry-run", "-o", "json"]).expect(0).json();
+    assert_eq!(plan["destination"], "local");
+    assert_eq!(plan["deletes_source"], false);
+    server.run(&["migrate", "import", "aws", instance]).expect(4).says("Add -y");
+    assert_eq!(server.run(&["migration", "list", "-o", "json"]).expect(0).json(), serde_json::json!([]));
+
+    let imported = server.run(&["migrate", "import", "aws", instance, "-y", "-o", "json"]).expect(0);
+    assert!(imported.stderr.contains("transferring"), "{imported:#?}");
+    let imported = imported.json();
+    stage.check_imported(&imported);
+
+    let vms = server.run(&["vm", "list", "-o", "json"]).expect(0).json();
+    assert_eq!(vms[0]["vm_id"], imported["vm_id"]);
+    assert_eq!(vms[0]["name"], "web-1");
+
+    let vm = imported["vm_id"].as_str().unwrap();
+    let before = stage.cloud.state();
+    let exported = server
+        .run(&["migrate", "export", vm, "aws", "--instance-type", "m5.large", "-y", "-o", "json"])
+        .expect(0)
+        .json();
+    assert_eq!(exported["target_checksum"], stage.root.as_str(), "{exported:#}");
+    let after = stage.cloud.state();
+    assert_eq!(after["instances"].as_u64().unwrap(), before["instances"].as_u64().unwrap() + 1);
+    assert_eq!(stage.cloud.leftovers().2, 0, "{after:#}");
+
+    let found = server.run(&["provider", "discover", "aws", "-f", "instance-type=m5.large", "-o", "csv"]).expect(0);
+    let made = exported["target_instance_id"].as_str().unwrap();
+    assert!(found.stdout.lines().count() == 2 && found.stdout.contains(made), "{found:#?}");
+
+    // What the new machine's disk holds, by the cloud itself.
+    let copy = stage.image.path().join("copy.raw");
+    let volume = volume_of(&server, made);
+    std::fs::write(&copy, stage.cloud.get(&format!("/_sandbox/volumes/{volume}/data"))).unwrap();
+    assert_eq!(root(&copy), stage.root);
+
+    let shown = server.run(&["migration", "list", "--status", "completed"]).expect(0);
+    assert_eq!(shown.stdout.lines().count(), 3, "{shown:#?}");
+}
+
+fn volume_of(server: &Serve, instance: &str) -> String {
+    let filter = format!("instance-id={instance}");
+    let found = server.run(&["provider", "discover", "aws", "-f", &filter, "-o", "json"]).expect(0).json();
+    found[0]["disks"][0]["disk_id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_killed_server_goes_on_where_it_was() {
+    let stage = Stage::new(64);
+    let mut server = stage.site.serve();
+    let id = stage.slow_import(&server);
+    server.process.kill();
+
+    let server = stage.site.serve();
+    server.run(&["migration", "limit", &id, "none"]).expect(0);
+    let migration = server.run(&["migration", "watch", &id, "-o", "json"]).expect(0).json();
+    stage.check_imported(&migration);
+}
+
+#[test]
+fn a_killed_mover_is_started_again() {
+    let stage = Stage::new(64);
+    let server = stage.site.serve();
+    let id = stage.slow_import(&server);
+    common::signal(server.mover().unwrap(), "KILL");
+    server.run(&["migration", "limit", &id, "none"]).expect(0);
+    let migration = server.run(&["migration", "watch", &id, "-o", "json"]).expect(0).json();
+    stage.check_imported(&migration);
+}
+
+#[test]
+fn a_terminated_server_stops_well_and_goes_on() {
+    let stage = Stage::new(64);
+    let mut server = stage.site.serve();
+    let mover = server.mover().unwrap();
+    let id = stage.slow_import(&server);
+    assert_eq!(server.process.terminate().code(), Some(0));
+    assert!(!std::path::Path::new(&format!("/proc/{mover}")).exists(), "the mover outlived its server");
+
+    let server = stage.site.serve();
+    server.run(&["migration", "limit", &id, "none"]).expect(0);
+    let migration = server.run(&["migration", "watch", &id, "-o", "json"]).expect(0).json();
+    stage.check_imported(&migration);
+    let resumed = migration["transfer_stats"]["bytes_resumed"].as_u64().unwrap();
+    assert!(resumed > 0, "{migration:#}");
+}
+
+#[test]
+fn a_cancelled_import_leaves_nothing() {
+    let stage = Stage::new(64);
+    let server = stage.site.serve();
+    let id = stage.slow_import(&server);
+
+    let again = server.run(&["migrate", "import", "aws", &stage.cloud.instance, "-y"]).expect(4);
+    assert!(again.stderr.contains(&id), "{again:#?}");
+
+    let cancelled = server.run(&["migration", "cancel", &id, "-o", "json"]).expect(0).json();
+    assert_eq!(cancelled["status"], "cancelled");
+    assert_eq!(stage.cloud.leftovers(), (0, 0, 0));
+    assert_eq!((stage.site.machines().len(), stage.site.staged()), (0, 0));
+    assert_eq!(stage.cloud.state()["instances"], 1);
+    server.run(&["migration", "cancel", &id]).expect(3).says("nothing to cancel");
+    server.run(&["migration", "watch", &id]).expect(7);
+}
+
+#[test]
+fn ctrl_c_stops_watching_and_not_the_migration() {
+    let stage = Stage::new(64);
+    let server = stage.site.serve();
+    let id = stage.slow_import(&server);
+    let mut watch = common::Process::spawn(&mut server.command(&["migration", "watch", &id]));
+    watch.line_with("transferring");
+    common::signal(watch.pid(), "INT");
+    let status = common::wait(&mut watch.child, std::time::Duration::from_secs(10)).unwrap();
+    assert_eq!(status.code(), Some(130));
+    assert_eq!(server.migration(&id)["status"], "transferring");
+    server.run(&["migration", "cancel", &id]).expect(0);
+}
