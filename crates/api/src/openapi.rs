@@ -59,6 +59,7 @@ fn schemas(schemas: &mut Value) {
     });
     for request in ["ImportRequest", "ExportRequest", "MigrateRequest"] {
         let properties = &mut schemas[request]["properties"];
+        properties["options"] = json!({ "$ref": properties["options"]["$ref"] });
         properties["name"]["pattern"] = json!("^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$");
         for field in ["source", "target", "destination"] {
             if properties.get(field).is_some() {
@@ -87,13 +88,15 @@ fn flatten(schemas: &mut Value, name: &str) {
 
 /// A parameter that may be left out is not one that may be null.
 fn parameters(operation: &mut Value) {
-    for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+    for parameter in parameters.into_iter().flatten() {
         let schema = &mut parameter["schema"];
         let kind = schema["type"].as_array().and_then(|kinds| kinds.iter().find(|kind| *kind != "null")).cloned();
         if let Some(kind) = kind {
             schema["type"] = kind;
         }
-        let inner = schema["oneOf"].as_array().and_then(|any| any.iter().find(|one| one.get("$ref").is_some())).cloned();
+        let inner =
+            schema["oneOf"].as_array().and_then(|any| any.iter().find(|one| one.get("$ref").is_some())).cloned();
         if let Some(inner) = inner {
             *schema = inner;
         }
@@ -201,9 +204,21 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_null_that_must_not_be() {
+        for (path, item) in document()["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                for (key, value) in operation.as_object().unwrap() {
+                    assert!(!value.is_null(), "{method} {path}: {key}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn every_operation_is_known_to_the_table() {
         let document = document();
-        let operations = document["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().values());
+        let operations =
+            document["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().values());
         let ids: Vec<&str> = operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
         for (id, _) in OWN_ERRORS {
             assert!(ids.contains(&id), "{id}");

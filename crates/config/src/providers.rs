@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     check::{Checker, Found, join, nearest, plain, snake},
-    keys::PROVIDER,
-    node::{Name, Node, Raw},
+    keys::{KINDS, PROVIDER},
+    node::{Name, Node, Raw, clip},
     schema::Kind,
     secret::{HIDDEN, mask_url},
 };
@@ -93,11 +93,6 @@ fn one<'n>(
         Some((_, node)) => checker.check(&Kind::Bool, node, &join(path, "enabled"))?.value != json!(false),
         None => true,
     };
-    for (name, node) in &common {
-        if let Some(key) = PROVIDER.iter().find(|key| key.name == *name && key.name != "enabled") {
-            checker.check(&key.kind, node, &join(path, name))?;
-        }
-    }
     let (name, kind) = match found.block {
         Some("local") => ("local".to_owned(), text("kind").unwrap_or_else(|| "files".into())),
         Some(block) => (block.to_owned(), block.to_owned()),
@@ -113,7 +108,24 @@ fn one<'n>(
         checker.faults.at(found.place, format!("`local.kind`: expected `files` or `libvirt`, found `{kind}`"));
         return None;
     }
-    let kind: ProviderKind = kind.parse().ok()?;
+    let Ok(kind) = kind.parse::<ProviderKind>() else {
+        let near = nearest(&kind, KINDS).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        checker.faults.at(found.place, format!("`{}` is not a kind of provider{near}", clip(&kind)));
+        return None;
+    };
+    let info = kinds.iter().find(|info| info.kind == kind);
+    let takes_defaults = info.is_some_and(|info| info.keys.iter().any(|key| key.name == "defaults"));
+    let mut defaults = None;
+    for (name, node) in &common {
+        if let Some(key) = PROVIDER.iter().find(|key| key.name == *name && key.name != "enabled") {
+            let idle = checker.ineffective.len();
+            let checked = checker.check(&key.kind, node, &join(path, name))?;
+            if key.name == "defaults" && takes_defaults {
+                checker.ineffective.truncate(idle);
+                defaults = Some(checked);
+            }
+        }
+    }
     let provider_name = match ProviderName::new(name.clone()) {
         Ok(name) if !name.as_str().contains('/') => name,
         _ => {
@@ -121,7 +133,7 @@ fn one<'n>(
             return None;
         }
     };
-    let Some(info) = kinds.iter().find(|info| info.kind == kind) else {
+    let Some(info) = info else {
         if enabled {
             checker.faults.at(found.place, absent(&name, kind, kinds));
             return None;
@@ -133,6 +145,10 @@ fn one<'n>(
         return Some((name, false));
     };
     let (mut settings, mut shown) = settings(checker, &own, info, path);
+    if let Some(defaults) = defaults {
+        settings.insert("defaults".into(), defaults.value);
+        shown.insert("defaults".into(), defaults.shown);
+    }
     if found.block == Some("local") && kind == ProviderKind::Files && !settings.contains_key("path") {
         settings.insert("path".into(), json!(default_disks(data_dir)));
         shown.insert("path".into(), json!(default_disks(data_dir)));
@@ -229,6 +245,7 @@ fn named_secret(checker: &Checker<'_>, key: &str, node: &Node, known: &[&str]) -
         && key == "credentials"
         && name.name == "secret"
         && known.contains(&"credentials_file")
+        && !known.contains(&"credentials")
         && !text.text.is_empty()
         && !text.text.contains('/')
         && text.text != "..";

@@ -25,6 +25,7 @@ const KINDS: &[KindInfo] = &[
             k("key_pair_name"),
             k("endpoint_url"),
             k("tags"),
+            k("defaults"),
         ],
     },
     KindInfo { kind: ProviderKind::Files, keys: &[k("path")] },
@@ -127,7 +128,7 @@ fn nothing_at_all_is_the_defaults() {
 fn both_forms_give_the_same() {
     let first = "
 providers:
-  - {name: aws-us-east, kind: aws, region: us-east-1, credentials_file: /etc/novacron/aws-credentials, default_subnet: s}
+  - {name: aws-us-east, kind: aws, region: us-east-1, credentials_file: /etc/novacron/aws-credentials, default_subnet: s, defaults: {instance_family: t3, spot_enabled: true}}
   - {name: on-prem, kind: libvirt, uri: 'qemu:///system'}
 ";
     let second = "
@@ -155,6 +156,9 @@ spec:
   optimization: {enabled: true, schedule: '0 2 * * *', strategies: [cost, carbon-footprint]}
 ";
     let (first, second) = (read(first).unwrap(), read(second).unwrap());
+    let aws = |config: &Config| config.providers[0].settings.clone();
+    assert_eq!(aws(&second)["defaults"]["instance_family"], "t3");
+    assert!(!second.ineffective.iter().any(|key| key.path.contains("defaults")));
     assert!(first.providers == second.providers, "{:?} {:?}", first.redacted(), second.redacted());
 }
 
@@ -172,6 +176,7 @@ fn faults_say_where_and_what_to_do() {
         ("aws: {region: '${NOPE}'}", "multicloud.yaml:1:15: the environment variable `NOPE` is not set"),
         ("azure: {location: x}", "this build has no providers of kind `azure`"),
         ("providers: [{name: a, kind: aws}, {name: a, kind: aws}]", "two providers with the name `a`"),
+        ("providers: [{name: a, kind: awz}]", "did you mean `aws`?"),
         ("providers: [{name: a}]", "needs a `name` and a `kind`"),
         ("server: {tokens: [{name: a, role: admin}]}", "exactly one of"),
         ("server: {tokens: [{name: a, role: admin, token: short}]}", "at least 16"),
