@@ -27,13 +27,16 @@ pub struct Cloud {
 
 /// How many MiB of random data the machine that is moved has; it decides how long the demo takes.
 const DATA_MIB: u64 = 128;
-const DISK: u64 = 1 << 30;
+/// What a volume of the cloud has at least.
+const VOLUME: u64 = 1 << 30;
 
 struct Machine {
     name: &'static str,
     instance_type: &'static str,
     state: SeedState,
     filesystem: FileSystem,
+    /// The size of the image; the rest of its volume is empty.
+    size: u64,
     files: Vec<NewFile>,
 }
 
@@ -47,7 +50,7 @@ impl Cloud {
         for machine in machines() {
             let image = images.join(format!("{}.raw", machine.name));
             let (image, machine) = on_thread(move || {
-                disk::make(&image, DISK, machine.filesystem, machine.name, &machine.files)?;
+                disk::make(&image, machine.size, machine.filesystem, machine.name, &machine.files)?;
                 Ok((image, machine))
             })
             .await?;
@@ -69,7 +72,7 @@ impl Cloud {
             Ok((machine.filesystem, disk::expected(&witness.content)?))
         })
         .await?;
-        Ok(Self { sandbox: Arc::new(sandbox), instance, filesystem, size: DISK, witness })
+        Ok(Self { sandbox: Arc::new(sandbox), instance, filesystem, size: VOLUME, witness })
     }
 
     /// The bytes of an instance's first volume.
@@ -88,6 +91,7 @@ fn machines() -> Vec<Machine> {
             instance_type: "t3.small",
             state: SeedState::Running,
             filesystem: disk::best(),
+            size: 512 << 20,
             files: vec![
                 text("/etc/hostname", "web-1\n"),
                 text("/srv/www/index.html", "<!doctype html><title>web-1</title><p>It moved.\n"),
@@ -100,6 +104,7 @@ fn machines() -> Vec<Machine> {
             instance_type: "t3.large",
             state: SeedState::Running,
             filesystem: FileSystem::Fat32,
+            size: 64 << 20,
             files: vec![
                 text("/etc/hostname", "db-1\n"),
                 NewFile { path: "/srv/data/ledger.db", content: Content::Random { len: 16 << 20, seed: 2 } },
@@ -110,6 +115,7 @@ fn machines() -> Vec<Machine> {
             instance_type: "t3.micro",
             state: SeedState::Stopped,
             filesystem: FileSystem::Fat32,
+            size: 64 << 20,
             files: vec![text("/etc/hostname", "build-1\n")],
         },
     ]

@@ -3,7 +3,7 @@
 use std::{io::Read, path::PathBuf, process::Stdio, time::Duration};
 
 use tokio::{
-    process::{Child, Command},
+    process::{Child, ChildStdin, Command},
     sync::watch,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -43,7 +43,7 @@ impl MoverChild {
         let first = spawn(&config)?;
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
-        let (pid_sender, pid) = watch::channel(first.id());
+        let (pid_sender, pid) = watch::channel(first.child.id());
         tasks.spawn(keep_alive(config, first, stop.clone(), pid_sender));
         tasks.close();
         let child = Self { client, stop, tasks, pid };
@@ -108,20 +108,28 @@ pub async fn lifeline() {
     let _ = is_cut.await;
 }
 
-fn spawn(config: &ChildConfig) -> std::io::Result<Child> {
-    Command::new(&config.program).args(&config.arguments).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()
+/// A child and the end of its lifeline, which is kept apart because to wait for a child closes its standard input.
+struct Alive {
+    child: Child,
+    lifeline: Option<ChildStdin>,
 }
 
-async fn keep_alive(config: ChildConfig, mut child: Child, stop: CancellationToken, pid: watch::Sender<Option<u32>>) {
+fn spawn(config: &ChildConfig) -> std::io::Result<Alive> {
+    let mut command = Command::new(&config.program);
+    let mut child = command.args(&config.arguments).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+    Ok(Alive { lifeline: child.stdin.take(), child })
+}
+
+async fn keep_alive(config: ChildConfig, mut alive: Alive, stop: CancellationToken, pid: watch::Sender<Option<u32>>) {
     let mut pause = FIRST_PAUSE;
     loop {
         let started = tokio::time::Instant::now();
         tokio::select! {
-            status = child.wait() => match status {
+            status = alive.child.wait() => match status {
                 Ok(status) => tracing::warn!(%status, "the mover ended; it is started again"),
                 Err(error) => tracing::warn!(%error, "the mover can't be waited for; it is started again"),
             },
-            () = stop.cancelled() => return farewell(child).await,
+            () = stop.cancelled() => return farewell(alive).await,
         }
         pid.send_replace(None);
         pause = if started.elapsed() > STEADY { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
@@ -132,8 +140,8 @@ async fn keep_alive(config: ChildConfig, mut child: Child, stop: CancellationTok
             }
             match spawn(&config) {
                 Ok(next) => {
-                    pid.send_replace(next.id());
-                    child = next;
+                    pid.send_replace(next.child.id());
+                    alive = next;
                     break;
                 }
                 Err(error) => {
@@ -145,8 +153,8 @@ async fn keep_alive(config: ChildConfig, mut child: Child, stop: CancellationTok
     }
 }
 
-async fn farewell(mut child: Child) {
-    drop(child.stdin.take());
+async fn farewell(Alive { mut child, lifeline }: Alive) {
+    drop(lifeline);
     if tokio::time::timeout(FAREWELL, child.wait()).await.is_err() {
         tracing::warn!("the mover did not stop by itself");
         let _ = child.kill().await;
