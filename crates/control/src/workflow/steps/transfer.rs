@@ -30,6 +30,8 @@ impl Step<MoveState> for Transfer {
             let job = self.job(cx, state, index)?;
             let result = self.run_job(cx, job, &before).await?;
             before = add(&before, &result.stats);
+            // The last figures of the job came with its result, not as progress.
+            cx.transfer(before.clone());
             if index >= state.proofs.len() {
                 keep(state, index, result);
                 cx.save(state).await?;
@@ -38,11 +40,20 @@ impl Step<MoveState> for Transfer {
         Ok(Outcome::Done)
     }
 
+    /// The disks go with the step that made them. What the mover remembers of the job is of no use then, and does no
+    /// harm: a mover that does not answer must not keep the rest from being undone.
     async fn undo(&self, cx: &StepContext, state: &mut MoveState) -> Result<(), StepError> {
-        for index in 0..state.snapshots.len() {
-            self.0.mover.forget(&ledger_key(cx.operation_id(), index)).await.map_err(step_error)?;
-        }
+        forget_all(&self.0, cx, state).await;
         Ok(())
+    }
+}
+
+/// Has the mover forget the jobs of this operation.
+pub(super) async fn forget_all(tools: &Tools, cx: &StepContext, state: &MoveState) {
+    for index in 0..state.snapshots.len() {
+        if let Err(error) = tools.mover.forget(&ledger_key(cx.operation_id(), index)).await {
+            cx.log(format!("the mover's ledger of disk {index} stays behind: {error}"));
+        }
     }
 }
 
