@@ -3,6 +3,7 @@
 //! [`Control`] is what the API calls: what can be answered at once is answered here, and what takes long is handed to
 //! the operations engine as a workflow, whose steps call providers and movers.
 
+mod audit;
 mod control;
 mod directory;
 mod error;
@@ -17,6 +18,7 @@ mod view;
 mod vms;
 mod workflow;
 
+pub use audit::AuditPage;
 pub use control::{Caller, Control, ControlSettings};
 pub use directory::{ProviderHealth, ProviderSummary};
 pub use error::{ControlError, ErrorClass};

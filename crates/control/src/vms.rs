@@ -1,10 +1,9 @@
-//! The federation's records of machines, and the audit log.
+//! The federation's records of machines.
 
 use novacron_provider::ErrorKind;
-use novacron_store::{AuditEntry, VmQuery as StoreQuery};
+use novacron_store::VmQuery as StoreQuery;
 use novacron_types::{InstanceId, InstanceState, ProviderName, VmId, VmRecord};
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::{Control, ControlError, directory::Entry};
 
@@ -91,29 +90,5 @@ impl Control {
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Writes to the audit log what someone wanted, and what came of it.
-    pub(crate) async fn audit_result<T>(
-        &self,
-        actor: &str,
-        action: &str,
-        target: &str,
-        detail: Value,
-        outcome: &Result<T, ControlError>,
-    ) -> Result<(), ControlError> {
-        let outcome = match outcome {
-            Ok(_) => "accepted".to_owned(),
-            Err(error) => error.code.clone(),
-        };
-        let entry = AuditEntry {
-            at: jiff::Timestamp::now(),
-            actor: actor.to_owned(),
-            action: action.to_owned(),
-            target: target.to_owned(),
-            outcome,
-            detail,
-        };
-        Ok(self.store().audit().append(&entry).await?)
     }
 }

@@ -92,8 +92,7 @@ struct World {
 
 async fn world(one_vendor: bool) -> World {
     let (here, there) = (MemoryCloud::default(), MemoryCloud::default());
-    let region =
-        |region: &str| MemoryOptions { region: region.to_owned(), ..MemoryOptions::default() };
+    let region = |region: &str| MemoryOptions { region: region.to_owned(), ..MemoryOptions::default() };
     let source = MemoryProvider::in_cloud(&here, "cloud", region("east"));
     let target = MemoryProvider::in_cloud(if one_vendor { &here } else { &there }, "local", region("west"));
     let bytes: Vec<u8> = (0..200_000).map(|i| (i * 31 % 251) as u8).collect();

@@ -6,7 +6,7 @@ use novacron_provider::SweepScope;
 
 use super::{
     super::{MoveState, Tools},
-    ledger_key,
+    transfer::forget_all,
 };
 use crate::error::step_error;
 
@@ -32,9 +32,7 @@ impl Step<MoveState> for CleanUp {
         if state.params.target != state.params.source {
             self.0.sweep(cx, &state.params.target, SweepScope::Intermediates).await?;
         }
-        for index in 0..state.snapshots.len() {
-            self.0.mover.forget(&ledger_key(cx.operation_id(), index)).await.map_err(step_error)?;
-        }
+        forget_all(&self.0, cx, state).await;
         Ok(Outcome::Done)
     }
 }
