@@ -1,14 +1,22 @@
-//! Copies a raw image or block device: `copy [options] SRC DST`. Prints the content root, and a report as JSON.
+//! Copies a raw image, a block device or an NBD export: `copy [options] SRC DST`. Prints the content root, and a report
+//! as JSON. An NBD export is written `nbd+unix:///export?socket=/path` or `nbd://host:port/export`.
 //! Options: `--verify stored|transit`, `--workers N`, `--depth N`, `--extent-mib N`, `--ledger PATH` (kept, so that a
-//! second run goes on or moves only what differs), `--snapshot NAME`, `--keep` (do not empty DST), `--rate BYTES`.
+//! second run goes on or moves only what differs), `--snapshot NAME`, `--base NAME --changed FILE` (lines of offset and length that differ from that
+//! snapshot), `--keep` (do not empty DST), `--rate BYTES`.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use novacron_provider::{BlockReader, BlockWriter};
+use async_trait::async_trait;
+use novacron_provider::{BlockReader, BlockWriter, Extent, ExtentPage, ProviderError};
 use novacron_transfer::{
     CopyControl, CopyJob, CopyOptions, copy,
+    engine::Changes,
     file::{FileReader, FileWriter},
     ledger::{LedgerIdentity, SyncIdentity},
+    nbd::{NbdAddress, NbdOptions, NbdReader, NbdWriter},
 };
 use novacron_types::{MIB, VerifyLevel};
 
@@ -21,7 +29,7 @@ fn main() -> Result<(), Error> {
 async fn run() -> Result<(), Error> {
     let mut options = CopyOptions { verify: VerifyLevel::Transit, ..CopyOptions::default() };
     let (mut paths, mut ledger, mut keep) = (Vec::new(), None, false);
-    let mut snapshot = "1".to_owned();
+    let (mut snapshot, mut base, mut changes) = ("1".to_owned(), None, None);
     let control = CopyControl::default();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -34,29 +42,34 @@ async fn run() -> Result<(), Error> {
             "--extent-mib" => options.extent_bytes = value()?.parse::<u64>()? * MIB,
             "--ledger" => ledger = Some(PathBuf::from(value()?)),
             "--snapshot" => snapshot = value()?,
+            "--base" => base = Some(value()?),
+            "--changed" => changes = Some(Arc::new(Listed::read(&value()?)?) as Arc<dyn Changes>),
             "--keep" => keep = true,
             "--rate" => control.rate.set(Some(value()?.parse()?)),
-            path => paths.push(PathBuf::from(path)),
+            path => paths.push(path.to_owned()),
         }
     }
     let [source, target] = paths.as_slice() else { return Err("usage: copy [options] SRC DST".into()) };
-    let reader = FileReader::open(source)?;
+    let reader: Arc<dyn BlockReader> = match source.parse::<NbdAddress>() {
+        Ok(address) => Arc::new(NbdReader::connect(address, NbdOptions::default()).await?),
+        Err(_) => Arc::new(FileReader::open(Path::new(source))?),
+    };
     let size = reader.size();
-    let writer = if keep { FileWriter::open(target, size)? } else { FileWriter::create(target, size)? };
-    let scratch = target.with_extension("ledger");
+    let writer: Arc<dyn BlockWriter> = match target.parse::<NbdAddress>() {
+        Ok(address) => Arc::new(NbdWriter::connect(address, NbdOptions::default(), !keep).await?),
+        Err(_) if keep => Arc::new(FileWriter::open(Path::new(target), size)?),
+        Err(_) => Arc::new(FileWriter::create(Path::new(target), size)?),
+    };
+    let scratch = std::env::temp_dir().join(format!("copy-{}.ledger", std::process::id()));
     let path = ledger.clone().unwrap_or_else(|| scratch.clone());
     let job = CopyJob {
         new_target: writer.starts_zeroed(),
-        reader: Arc::new(reader),
-        writer: Arc::new(writer),
-        changes: None,
+        reader,
+        writer,
+        changes,
         ledger: path,
-        identity: LedgerIdentity {
-            source: source.display().to_string(),
-            target: target.display().to_string(),
-            size_bytes: size,
-        },
-        sync: SyncIdentity { snapshot, base: None },
+        identity: LedgerIdentity { source: source.clone(), target: target.clone(), size_bytes: size },
+        sync: SyncIdentity { snapshot, base },
         options,
     };
     let report = copy(job, control).await;
@@ -67,4 +80,26 @@ async fn run() -> Result<(), Error> {
     println!("{}", report.target_root);
     println!("{}", serde_json::to_string(&report)?);
     Ok(())
+}
+
+/// A list of changes from a file.
+struct Listed(Vec<Extent>);
+
+impl Listed {
+    fn read(path: &str) -> Result<Self, Error> {
+        let parse = |line: &str| -> Result<Extent, Error> {
+            let (offset, len) = line.split_once(' ').ok_or("a line needs an offset and a length")?;
+            Ok(Extent { offset: offset.parse()?, len: len.parse()?, zero: false })
+        };
+        std::fs::read_to_string(path)?.lines().map(parse).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+#[async_trait]
+impl Changes for Listed {
+    async fn changed(&self, from: u64) -> Result<ExtentPage, ProviderError> {
+        let mut rest = self.0.iter().copied().filter(|extent| extent.offset >= from);
+        let extents = rest.by_ref().take(4096).collect();
+        Ok(ExtentPage { extents, next: rest.next().map(|extent| extent.offset) })
+    }
 }

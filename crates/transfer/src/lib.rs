@@ -14,6 +14,7 @@ pub mod file;
 pub mod format;
 pub mod ledger;
 pub mod mover;
+pub mod nbd;
 
 pub use budget::{Budget, Lease};
 pub use engine::{CopyControl, CopyJob, CopyOptions, CopyReport, TransferError, copy};
