@@ -27,7 +27,7 @@ const IMAGE_LIMIT: Duration = Duration::from_secs(900);
 
 impl AwsProvider {
     /// Registers an image over the snapshots, or finds it, and waits until it can be used.
-    pub async fn from_disks(&self, request: &CreateRequest, disks: &[TargetDisk]) -> Result<Start> {
+    pub async fn start_of_disks(&self, request: &CreateRequest, disks: &[TargetDisk]) -> Result<Start> {
         if disks.is_empty() {
             return Err(invalid("RegisterImage", "a machine needs a disk to boot from"));
         }

@@ -39,7 +39,9 @@ impl Clients {
                 .operation_attempt_timeout(attempt)
                 .build();
             let mut builder = config.to_builder().retry_config(retry).timeout_config(timeouts);
-            builder.set_endpoint_url(endpoint.clone().or_else(|| settings.endpoint.clone()));
+            if let Some(url) = endpoint.as_ref().or(settings.endpoint.as_ref()) {
+                builder = builder.endpoint_url(url);
+            }
             builder.build()
         };
         // The control plane's calls are retried by a layer around the provider; block requests are not.
@@ -92,7 +94,9 @@ async fn base(settings: &Settings, region: &str) -> SdkConfig {
 
 async fn assume(settings: &Settings, role: &str, base: &SdkConfig, region: &str) -> SdkConfig {
     let mut sts = base.to_builder();
-    sts.set_endpoint_url(settings.endpoints.sts.clone().or_else(|| settings.endpoint.clone()));
+    if let Some(url) = settings.endpoints.sts.as_ref().or(settings.endpoint.as_ref()) {
+        sts = sts.endpoint_url(url);
+    }
     let mut builder = AssumeRoleProvider::builder(role)
         .session_name("novacron")
         .region(Region::new(region.to_owned()))

@@ -74,9 +74,9 @@ impl AwsProvider {
         };
         let plug = self.plug(&spec.network).await?;
         let start = match &request.boot {
-            Boot::Image { image, root, root_size_bytes } => self.from_image(image, root, *root_size_bytes).await?,
+            Boot::Image { image, root, root_size_bytes } => self.start_of_image(image, root, *root_size_bytes).await?,
             Boot::ImageId { image } => Start { image: image.to_string(), mappings: Vec::new(), sizes: Vec::new() },
-            Boot::Disks { disks } => self.from_disks(request, disks).await?,
+            Boot::Disks { disks } => self.start_of_disks(request, disks).await?,
         };
         let tags = self.machine_tags(request, &start);
         let mut volume_tags = Tags::new(&self.settings.tags, &request.tag);
@@ -160,7 +160,7 @@ impl AwsProvider {
         .await
     }
 
-    async fn from_image(
+    async fn start_of_image(
         &self,
         image: &str,
         root: &novacron_types::DiskSpec,
