@@ -1,6 +1,7 @@
 //! What all requests share.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::blocks::BlockStore;
@@ -16,6 +17,7 @@ use crate::throttle::Buckets;
 #[derive(Debug)]
 pub(crate) struct Core {
     pub config: SandboxConfig,
+    pub data_dir: PathBuf,
     pub clock: Clock,
     pub identities: Identities,
     pub tokens: Tokens,
@@ -44,6 +46,7 @@ impl Core {
             faults: Mutex::default(),
             buckets: Mutex::new(Buckets::new(config.throttle)),
             store: BlockStore::create(&dir)?,
+            data_dir: dir,
             _temporary: temporary,
             config,
         })

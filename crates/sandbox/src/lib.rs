@@ -26,6 +26,7 @@
 //! is here), and a metric's data points are kept at the resolution they came in.
 
 mod admin;
+mod auth;
 mod blocks;
 mod clock;
 mod cloudwatch;
@@ -44,6 +45,10 @@ mod seed;
 mod server;
 mod sigv4;
 mod sts;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod throttle;
 mod volume_io;
 mod xml;
@@ -115,6 +120,11 @@ impl Sandbox {
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the blocks of disks are.
+    pub fn data_dir(&self) -> std::path::PathBuf {
+        self.core.data_dir.clone()
     }
 
     /// The key that may do everything.

@@ -150,6 +150,37 @@ impl Claim {
     }
 }
 
+/// Signs a request as a client would: the `Authorization` header for it.
+#[cfg(test)]
+pub(crate) fn sign(
+    parts: &Parts,
+    access_key: &str,
+    secret: &str,
+    (region, service): (&str, &str),
+    signed_headers: &[&str],
+    body: &[u8],
+) -> String {
+    let stamp = parts.headers["x-amz-date"].to_str().unwrap();
+    let claim = Claim {
+        access_key: access_key.to_owned(),
+        date: stamp[..8].to_owned(),
+        region: region.to_owned(),
+        service: service.to_owned(),
+        signed_headers: signed_headers.iter().map(|h| (*h).to_owned()).collect(),
+        signature: String::new(),
+    };
+    let payload = hex(digest::digest(&digest::SHA256, body).as_ref());
+    let canonical = hex(digest::digest(&digest::SHA256, claim.canonical_request(parts, &payload).as_bytes()).as_ref());
+    let scope = format!("{}/{region}/{service}/aws4_request", claim.date);
+    let key = signing_key(secret, &claim.date, region, service);
+    let signature = hmac::sign(&key, format!("AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{canonical}").as_bytes());
+    format!(
+        "AWS4-HMAC-SHA256 Credential={access_key}/{scope}, SignedHeaders={}, Signature={}",
+        signed_headers.join(";"),
+        hex(signature.as_ref())
+    )
+}
+
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
 fn signing_key(secret: &str, date: &str, region: &str, service: &str) -> hmac::Key {

@@ -22,8 +22,7 @@ async fn boto3_drives_the_sandbox() {
         return;
     };
     let reader = Credentials::generate();
-    let config =
-        SandboxConfig { identities: vec![Identity::read_only(reader.clone())], ..SandboxConfig::default() };
+    let config = SandboxConfig { identities: vec![Identity::read_only(reader.clone())], ..SandboxConfig::default() };
     let sandbox = Sandbox::start(config).await.expect("the sandbox starts");
     let dir = tempfile::tempdir().expect("a temporary directory");
     let image = dir.path().join("web.raw");

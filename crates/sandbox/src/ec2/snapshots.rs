@@ -51,7 +51,7 @@ pub(super) fn create_snapshots(c: &mut Ctx<'_>) -> ApiResult<Xml> {
     if let Some(id) = excluded.iter().find(|id| !instance.volumes.iter().any(|v| v == *id)) {
         return Err(ApiError::invalid(format!("The volume '{id}' is not attached to the instance")));
     }
-    let wanted = attached.filter(|v| !(no_boot && is_boot(v)) && !excluded.contains(&v.id.as_str()));
+    let wanted = attached.filter(|v| (!no_boot || !is_boot(v)) && !excluded.contains(&v.id.as_str()));
     let description = c.p.text("Description").unwrap_or_default();
     let taken: Vec<Snapshot> = wanted
         .map(|volume| {

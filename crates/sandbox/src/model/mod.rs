@@ -63,10 +63,10 @@ impl State {
     }
 
     pub fn all(&mut self, now: Millis) -> impl Iterator<Item = &mut Region> {
-        self.regions.values_mut().map(move |r| {
-            r.settle(now);
-            r
-        })
+        for region in self.regions.values_mut() {
+            region.settle(now);
+        }
+        self.regions.values_mut()
     }
 }
 
