@@ -4,10 +4,12 @@
 
 mod common;
 
-use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
+use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, process::Command, time::Duration};
 
+use common::filing::{FilingWorkflow, filing};
 use jiff::Timestamp;
-use novacron_store::{AuditEntry, OpenError, Store, StoreError};
+use novacron_operations::{Engine, EngineConfig, Status};
+use novacron_store::{AuditEntry, OpenError, OpenOptions, Store, StoreError};
 use serde_json::json;
 
 fn mode(path: &std::path::Path) -> u32 {
@@ -48,7 +50,8 @@ async fn what_is_no_store_is_said_to_be_none() {
     assert!(matches!(error, OpenError::NotAStore { .. }), "{error}");
     let error = Store::open(&format!("sqlite://{}/x/y.db", path.display())).await.err().unwrap();
     assert!(matches!(error, OpenError::File { .. }), "{error}");
-    let error = Store::open("postgres://someone:secret@127.0.0.1:1/nowhere").await.err().unwrap().to_string();
+    let hasty = OpenOptions { patience: Duration::from_secs(1), ..OpenOptions::default() };
+    let error = hasty.open("postgres://someone:secret@127.0.0.1:1/nowhere").await.err().unwrap().to_string();
     assert!(error.contains("127.0.0.1:1/nowhere") && !error.contains("secret"), "{error}");
 }
 
@@ -56,9 +59,10 @@ async fn what_is_no_store_is_said_to_be_none() {
 struct Small(tempfile::TempDir);
 
 impl Small {
-    fn mount() -> Option<Self> {
+    fn mount(size: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(folder.path()).output();
+        let size = format!("size={size}");
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).output();
         match mount {
             Ok(output) if output.status.success() => Some(Self(folder)),
             _ => {
@@ -77,7 +81,7 @@ impl Drop for Small {
 
 #[tokio::test]
 async fn a_full_disk_is_a_clear_error_and_no_harm() {
-    let Some(disk) = Small::mount() else { return };
+    let Some(disk) = Small::mount("1m") else { return };
     let store = Store::open(&format!("sqlite://{}/placements.db", disk.0.path().display())).await.unwrap();
     let entry = AuditEntry {
         at: Timestamp::UNIX_EPOCH,
@@ -99,5 +103,38 @@ async fn a_full_disk_is_a_clear_error_and_no_harm() {
     assert!(error.to_string().contains("free some space"), "{error}");
     let query = novacron_store::AuditQuery { limit: 500, ..Default::default() };
     assert_eq!(store.audit().entries(&query).await.unwrap().items.len(), written);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_makes_work_wait_and_undoes_nothing() {
+    let Some(disk) = Small::mount("16m") else { return };
+    let files = tempfile::tempdir().unwrap();
+    let store = Store::open(&format!("sqlite://{}/placements.db", disk.0.path().display())).await.unwrap();
+    let config =
+        EngineConfig { poll: Duration::from_millis(10), persist: Duration::from_millis(10), ..EngineConfig::default() };
+    let engine =
+        Engine::builder(store.operations()).config(config).register(FilingWorkflow(files.path().to_owned())).build();
+    engine.start();
+    let id = engine.submit::<FilingWorkflow>(filing("long", 800, false)).await.unwrap().record.id;
+    let reach = async |percent: f64| {
+        while engine.get(&id).await.unwrap().unwrap().progress < percent {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), reach(30.0)).await.unwrap();
+    let ballast = disk.0.path().join("ballast");
+    let mut file = fs::File::create(&ballast).unwrap();
+    while file.write_all(&[7; 4096]).is_ok() {}
+    drop(file);
+    // Whether a page still fits is chance: many do not.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert!(!engine.get(&id).await.unwrap().unwrap().status.is_terminal());
+    fs::remove_file(&ballast).unwrap();
+    let record = tokio::time::timeout(Duration::from_secs(60), engine.wait(&id)).await.unwrap().unwrap();
+    assert_eq!((record.status, record.generation), (Status::Completed, 1));
+    let events = engine.events(&id, 0, 500).await.unwrap();
+    assert!(!events.iter().any(|event| event.kind == "attempt_failed"), "{events:?}");
+    engine.shutdown(Duration::from_secs(5)).await;
     store.close().await;
 }

@@ -29,7 +29,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use novacron_operations::StoreError;
 use sqlx::{
-    Transaction,
+    Connection as _, Transaction,
     pool::PoolOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
@@ -86,6 +86,9 @@ pub(crate) async fn open(path: &Path, options: &OpenOptions) -> Result<(Backend,
             .acquire_timeout(options.patience)
             .idle_timeout(Duration::from_secs(60))
             .max_lifetime(None)
+            // When the disk is full SQLite rolls back by itself, and sqlx goes on to believe that a transaction is open:
+            // such a connection would refuse every later one.
+            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
     };
     let failed = |error: sqlx::Error| match is_not_a_database(&error) {
         true => OpenError::NotAStore { path: path.to_owned(), why: error.to_string() },
