@@ -351,6 +351,15 @@ pub fn ready(connect: &Connect, snapshot: &DiskSnapshot) -> Result<()> {
     if serves && !deleted { Ok(()) } else { Err(gone()) }
 }
 
+/// Whether a disk's part of a snapshot was not deleted, though its job may have ended: it can be the base of changes.
+pub fn is_kept(connect: &Connect, locator: &SnapshotLocator) -> Result<bool> {
+    let name = locator.name()?;
+    let Some(domain) = find(connect, locator.domain)? else {
+        return Ok(false);
+    };
+    Ok(describe(&domain)?.ledger.entry(name).is_some_and(|entry| entry.disks.contains(&locator.device)))
+}
+
 /// Deletes one disk's part of a snapshot. With the last part the job ends and the checkpoint goes.
 pub fn delete(inner: &Inner, connect: &Connect, snapshot: &DiskSnapshot) -> Result<()> {
     let locator = SnapshotLocator::of(snapshot)?;
@@ -410,7 +419,7 @@ pub fn remove(inner: &Inner, domain: &Domain, xml: &mut DomainXml, names: &[Snap
 }
 
 /// Removes what a QEMU that died left of a job that is over. On another host only its own clean-up can.
-fn clean(settings: &Settings, xml: &DomainXml, name: SnapshotName) {
+pub fn clean(settings: &Settings, xml: &DomainXml, name: SnapshotName) {
     let scratch =
         xml.disks.iter().filter_map(|disk| plan(settings, disk, name, None, false).scratch.map(PathBuf::from));
     for path in scratch.chain([socket(settings, name)]) {

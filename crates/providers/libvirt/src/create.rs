@@ -1,5 +1,7 @@
 //! Making a machine.
 
+use std::sync::atomic::Ordering;
+
 use novacron_provider::{Boot, CreateRequest, OperationTag, Result};
 use novacron_types::{Architecture, Firmware, GIB};
 use serde::{Deserialize, Serialize};
@@ -15,7 +17,7 @@ use virt_sys as sys;
 use crate::{
     backup::is_paused,
     fault::{conflict, fault, invalid, not_found},
-    inner::{describe, find, is_active, made_by},
+    inner::{Inner, KVM_FAILS, KVM_WORKS, describe, find, is_active, made_by},
     inventory::name_is_free,
     names, pool,
     power::destroy,
@@ -44,7 +46,8 @@ struct Platform {
     firmware: Vec<String>,
 }
 
-pub fn create(connect: &Connect, settings: &Settings, request: &CreateRequest) -> Result<Domain> {
+pub fn create(inner: &Inner, connect: &Connect, request: &CreateRequest) -> Result<Domain> {
+    let settings = &inner.settings;
     let key = names::key(&request.tag);
     if let Some(domain) = find(connect, key)? {
         if !made_by(&describe(&domain)?, &request.tag) {
@@ -59,19 +62,28 @@ pub fn create(connect: &Connect, settings: &Settings, request: &CreateRequest) -
         return Ok(domain);
     }
     let disks = disks(connect, settings, request, key)?;
-    let (domain, platform) = define(connect, settings, request, key, &disks, settings.domain_type)?;
-    let auto = settings.domain_type == DomainType::Auto && platform.kind == "kvm";
+    let known = inner.kvm.load(Ordering::Relaxed);
+    let wanted = match (settings.domain_type, known) {
+        (DomainType::Auto, KVM_FAILS) => DomainType::Qemu,
+        (wanted, _) => wanted,
+    };
+    let (domain, platform) = define(connect, settings, request, key, &disks, wanted)?;
+    let auto = wanted == DomainType::Auto && platform.kind == "kvm";
     let started = match (request.start, auto) {
         (true, _) => domain.create(),
         // So that it is known now, and not when the machine is needed.
-        (false, true) => domain.create_with_flags(sys::VIR_DOMAIN_START_PAUSED),
-        (false, false) => return Ok(domain),
+        (false, true) if known != KVM_WORKS => domain.create_with_flags(sys::VIR_DOMAIN_START_PAUSED),
+        (false, _) => return Ok(domain),
     };
+    if auto && started.is_ok() {
+        inner.kvm.store(KVM_WORKS, Ordering::Relaxed);
+    }
     match started {
         Ok(_) if request.start => Ok(domain),
         Ok(_) => destroy(&domain).map(|()| domain),
         Err(error) if auto && blames_kvm(&error) => {
             tracing::warn!(%error, "KVM does not work on the host; falling back to software emulation");
+            inner.kvm.store(KVM_FAILS, Ordering::Relaxed);
             let (domain, _) = define(connect, settings, request, key, &disks, DomainType::Qemu)?;
             if request.start {
                 domain.create().map_err(fault("virDomainCreate"))?;
@@ -221,7 +233,7 @@ fn clone(connect: &Connect, settings: &Settings, key: Uuid, image: &str, size: O
     let original = pool::read(&source)?;
     let size_bytes = size.unwrap_or(original.capacity).max(original.capacity);
     let format = settings.disk_format.as_str();
-    let name = names::volume(key, 0, format);
+    let name = names::root_volume(key, format);
     let path = match pool::find(&pool, &name)? {
         Some(copy) => pool::read(&copy)?.path,
         None => {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicU8},
     time::{Duration, Instant},
 };
 
@@ -23,10 +23,15 @@ use crate::{
 /// Work on one domain's snapshots goes one after the other; domains rarely share a lock.
 const TURNS: usize = 16;
 
+/// What is known of the host's KVM, once a machine has been started with it.
+pub const KVM_WORKS: u8 = 1;
+pub const KVM_FAILS: u8 = 2;
+
 pub struct Inner {
     pub settings: Settings,
     pub host: Host,
     turns: [Mutex<()>; TURNS],
+    pub kvm: AtomicU8,
     /// Guests that were asked to shut down and will be switched off, with the number of the run that this is for.
     pub graces: Mutex<HashMap<Uuid, (u32, AbortHandle)>>,
 }
@@ -34,7 +39,7 @@ pub struct Inner {
 impl Inner {
     pub fn new(settings: Settings) -> Self {
         let host = Host::new(&settings.uri);
-        Self { settings, host, turns: Default::default(), graces: Mutex::default() }
+        Self { settings, host, turns: Default::default(), kvm: AtomicU8::new(0), graces: Mutex::default() }
     }
 
     /// Held while a domain's snapshots are changed.

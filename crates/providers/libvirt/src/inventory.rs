@@ -207,8 +207,8 @@ fn check(filter: &ListFilter) -> Result<()> {
     for name in filter.filters.keys() {
         let known = matches!(name.as_str(), "name" | "state" | "uuid");
         if !known && name.strip_prefix("tag:").is_none_or(str::is_empty) {
-            let message = format!("the filter {name:?} is not known here; there are {FILTERS}");
-            return Err(invalid("virConnectListAllDomains", message));
+            return Err(invalid("virConnectListAllDomains", format!("the filter {name:?} is not known here"))
+                .advice(format!("There are {FILTERS}.")));
         }
     }
     Ok(())

@@ -22,6 +22,11 @@ pub fn volume(key: Uuid, index: u32, format: &str) -> String {
     format!("{}{index}.{format}", volume_prefix(key))
 }
 
+/// The file name of the copy of an image that its machine boots from.
+pub fn root_volume(key: Uuid, format: &str) -> String {
+    format!("{}root.{format}", volume_prefix(key))
+}
+
 /// What the names of all its volumes begin with.
 pub fn volume_prefix(key: Uuid) -> String {
     format!("{PREFIX}{}-", key.simple())

@@ -1,6 +1,7 @@
 //! The storage pool in which new disks are made.
 
 use novacron_provider::Result;
+use novacron_types::KIB;
 use uuid::Uuid;
 use virt::{
     connect::Connect,
@@ -47,9 +48,11 @@ fn folder(connect: &Connect, path: &str) -> Result<StoragePool> {
 /// Makes a volume, or finds it.
 pub fn make(pool: &StoragePool, new: &NewVolume<'_>) -> Result<VolumeXml> {
     if let Some(volume) = find(pool, new.name)? {
-        return read(&volume);
+        return grown(&volume, new.size_bytes);
     }
-    let made = StorageVol::create_xml(pool, &xml::volume(new), 0);
+    // libvirt makes whole kibibytes, rounded up, but lets them grow by sectors.
+    let floor = NewVolume { size_bytes: (new.size_bytes / KIB * KIB).max(KIB), ..new.clone() };
+    let made = StorageVol::create_xml(pool, &xml::volume(&floor), 0);
     let volume = match made {
         Err(error) if error.code() == ErrorNumber::StorageVolExist => {
             // Another process made it, or libvirt has not looked at the folder since.
@@ -58,7 +61,16 @@ pub fn make(pool: &StoragePool, new: &NewVolume<'_>) -> Result<VolumeXml> {
         }
         made => made.map_err(fault("virStorageVolCreateXML"))?,
     };
-    read(&volume)
+    grown(&volume, new.size_bytes)
+}
+
+fn grown(volume: &StorageVol, size: u64) -> Result<VolumeXml> {
+    let found = read(volume)?;
+    if found.capacity >= size {
+        return Ok(found);
+    }
+    volume.resize(size, 0).map_err(fault("virStorageVolResize"))?;
+    read(volume)
 }
 
 /// The volume if it exists. What was made behind libvirt's back is found too.

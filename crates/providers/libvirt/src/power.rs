@@ -11,6 +11,7 @@ use virt::{connect::Connect, domain::Domain, error::ErrorNumber};
 use virt_sys as sys;
 
 use crate::{
+    backup,
     fault::{conflict, fault},
     host::Access,
     inner::{Inner, describe, find, lookup, write_ledger},
@@ -90,17 +91,24 @@ pub fn destroy(domain: &Domain) -> Result<()> {
     }
 }
 
-/// Deletes a machine with what libvirt keeps of it, then the volumes that were made for it. Others' disks stay.
-pub fn delete(inner: &Inner, connect: &Connect, uuid: Uuid) -> Result<bool> {
+/// Deletes a machine with what libvirt keeps of it, then the volumes that were made for it. Others' disks stay. Tells
+/// what it has deleted.
+pub fn delete(inner: &Inner, connect: &Connect, uuid: Uuid) -> Result<Vec<String>> {
     let _turn = inner.turn(uuid);
     inner.forget_grace(uuid);
-    let domain = find(connect, uuid)?;
-    if let Some(domain) = &domain {
-        destroy(domain)?;
-        undefine(domain)?;
+    let mut deleted = Vec::new();
+    if let Some(domain) = find(connect, uuid)? {
+        let xml = describe(&domain)?;
+        destroy(&domain)?;
+        // Whoever still reads it finds it gone, and with it the record of what to clean up.
+        for entry in &xml.ledger.entries {
+            backup::clean(&inner.settings, &xml, entry.name);
+        }
+        undefine(&domain)?;
+        deleted.push(uuid.to_string());
     }
-    pool::delete_all(connect, &inner.settings, uuid)?;
-    Ok(domain.is_some())
+    deleted.extend(pool::delete_all(connect, &inner.settings, uuid)?);
+    Ok(deleted)
 }
 
 fn undefine(domain: &Domain) -> Result<()> {

@@ -96,7 +96,7 @@ impl Provider for LibvirtProvider {
     async fn create(&self, request: &CreateRequest) -> Result<Instance> {
         let (region, request) = (self.region(), request.clone());
         self.run(Access::Write, "virDomainDefineXML", move |inner, connect| {
-            let domain = create::create(connect, &inner.settings, &request)?;
+            let domain = create::create(inner, connect, &request)?;
             let mut instance = inventory::instance(connect, &domain, &region, Detail::Listed)?;
             if request.spec.user_data.is_some() {
                 let note = "not given to the guest: this provider has no way to do so";

@@ -47,6 +47,8 @@ impl DiskSink for LibvirtProvider {
         .await?;
         // The file is checked where it can be seen; on another host the mover's read-back is all there is.
         if Path::new(&place.path).exists() {
+            // A writer that is still open has nothing to write any more, and would keep the machine from its disk.
+            self.here(writer::end_serving(&place.path).await)?;
             self.here(check(&place).await)?;
         }
         Ok(())
@@ -64,7 +66,7 @@ impl DiskSink for LibvirtProvider {
 
     async fn delete_disk(&self, disk: &TargetDisk) -> Result<()> {
         let place = self.here(locator(&disk.locator))?;
-        self.here(writer::end_abandoned(&place.path).await)?;
+        self.here(writer::end_serving(&place.path).await)?;
         self.run(Access::Write, "virStorageVolDelete", move |inner, connect| {
             match pool::find(&pool::open(connect, &inner.settings)?, &place.volume)? {
                 Some(volume) => pool::delete(&volume),

@@ -8,11 +8,14 @@ use novacron_provider::{
     SnapshotRequest,
 };
 
+use virt::connect::Connect;
+
 use crate::{
     LibvirtProvider,
     backup::{self, SnapshotLocator},
     fault::conflict,
     host::Access,
+    inner::Inner,
     nbd,
     provider::elsewhere,
     xml::Server,
@@ -31,7 +34,7 @@ impl DiskSource for LibvirtProvider {
 
     async fn snapshot_ready(&self, snapshot: &DiskSnapshot) -> Result<Readiness> {
         let snapshot = snapshot.clone();
-        let work = move |_: &crate::inner::Inner, connect: &virt::connect::Connect| backup::ready(connect, &snapshot);
+        let work = move |_: &Inner, connect: &Connect| backup::ready(connect, &snapshot);
         self.run(Access::Read, "virDomainBackupGetXMLDesc", work).await?;
         Ok(Readiness::READY)
     }
@@ -65,8 +68,10 @@ impl ChangedBlocks for LibvirtProvider {
         if same_disk && old.snapshot == new.snapshot {
             return Ok(ExtentPage::default());
         }
+        let based = same_disk && new.base.as_ref() == Some(&old.snapshot);
+        let is_kept = move |_: &Inner, connect: &Connect| backup::is_kept(connect, &old);
         match &new.bitmap {
-            Some(bitmap) if same_disk && new.base.as_ref() == Some(&old.snapshot) => {
+            Some(bitmap) if based && self.run(Access::Read, "virDomainGetXMLDesc", is_kept).await? => {
                 reachable(&new).map_err(at)?;
                 nbd::changed(&new.server, &new.export, bitmap, from, CONNECT_LIMIT).await.map_err(at)
             }

@@ -36,12 +36,9 @@ pub fn sweep(inner: &Inner, connect: &Connect, tag: &OperationTag, scope: SweepS
     if scope == SweepScope::Intermediates {
         return Ok(removed);
     }
-    if let Some(domain) = find(connect, key)?
-        && made_by(&describe(&domain)?, tag)
-        && power::delete(inner, connect, key)?
-    {
-        removed.push(key.to_string());
+    match find(connect, key)? {
+        Some(domain) if made_by(&describe(&domain)?, tag) => removed.extend(power::delete(inner, connect, key)?),
+        _ => removed.extend(pool::delete_all(connect, &inner.settings, key)?),
     }
-    removed.extend(pool::delete_all(connect, &inner.settings, key)?);
     Ok(removed)
 }

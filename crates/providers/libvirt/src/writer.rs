@@ -31,7 +31,7 @@ const END_LIMIT: Duration = Duration::from_secs(120);
 
 /// Starts `qemu-nbd` for the volume and connects to it. One that a dead mover left is ended first.
 pub async fn open(place: &VolumeLocator, size: u64) -> Result<Arc<dyn BlockWriter>> {
-    end_abandoned(&place.path).await?;
+    end_serving(&place.path).await?;
     // Past the page cache, so that what is read back comes from the disk; some file systems can't.
     let (inner, served) = match serve(place, "none").await {
         Err(error) if error.message.contains("O_DIRECT") => serve(place, "writeback").await?,
@@ -200,14 +200,14 @@ pub fn no_program(program: &'static str, error: &io::Error) -> ProviderError {
 }
 
 /// Ends a `qemu-nbd` that serves this disk: that of a mover which died before it had connected, or of a writer
-/// which has been replaced.
-pub async fn end_abandoned(path: &str) -> Result<()> {
+/// which has been replaced or has written its last.
+pub async fn end_serving(path: &str) -> Result<()> {
     let wanted = path.to_owned();
     let found = tokio::task::spawn_blocking(move || serving(&wanted))
         .await
         .map_err(|error| unavailable(PROGRAM, error.to_string()))?;
     for pid in found {
-        tracing::info!(path, ?pid, "ending a qemu-nbd that was left with the disk open");
+        tracing::debug!(path, ?pid, "ending a qemu-nbd that has the disk open");
         if kill_process(pid, Signal::TERM).is_err() {
             continue;
         }

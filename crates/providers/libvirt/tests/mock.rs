@@ -52,7 +52,7 @@ async fn lists_and_filters() {
         assert_eq!(provider.list_page(&filter(name, value), None).await.unwrap().items.len(), count, "{name}={value}");
     }
     let error = provider.list_page(&filter("colour", "blue"), None).await.unwrap_err();
-    assert!(error.kind == ErrorKind::Invalid && error.message.contains("tag:KEY"), "{error}");
+    assert!(error.kind == ErrorKind::Invalid && error.advice.as_deref().unwrap().contains("tag:KEY"), "{error}");
 }
 
 #[tokio::test]

@@ -33,6 +33,8 @@ const PAGE: usize = 4096;
 const PAGE_SPANS: usize = 64;
 /// How much is zeroed in one request, so that it is answered in time.
 const ZERO_SPAN: u64 = 128 << 20;
+/// How long a server that was there may take to be there again. The engine tries again for longer than this.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Sectors: what QEMU's disks are made of.
 const SECTOR: u64 = 512;
 
@@ -64,7 +66,6 @@ struct Client {
     export: Export,
     connections: Vec<Mutex<Option<Arc<Connection>>>>,
     next: AtomicUsize,
-    limit: Duration,
 }
 
 impl Client {
@@ -81,7 +82,6 @@ impl Client {
             export,
             connections,
             next: AtomicUsize::new(0),
-            limit,
         })
     }
 
@@ -92,7 +92,7 @@ impl Client {
         if let Some(open) = slot.as_ref().filter(|open| !open.is_dead()) {
             return Ok(open.clone());
         }
-        let open = connect(&self.server, &self.name, self.context.as_deref(), self.limit).await?;
+        let open = connect(&self.server, &self.name, self.context.as_deref(), AGAIN).await?;
         if open.export.size != self.export.size {
             return Err(unavailable("NBD", "the disk that is served is another one now"));
         }
