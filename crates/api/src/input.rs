@@ -8,6 +8,7 @@ use axum::{
 };
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::problem::{Failure, Result};
 
@@ -45,7 +46,7 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
         if !is_json {
             return Err(Failure::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
         }
-        json::<serde_json::Map<String, serde_json::Value>>(&bytes).map(|_| Self)
+        json::<Map<String, Value>>(&bytes).map(|_| Self)
     }
 }
 
@@ -56,27 +57,37 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let mut value: Value = serde_json::from_slice(bytes)
+        .map_err(|error| Failure::bad_request("invalid_json", format!("the body is not JSON: {error}")))?;
+    make_whole(&mut value);
+    serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
-        let error = error.into_inner();
-        if error.classify() != serde_json::error::Category::Data {
-            return not_json(&error);
-        }
-        let message = error.to_string();
+        let message = error.into_inner().to_string();
         let place = if path == "." { String::new() } else { format!("`{path}`: ") };
         let failure = Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", format!("{place}{message}"));
         match nearest_field(&message) {
             Some(near) => failure.advice(format!("Did you mean `{near}`?")),
             None => failure.advice("`GET /api/docs` shows the form of the body."),
         }
-    })?;
-    deserializer.end().map_err(|error| not_json(&error))?;
-    Ok(value)
+    })
 }
 
-fn not_json(error: &serde_json::Error) -> Failure {
-    Failure::bad_request("invalid_json", format!("the body is not JSON: {error}"))
+/// To JSON there is one sort of number, and some clients write 5 as 5.0.
+fn make_whole(value: &mut Value) {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) => {
+            if let Some(float) = number.as_f64().filter(|_| number.is_f64())
+                && float.fract() == 0.0
+                && float.abs() < EXACT
+            {
+                *value = Value::from(float as i64);
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(make_whole),
+        Value::Object(map) => map.values_mut().for_each(make_whole),
+        _ => {}
+    }
 }
 
 /// Of serde's "unknown field `x`, expected one of `a`, `b`" the one that was probably meant.
@@ -228,6 +239,9 @@ mod tests {
         assert!(fail("{\"instance_id\": 7}").detail.starts_with("`instance_id`: "));
         assert!(fail("{\"instance_id\": \"a b\"}").detail.contains("white space"));
         assert!(fail("[]").detail.contains("invalid"));
+        let floats = "{\"instance_id\": \"i\", \"options\": {\"timeout\": 60.0, \"x\": [1.5, -2e0]}}";
+        let request: ImportRequest = json(floats.as_bytes()).unwrap();
+        assert_eq!(Value::Object(request.options).to_string(), "{\"timeout\":60,\"x\":[1.5,-2]}");
     }
 
     #[tokio::test]

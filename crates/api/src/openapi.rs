@@ -36,6 +36,7 @@ pub fn document() -> Value {
         for operation in item.as_object_mut().into_iter().flat_map(|item| item.values_mut()) {
             parameters(operation);
             errors(operation);
+            links(operation);
         }
     }
     document
@@ -44,8 +45,13 @@ pub fn document() -> Value {
 /// What the types can't say of themselves.
 fn schemas(schemas: &mut Value) {
     schemas["Problem"] = problem_schema();
-    for name in ["ImportOptions", "ExportOptions"] {
+    for (name, deletes) in [("ImportOptions", "terminate_source"), ("ExportOptions", "delete_source")] {
         flatten(schemas, name);
+        // What a running source writes after its snapshot would be deleted with it.
+        schemas[name]["not"] = json!({
+            "required": ["migration_type", deletes],
+            "properties": { "migration_type": { "const": "snapshot" }, deletes: { "const": true } },
+        });
     }
     for name in ["InstanceId", "VmId"] {
         schemas[name] = json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" });
@@ -145,9 +151,24 @@ fn responses() -> Value {
     Value::Object(responses)
 }
 
+/// What an answer leads to.
+fn links(operation: &mut Value) {
+    if !matches!(operation["operationId"].as_str(), Some("import" | "export" | "migrate")) {
+        return;
+    }
+    let id = json!({ "id": "$response.body#/migration_id" });
+    let to = |operation: &str| json!({ "operationId": operation, "parameters": id });
+    operation["responses"]["202"]["links"] = json!({
+        "migration": to("get_migration"),
+        "events": to("migration_events"),
+        "cancel": to("cancel_migration"),
+        "change": to("change_migration"),
+    });
+}
+
 /// The errors of each operation, beside those that every one has.
 const OWN_ERRORS: [(&str, &[u16]); 14] = [
-    ("discover", &[404, 422, 502, 503]),
+    ("discover", &[404, 409, 422, 502, 503]),
     ("import", &[404, 409, 422, 502, 503]),
     ("export", &[404, 409, 422, 502, 503]),
     ("migrate", &[404, 409, 422, 502, 503]),
@@ -158,8 +179,8 @@ const OWN_ERRORS: [(&str, &[u16]); 14] = [
     ("continue_migration", &[404, 409, 422, 503]),
     ("retry_migration", &[404, 409, 422, 503]),
     ("migration_events", &[404, 503]),
-    ("list_vms", &[404, 422, 503]),
-    ("get_vm", &[404, 422, 503]),
+    ("list_vms", &[404, 409, 422, 503]),
+    ("get_vm", &[404, 409, 503]),
     ("profile", &[409, 503]),
 ];
 
@@ -171,7 +192,7 @@ fn errors(operation: &mut Value) {
     if !open {
         statuses.push(401);
     }
-    if own.contains(&409) && id != "profile" {
+    if ["import", "export", "migrate"].contains(&id.as_str()) || id.ends_with("_migration") && id != "get_migration" {
         statuses.extend([413, 415]);
     }
     if id == "metrics" {

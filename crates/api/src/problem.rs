@@ -87,9 +87,13 @@ fn title(status: StatusCode) -> &'static str {
     }
 }
 
+const AT_ODDS: [&str; 4] = ["ambiguous_provider", "ambiguous_name", "same_provider", "no_such_capability"];
+
 impl From<ControlError> for Failure {
     fn from(error: ControlError) -> Self {
         let status = match error.class {
+            // These depend on what is configured, not on the request alone.
+            ErrorClass::Invalid if AT_ODDS.contains(&error.code.as_str()) => StatusCode::CONFLICT,
             ErrorClass::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             ErrorClass::NotFound => StatusCode::NOT_FOUND,
             ErrorClass::Conflict => StatusCode::CONFLICT,

@@ -1,4 +1,5 @@
 //! The API as a client sees it, over the real control plane.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

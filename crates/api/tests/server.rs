@@ -1,4 +1,5 @@
 //! The server itself: sockets, TLS, its stop, and its profile.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The committed documentation and JSON Schema are the ones that follow from the keys.
+#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
 //! Both forms, their errors and their bounds.
+#![allow(clippy::unwrap_used)]
 
 use novacron_config::{Config, ConfigError, Context, KindInfo, LogFormat, LogOutput, Overrides, parse};
 use novacron_provider::KeyInfo;

@@ -1,5 +1,5 @@
 //! A control plane over two providers in memory, a store in a folder of its own, and a mover that copies within the process.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::sync::Arc;
 
