@@ -12,7 +12,8 @@ use rand::Rng;
 pub struct SandboxConfig {
     /// Where to listen. Only loopback addresses are accepted.
     pub listen: SocketAddr,
-    /// Where the blocks of disks are kept. `None` makes a temporary directory, which goes with the sandbox.
+    /// Where the blocks of disks are kept: in a directory of its own below this one, or below the system's
+    /// temporary directory. It goes with the sandbox.
     pub data_dir: Option<PathBuf>,
     /// The twelve digits of the account that owns everything.
     pub account: String,

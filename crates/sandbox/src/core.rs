@@ -1,7 +1,6 @@
 //! What all requests share.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::blocks::BlockStore;
@@ -17,7 +16,6 @@ use crate::throttle::Buckets;
 #[derive(Debug)]
 pub(crate) struct Core {
     pub config: SandboxConfig,
-    pub data_dir: PathBuf,
     pub clock: Clock,
     pub identities: Identities,
     pub tokens: Tokens,
@@ -26,17 +24,19 @@ pub(crate) struct Core {
     buckets: Mutex<Buckets>,
     pub store: Arc<BlockStore>,
     /// Last, so that the blocks are gone before their directory is.
-    _temporary: Option<tempfile::TempDir>,
+    pub dir: tempfile::TempDir,
 }
 
 impl Core {
     pub fn new(config: SandboxConfig) -> io::Result<Self> {
-        let (dir, temporary) = match &config.data_dir {
-            Some(dir) => (dir.clone(), None),
-            None => {
-                let temporary = tempfile::Builder::new().prefix("novacron-sandbox-").tempdir()?;
-                (temporary.path().to_owned(), Some(temporary))
+        let mut folder = tempfile::Builder::new();
+        folder.prefix("novacron-sandbox-");
+        let dir = match &config.data_dir {
+            Some(parent) => {
+                std::fs::create_dir_all(parent)?;
+                folder.tempdir_in(parent)?
             }
+            None => folder.tempdir()?,
         };
         Ok(Self {
             clock: Clock::default(),
@@ -45,9 +45,8 @@ impl Core {
             state: Mutex::default(),
             faults: Mutex::default(),
             buckets: Mutex::new(Buckets::new(config.throttle)),
-            store: BlockStore::create(&dir)?,
-            data_dir: dir,
-            _temporary: temporary,
+            store: BlockStore::create(dir.path())?,
+            dir,
             config,
         })
     }

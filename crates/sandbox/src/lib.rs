@@ -122,9 +122,9 @@ impl Sandbox {
         self.address
     }
 
-    /// Where the blocks of disks are.
+    /// The directory of the blocks, which goes with the sandbox.
     pub fn data_dir(&self) -> std::path::PathBuf {
-        self.core.data_dir.clone()
+        self.core.dir.path().to_owned()
     }
 
     /// The key that may do everything.

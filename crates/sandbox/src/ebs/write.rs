@@ -49,7 +49,7 @@ pub(super) fn start_snapshot(call: &Call<'_>) -> ApiResult<Reply> {
     let account = &call.core.config.account;
     call.with_region(|region, now| {
         let key = token.as_ref().map(|t| format!("StartSnapshot {t}"));
-        let known = key.as_ref().and_then(|k| region.tokens.get(k));
+        let known = key.as_ref().and_then(|k| region.recall(k));
         let id = match known {
             Some(known) if known.request != fingerprint => {
                 let text = "The client token was used before, with other parameters";
@@ -59,7 +59,7 @@ pub(super) fn start_snapshot(call: &Call<'_>) -> ApiResult<Reply> {
             None => {
                 let id = start(region, &wanted, now)?;
                 if let Some(key) = key {
-                    region.tokens.insert(key, Remembered { request: fingerprint, ids: vec![id.clone()] });
+                    region.remember(key, Remembered { request: fingerprint, ids: vec![id.clone()], at: now });
                 }
                 id
             }

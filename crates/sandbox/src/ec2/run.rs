@@ -45,7 +45,7 @@ pub(super) fn once(
     }
     let key = format!("{action} {token}");
     let request = fingerprint(&c.request.params);
-    if let Some(known) = c.region.tokens.get(&key) {
+    if let Some(known) = c.region.recall(&key) {
         if known.request != request {
             let text = "The client token you have provided is associated with a resource that was created with \
                         different parameters";
@@ -54,7 +54,7 @@ pub(super) fn once(
         return Ok(known.ids.clone());
     }
     let ids = work(c)?;
-    c.region.tokens.insert(key, Remembered { request, ids: ids.clone() });
+    c.region.remember(key, Remembered { request, ids: ids.clone(), at: c.now });
     Ok(ids)
 }
 

@@ -81,7 +81,7 @@ pub(crate) struct Region {
     pub images: BTreeMap<String, Image>,
     pub metrics: Metrics,
     /// Client tokens: what was asked with each, and what came of it.
-    pub tokens: HashMap<String, Remembered>,
+    tokens: HashMap<String, Remembered>,
     due: BTreeSet<(Millis, String)>,
 }
 
@@ -90,7 +90,11 @@ pub(crate) struct Region {
 pub(crate) struct Remembered {
     pub request: Digest,
     pub ids: Vec<String>,
+    pub at: Millis,
 }
+
+const MOST_TOKENS: usize = 100_000;
+const TOKEN_LIFE: Millis = 24 * 3600 * 1000;
 
 impl Region {
     fn new(name: &'static str, now: Millis) -> Self {
@@ -106,6 +110,19 @@ impl Region {
             tokens: HashMap::new(),
             due: BTreeSet::new(),
         }
+    }
+
+    /// What came of the request with this client token.
+    pub fn recall(&self, token: &str) -> Option<&Remembered> {
+        self.tokens.get(token)
+    }
+
+    /// Tokens are good for a day at least; older ones go when there are too many.
+    pub fn remember(&mut self, token: String, outcome: Remembered) {
+        if self.tokens.len() >= MOST_TOKENS {
+            self.tokens.retain(|_, known| outcome.at - known.at < TOKEN_LIFE);
+        }
+        self.tokens.insert(token, outcome);
     }
 
     /// Asks for the instance to be looked at again at `when`, see [`Region::settle`].
