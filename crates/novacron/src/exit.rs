@@ -139,10 +139,7 @@ mod tests {
     #[test]
     fn says_what_why_and_what_to_do() {
         let failure = Failure::refused("cannot import i-1").why("it is gone").hint("novacron provider discover aws");
-        assert_eq!(
-            failure.to_string(),
-            "cannot import i-1\n  why: it is gone\n  try: novacron provider discover aws"
-        );
+        assert_eq!(failure.to_string(), "cannot import i-1\n  why: it is gone\n  try: novacron provider discover aws");
     }
 
     #[test]

@@ -10,10 +10,12 @@ use common::{Process, Site, novacron, run};
 fn the_command_line_explains_itself() {
     let help = run(&mut novacron(&["help", "exit-codes"])).expect(0);
     assert!(help.stdout.contains("rolled back"), "{help:#?}");
-    for args in [&["--help"][..], &["help", "migrate", "import"], &["version"], &["completions", "bash"], &["exit-codes"]] {
+    for args in
+        [&["--help"][..], &["help", "migrate", "import"], &["version"], &["completions", "bash"], &["exit-codes"]]
+    {
         assert!(!run(&mut novacron(args)).expect(0).stdout.is_empty());
     }
-    assert!(!run(&mut novacron(&["--help"])).stdout.contains("mover"), "the mover is hidden");
+    assert!(!run(&mut novacron(&["--help"])).stdout.contains("\n  mover"), "the mover is hidden");
     run(&mut novacron(&["fly"])).expect(2);
     run(&mut novacron(&["migration", "list", "--status", "fine", "--server", "http://127.0.0.1:1"])).expect(2);
     let output = run(&mut novacron(&["version", "-o", "json"])).expect(0).json();
@@ -150,6 +152,47 @@ fn tokens_open_what_their_roles_may() {
     run(server.command(&["vm", "list"]).env("NOVACRON_TOKEN", token)).expect(0);
     run(server.command(&["vm", "list", "--token-file"]).arg(dir.join("token"))).expect(0);
     run(server.command(&["migration", "cancel", "x"]).env("NOVACRON_TOKEN", token)).expect(4);
+}
+
+#[test]
+fn tls_is_held_to_its_authority() {
+    let site = Site::bare();
+    let dir = site.dir.path();
+    let mut openssl = std::process::Command::new("openssl");
+    openssl.current_dir(dir).args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]);
+    openssl.args(["-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=novacron"]);
+    openssl.args(["-addext", "subjectAltName=IP:127.0.0.1"]);
+    match openssl.output() {
+        Ok(made) if made.status.success() => {}
+        other => {
+            eprintln!("skipped: openssl can't make a certificate here: {other:?}");
+            return;
+        }
+    }
+    let config = format!(
+        "data_dir: {0}/data\nserver:\n  listen: 127.0.0.1:0\n  tls: {{cert_file: {0}/cert.pem, key_file: {0}/key.pem}}\n",
+        dir.display()
+    );
+    std::fs::write(site.config(), config).unwrap();
+    let server = site.serve();
+    assert!(server.url.starts_with("https://"));
+    server.run(&["vm", "list"]).expect(5).says("--cacert");
+    run(server.command(&["vm", "list", "--cacert"]).arg(dir.join("cert.pem"))).expect(0);
+    run(server.command(&["vm", "list", "--cacert"]).arg(dir.join("key.pem"))).expect(2).says("certificate");
+}
+
+/// The memory that is its own, beside the pages of the executable that the system keeps for everyone.
+#[test]
+fn an_idle_server_is_small() {
+    let site = Site::bare();
+    let server = site.serve();
+    let mib = |pid: u32| {
+        let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+        let line = rollup.lines().find(|line| line.starts_with("Pss:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+    };
+    let (serve, mover) = (mib(server.process.pid()), mib(server.mover().unwrap()));
+    assert!(serve + mover <= 60, "serve {serve} MiB, mover {mover} MiB");
 }
 
 #[test]

@@ -123,6 +123,24 @@ fn a_killed_server_goes_on_where_it_was() {
     stage.check_imported(&migration);
 }
 
+/// Killed at once, then while it prepares, then while it moves: whatever it was at, the next one goes on.
+#[test]
+fn a_server_killed_again_and_again_still_gets_there() {
+    let stage = Stage::new(48);
+    let mut server = stage.site.serve();
+    let import = ["migrate", "import", "aws", &stage.cloud.instance, "-y", "--no-watch", "-o", "json"];
+    let accepted = server.run(&[import.as_slice(), &["--bandwidth-limit", "24MiB"]].concat()).expect(0).json();
+    let id = accepted["migration_id"].as_str().unwrap();
+    for milliseconds in [0, 250, 600, 900] {
+        server.process.kill();
+        server = stage.site.serve();
+        common::pause_for(milliseconds);
+    }
+    server.run(&["migration", "limit", id, "none"]).expect(0);
+    let migration = server.run(&["migration", "watch", id, "-o", "json"]).expect(0).json();
+    stage.check_imported(&migration);
+}
+
 #[test]
 fn a_killed_mover_is_started_again() {
     let stage = Stage::new(64);
@@ -167,6 +185,23 @@ fn a_cancelled_import_leaves_nothing() {
     assert_eq!(stage.cloud.state()["instances"], 1);
     server.run(&["migration", "cancel", &id]).expect(3).says("nothing to cancel");
     server.run(&["migration", "watch", &id]).expect(7);
+}
+
+/// The cloud refuses to take blocks: the export is undone, at both sides, and says why.
+#[test]
+fn an_export_that_fails_is_rolled_back() {
+    let stage = Stage::new(8);
+    let server = stage.site.serve();
+    let imported = server.run(&["migrate", "import", "aws", &stage.cloud.instance, "-y", "-o", "json"]).expect(0).json();
+    let vm = imported["vm_id"].as_str().unwrap();
+    let denied = r#"{"action":"PutSnapshotBlock","effect":{"error":{"code":"AccessDeniedException","status":403}}}"#;
+    stage.cloud.post("/_sandbox/faults", denied);
+    let before = stage.cloud.state();
+    let ran = server.run(&["migrate", "export", vm, "aws", "-y", "-o", "json"]).expect(6).says("rolled back");
+    assert_eq!(ran.json()["status"], "rolled_back");
+    assert_eq!(stage.cloud.leftovers(), (0, 0, 0));
+    assert_eq!(stage.cloud.state()["instances"], before["instances"]);
+    assert_eq!(root(&stage.site.machines()[0].join("disk-0.raw")), stage.root, "the source is as it was");
 }
 
 #[test]

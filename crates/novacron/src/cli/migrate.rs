@@ -12,6 +12,8 @@ pub enum MigrateCommand {
     Import(ImportArgs),
     /// Take a VM of the federation to a provider.
     Export(ExportArgs),
+    /// Take an instance from one provider to another, by an image where both are of one vendor.
+    Move(MoveArgs),
 }
 
 #[derive(Debug, Args)]
@@ -45,19 +47,44 @@ pub struct ExportArgs {
     /// What to call the instance. Default: the VM's name.
     #[arg(long)]
     pub name: Option<String>,
-    /// Default: the smallest that holds the VM's CPUs and memory.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct MoveArgs {
+    /// The provider that has the instance; a name or a kind.
+    pub source: String,
+    /// The instance's id there.
+    pub instance: String,
+    /// The provider to take it to; a name or a kind.
+    pub destination: String,
+    /// What to call the new instance. Default: the instance's name, else its id.
     #[arg(long)]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// What the machine becomes.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    /// Default: the smallest that holds the machine's CPUs and memory.
+    #[arg(long, value_name = "TYPE")]
     pub instance_type: Option<String>,
-    /// Delete the VM at its source once the target is verified and the grace period has passed.
+    /// Delete the machine at its source once the target is verified and the grace period has passed.
     #[arg(long)]
     pub delete_source: bool,
     /// The kind of the new volumes, such as gp3.
-    #[arg(long)]
+    #[arg(long, value_name = "TYPE")]
     pub ebs_volume_type: Option<String>,
-    #[arg(long)]
+    /// Operations a second of the new volumes.
+    #[arg(long, value_name = "N")]
     pub ebs_iops: Option<u32>,
-    #[command(flatten)]
-    pub common: CommonArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -91,6 +118,7 @@ pub struct CommonArgs {
     /// `vpc`: the target's configured network; `public`: the same with a public address; `default`: the provider's.
     #[arg(long, value_parser = ["vpc", "public", "default"])]
     pub network_mode: Option<String>,
+    /// Ask for a dedicated path to the volumes.
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub ebs_optimized: Option<bool>,
     /// Give up and undo after so long (90s, 30m, 6h; a plain number is seconds).
@@ -114,6 +142,7 @@ pub struct CommonArgs {
     /// zstd's level between two movers, 1 to 19.
     #[arg(long, value_name = "LEVEL")]
     pub compression_level: Option<i32>,
+    /// Send bytes as they are between two movers.
     #[arg(long)]
     pub no_compression: bool,
     /// Any option of the API by its name: `-O retry_on_failure=false`. May be repeated.
@@ -132,12 +161,24 @@ impl ImportArgs {
 
 impl ExportArgs {
     pub fn options(&self) -> Map<String, Value> {
-        let mut map = self.common.base();
+        self.target.options(&self.common)
+    }
+}
+
+impl MoveArgs {
+    pub fn options(&self) -> Map<String, Value> {
+        self.target.options(&self.common)
+    }
+}
+
+impl TargetArgs {
+    fn options(&self, common: &CommonArgs) -> Map<String, Value> {
+        let mut map = common.base();
         put(&mut map, "instance_type", self.instance_type.clone());
         put(&mut map, "delete_source", self.delete_source.then_some(true));
         put(&mut map, "ebs_volume_type", self.ebs_volume_type.clone());
         put(&mut map, "ebs_iops", self.ebs_iops);
-        self.common.over(map)
+        common.over(map)
     }
 }
 
@@ -222,8 +263,21 @@ mod tests {
     fn only_what_was_said_is_asked_for() {
         assert_eq!(import(&[]), Map::new());
         let said = import(&[
-            "--terminate-source", "--no-start", "--timeout", "2h", "--verify", "transit", "--bandwidth-limit", "50MB",
-            "--ebs-optimized", "-O", "network_mode=public", "-O", "chunk_size_mb=8", "--chunk-size-mb", "4",
+            "--terminate-source",
+            "--no-start",
+            "--timeout",
+            "2h",
+            "--verify",
+            "transit",
+            "--bandwidth-limit",
+            "50MB",
+            "--ebs-optimized",
+            "-O",
+            "network_mode=public",
+            "-O",
+            "chunk_size_mb=8",
+            "--chunk-size-mb",
+            "4",
         ]);
         let expected = json!({
             "terminate_source": true, "start": false, "timeout": 7200, "verify_integrity": false,

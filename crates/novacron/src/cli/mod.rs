@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{exit::EXIT_CODES, output::Format};
 
-pub use migrate::{ExportArgs, ImportArgs, MigrateCommand};
+pub use migrate::{CommonArgs, ExportArgs, ImportArgs, MigrateCommand, MoveArgs};
 
 const AFTER_HELP: &str = "\
 Data goes to standard output, everything else to standard error.
@@ -38,7 +38,15 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE", env = "NOVACRON_CACERT")]
     pub cacert: Option<PathBuf>,
     /// How to print data.
-    #[arg(short, long, global = true, value_enum, value_name = "FORMAT", default_value_t, hide_possible_values = false)]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t,
+        hide_possible_values = false
+    )]
     pub output: Format,
     /// No colours. $NO_COLOR does the same.
     #[arg(long, global = true)]
@@ -194,8 +202,8 @@ pub enum MigrationCommand {
         /// rolled_back, cancelled, failed.
         #[arg(long)]
         status: Option<String>,
-        /// Only imports, or only exports.
-        #[arg(long, value_parser = ["import", "export"])]
+        /// Only those of this kind.
+        #[arg(long, value_parser = ["import", "export", "migrate"])]
         kind: Option<String>,
         /// Stop after so many.
         #[arg(long, value_name = "N")]
@@ -214,6 +222,8 @@ pub enum MigrationCommand {
     },
     /// Let a held one go on.
     Continue { migration: String },
+    /// Take a failed one up again where it stopped.
+    Retry { migration: String },
     /// Change the rate limit of a running one.
     Limit {
         migration: String,

@@ -79,7 +79,8 @@ impl Client {
         let (items, next) = match answer {
             Value::Array(items) => (items, None),
             Value::Object(mut map) => {
-                let next = map.get("next_cursor").or_else(|| map.get("next")).and_then(Value::as_str).map(str::to_owned);
+                let next =
+                    map.get("next_cursor").or_else(|| map.get("next")).and_then(Value::as_str).map(str::to_owned);
                 let list = map.values_mut().find_map(Value::as_array_mut).ok_or_else(broken)?;
                 (std::mem::take(list), next)
             }
@@ -110,7 +111,10 @@ impl Client {
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: http::request::Builder, path: &str, body: Bytes) -> Result<T> {
-        let response = self.transport.send(request.header(header::ACCEPT, "application/json"), &format!("{API}{path}"), body).await?;
+        let response = self
+            .transport
+            .send(request.header(header::ACCEPT, "application/json"), &format!("{API}{path}"), body)
+            .await?;
         let response = self.refuse_problems(response).await?;
         let bytes = self.transport.body(response).await?;
         serde_json::from_slice(&bytes).map_err(|error| self.not_understood(&error))
@@ -149,16 +153,19 @@ fn json_body(body: &impl Serialize) -> Result<Bytes> {
 fn refusal(status: StatusCode, problem: Problem) -> Failure {
     let exit = match (status, problem.code.as_str()) {
         (_, "already_ended" | "not_held" | "not_failed" | "nothing_to_do") => Exit::NothingToDo,
-        (StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::UNSUPPORTED_MEDIA_TYPE, _) => Exit::Usage,
+        (StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::UNSUPPORTED_MEDIA_TYPE, _) => {
+            Exit::Usage
+        }
         (status, _) if status.is_client_error() => Exit::Refused,
         _ => Exit::Failed,
     };
     let request = problem.vendor_request_id.map(|id| format!(", request {id} there")).unwrap_or_default();
-    let hint = match status {
+    // The API's advice speaks of headers; the command line has its own way.
+    let advice = match status {
         StatusCode::UNAUTHORIZED => Some("Give a token with --token-file FILE or $NOVACRON_TOKEN.".to_owned()),
-        _ => None,
+        _ => problem.advice,
     };
-    Failure::new(exit, problem.detail).why(format!("{} ({}{request})", problem.title, problem.code)).maybe_hint(problem.advice.or(hint))
+    Failure::new(exit, problem.detail).why(format!("{} ({}{request})", problem.title, problem.code)).maybe_hint(advice)
 }
 
 /// A path with its query, escaped.

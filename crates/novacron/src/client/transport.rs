@@ -40,7 +40,8 @@ impl Transport {
         http.set_connect_timeout(Some(CONNECT_LIMIT));
         http.set_nodelay(true);
         http.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(http);
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(http);
         let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
         Ok(Self { client, base, token: token.map(Arc::from) })
     }
@@ -65,8 +66,11 @@ impl Transport {
         match tokio::time::timeout(ANSWER_LIMIT, self.client.request(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(self.unreachable(&error)),
-            Err(_) => Err(Failure::new(Exit::Unreachable, format!("no answer from {} within {} s", self.base, ANSWER_LIMIT.as_secs()))
-                .hint("Look at the server's log; `novacron provider check` shows which cloud is slow.")),
+            Err(_) => Err(Failure::new(
+                Exit::Unreachable,
+                format!("no answer from {} within {} s", self.base, ANSWER_LIMIT.as_secs()),
+            )
+            .hint("Look at the server's log; `novacron provider check` shows which cloud is slow.")),
         }
     }
 
@@ -74,7 +78,9 @@ impl Transport {
     pub async fn body(&self, response: Response<Incoming>) -> Result<Bytes> {
         match tokio::time::timeout(ANSWER_LIMIT, Limited::new(response.into_body(), BODY_LIMIT).collect()).await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) => Err(Failure::new(Exit::Unreachable, format!("the answer from {} broke off", self.base)).why(error)),
+            Ok(Err(error)) => {
+                Err(Failure::new(Exit::Unreachable, format!("the answer from {} broke off", self.base)).why(error))
+            }
             Err(_) => Err(Failure::new(Exit::Unreachable, format!("the answer from {} did not end", self.base))),
         }
     }
@@ -93,7 +99,8 @@ impl Transport {
 }
 
 fn bad_token() -> Failure {
-    Failure::usage("the token has characters that no token has").hint("Look at the token file or $NOVACRON_TOKEN for stray lines.")
+    Failure::usage("the token has characters that no token has")
+        .hint("Look at the token file or $NOVACRON_TOKEN for stray lines.")
 }
 
 /// Checks the address; `host:port` alone means http.
@@ -111,6 +118,9 @@ fn base(server: &str) -> Result<String> {
         _ => return Err(wrong("it must begin with http:// or https://")),
     }
     let authority = uri.authority().ok_or_else(|| wrong("it names no host"))?;
+    if authority.host().is_empty() || authority.as_str().ends_with(':') {
+        return Err(wrong("it names no host, or no port after the colon"));
+    }
     if authority.as_str().contains('@') {
         return Err(wrong("a password has no place in it; use --token-file"));
     }

@@ -2,8 +2,8 @@
 
 use std::{fs::File, path::Path};
 
-use novacron_transfer::{content, format};
 use novacron_transfer::format::ImageFormat;
+use novacron_transfer::{content, format};
 use serde_json::json;
 
 use crate::{

@@ -1,11 +1,13 @@
 //! `novacron migrate …`: plan, ask, do, follow.
 
-use novacron_types::{ExportRequest, ImportRequest, InstanceId, Migration, MigrationAccepted, OperationId, VmId};
+use novacron_types::{
+    ExportRequest, ImportRequest, InstanceId, MigrateRequest, Migration, MigrationAccepted, OperationId, VmId,
+};
 use serde::Serialize;
 
 use super::Context;
 use crate::{
-    cli::{ExportArgs, ImportArgs, MigrateCommand},
+    cli::{CommonArgs, ExportArgs, ImportArgs, MigrateCommand, MoveArgs},
     client::{escape, types::MigrationPlan},
     confirm::confirm,
     exit::{Failure, Result},
@@ -17,19 +19,18 @@ pub async fn run(context: &Context, command: MigrateCommand) -> Result<()> {
     match command {
         MigrateCommand::Import(args) => import(context, args).await,
         MigrateCommand::Export(args) => export(context, args).await,
+        MigrateCommand::Move(args) => between(context, args).await,
     }
 }
 
 async fn import(context: &Context, args: ImportArgs) -> Result<()> {
     let request = ImportRequest {
-        instance_id: InstanceId::new(args.instance.as_str()).map_err(|error| Failure::usage(error.to_string()))?,
+        instance_id: instance(&args.instance)?,
         target: args.to.clone(),
         name: args.name.clone(),
         options: args.options(),
     };
-    let path = format!("/providers/{}/import", escape(&args.provider));
-    let how = How { dry_run: args.common.dry_run, yes: args.common.yes, watch: !args.common.no_watch };
-    plan_and_do(context, &path, &request, how).await
+    plan_and_do(context, &format!("/providers/{}/import", escape(&args.provider)), &request, &args.common).await
 }
 
 async fn export(context: &Context, args: ExportArgs) -> Result<()> {
@@ -38,19 +39,25 @@ async fn export(context: &Context, args: ExportArgs) -> Result<()> {
         name: args.name.clone(),
         options: args.options(),
     };
-    let path = format!("/providers/{}/export", escape(&args.provider));
-    let how = How { dry_run: args.common.dry_run, yes: args.common.yes, watch: !args.common.no_watch };
-    plan_and_do(context, &path, &request, how).await
+    plan_and_do(context, &format!("/providers/{}/export", escape(&args.provider)), &request, &args.common).await
 }
 
-#[derive(Clone, Copy)]
-struct How {
-    dry_run: bool,
-    yes: bool,
-    watch: bool,
+async fn between(context: &Context, args: MoveArgs) -> Result<()> {
+    let request = MigrateRequest {
+        source: args.source.clone(),
+        instance_id: instance(&args.instance)?,
+        destination: args.destination.clone(),
+        name: args.name.clone(),
+        options: args.options(),
+    };
+    plan_and_do(context, "/migrations", &request, &args.common).await
 }
 
-async fn plan_and_do(context: &Context, path: &str, request: &impl Serialize, how: How) -> Result<()> {
+fn instance(id: &str) -> Result<InstanceId> {
+    InstanceId::new(id).map_err(|error| Failure::usage(error.to_string()))
+}
+
+async fn plan_and_do(context: &Context, path: &str, request: &impl Serialize, how: &CommonArgs) -> Result<()> {
     let plan: MigrationPlan = context.client.post(&format!("{path}?dry_run=true"), request).await?;
     if how.dry_run {
         return context.output.one(&plan, || detail::plan(&plan));
@@ -58,7 +65,7 @@ async fn plan_and_do(context: &Context, path: &str, request: &impl Serialize, ho
     context.output.note(detail::plan(&plan));
     confirm(&context.output, how.yes, "Do it?").await?;
     let accepted: MigrationAccepted = context.client.post(path, request).await?;
-    if !how.watch {
+    if how.no_watch {
         context.output.note(format_args!("Follow it: novacron migration watch {}", accepted.migration_id));
         return context.output.one(&accepted, || accepted.migration_id.to_string());
     }

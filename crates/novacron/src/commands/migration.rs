@@ -34,10 +34,17 @@ pub async fn run(context: &Context, command: MigrationCommand) -> Result<()> {
             context.output.note(format_args!("{} goes on.", migration.migration_id));
             context.output.one(&migration, || detail::migration(&migration))
         }
+        MigrationCommand::Retry { migration } => {
+            let migration: Migration = context.client.post(&format!("{}/retry", path(&migration)), &json!({})).await?;
+            context.output.note(format_args!("{} is taken up again.", migration.migration_id));
+            context.output.one(&migration, || detail::migration(&migration))
+        }
         MigrationCommand::Limit { migration, rate } => {
             let limit = limit(&rate)?;
-            let migration: Migration =
-                context.client.patch(&path(&migration), &json!({ "bandwidth_limit": limit.map_or(0, |l| l.0) })).await?;
+            let migration: Migration = context
+                .client
+                .patch(&path(&migration), &json!({ "bandwidth_limit": limit.map_or(0, |l| l.0) }))
+                .await?;
             context.output.note(match limit {
                 Some(limit) => format!("{} moves at most {limit} a second.", migration.migration_id),
                 None => format!("{} has no limit.", migration.migration_id),
@@ -50,7 +57,10 @@ pub async fn run(context: &Context, command: MigrationCommand) -> Result<()> {
 async fn cancel(context: &Context, migration: &str, watch: bool) -> Result<()> {
     let before: Migration = context.client.get(&path(migration)).await?;
     if before.status.is_terminal() {
-        return Err(Failure::new(Exit::NothingToDo, format!("nothing to cancel: {} is {}", before.migration_id, before.status)));
+        return Err(Failure::new(
+            Exit::NothingToDo,
+            format!("nothing to cancel: {} is {}", before.migration_id, before.status),
+        ));
     }
     let asked: Migration = context.client.post(&format!("{}/cancel", path(migration)), &json!({})).await?;
     context.output.note(format_args!("{} is being undone.", asked.migration_id));

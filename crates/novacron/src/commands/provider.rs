@@ -49,8 +49,9 @@ async fn check(context: &Context, only: Option<&str>) -> Result<()> {
     if bad.is_empty() {
         return Ok(());
     }
-    Err(Failure::failed(format!("not connected: {}", bad.join(", ")))
-        .hint("The column DETAIL says why; credentials and endpoints are in the provider's block of the configuration."))
+    Err(Failure::failed(format!("not connected: {}", bad.join(", "))).hint(
+        "The column DETAIL says why; credentials and endpoints are in the provider's block of the configuration.",
+    ))
 }
 
 /// `NAME=a,b` as a query's `filter.NAME=a,b`.

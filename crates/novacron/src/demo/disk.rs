@@ -72,7 +72,8 @@ pub fn make(image: &Path, size: u64, filesystem: FileSystem, label: &str, files:
 pub fn digest(disk: Arc<dyn ReadAt>, filesystem: FileSystem, path: &str) -> io::Result<[u8; 32]> {
     match filesystem {
         FileSystem::Ext4 => {
-            let system = ext4_view::Ext4::load(Box::new(Ext4Disk(Window::new(disk, START)))).map_err(io::Error::other)?;
+            let system =
+                ext4_view::Ext4::load(Box::new(Ext4Disk(Window::new(disk, START)))).map_err(io::Error::other)?;
             sha256(system.open(path).map_err(io::Error::other)?)
         }
         FileSystem::Fat32 => {

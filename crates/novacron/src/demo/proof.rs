@@ -29,8 +29,8 @@ pub async fn of_instance(cloud: &Cloud, place: &str, instance: &str) -> Result<E
 
 /// Reads an image file.
 pub async fn of_file(cloud: &Cloud, place: &str, path: &Path) -> Result<Evidence> {
-    let file = ImageFile::open(path)
-        .map_err(|error| Failure::failed(format!("cannot read {}", path.display())).why(error))?;
+    let file =
+        ImageFile::open(path).map_err(|error| Failure::failed(format!("cannot read {}", path.display())).why(error))?;
     read(cloud, place, Arc::new(file)).await
 }
 

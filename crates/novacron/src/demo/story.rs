@@ -43,7 +43,9 @@ fn head(output: &Output, text: &str) {
 
 pub fn opening(output: &Output, dir: &Path, filesystem: FileSystem) {
     say("NovaCron demo: a VM moves from AWS to this host and back, and every byte is proved.");
-    say("The AWS is an emulation in this process; disks, file systems, the server, its mover, its API and the bytes are real.");
+    say(
+        "The AWS is an emulation in this process; disks, file systems, the server, its mover, its API and the bytes are real.",
+    );
     say(format_args!("No guest runs anywhere. Everything is in {}.", dir.display()));
     head(output, "Making a cloud: three instances with real disks");
     if filesystem == FileSystem::Fat32 {
@@ -101,8 +103,14 @@ pub async fn run(output: &Output, cloud: &Cloud, facts: &Facts) -> Result<()> {
     let after = cloud.sandbox.counts();
     say(format_args!(
         "At the cloud now: {} instances (one more), {} volumes, {} snapshots, {} images; before: {}, {}, {}, {}.",
-        after.instances, after.volumes, after.snapshots, after.images,
-        before.instances, before.volumes, before.snapshots, before.images,
+        after.instances,
+        after.volumes,
+        after.snapshots,
+        after.images,
+        before.instances,
+        before.volumes,
+        before.snapshots,
+        before.images,
     ));
     Ok(())
 }
@@ -140,7 +148,9 @@ fn claims(migration: &Migration, evidence: &[Evidence]) -> bool {
     let Some(proof) = &migration.proof else { return false };
     !proof.disks.is_empty()
         && proof.disks.iter().all(|disk| {
-            evidence.iter().all(|e| e.root == disk.source_root && e.root == disk.target_root && e.size == disk.size_bytes)
+            evidence
+                .iter()
+                .all(|e| e.root == disk.source_root && e.root == disk.target_root && e.size == disk.size_bytes)
         })
 }
 

@@ -110,7 +110,10 @@ mod tests {
     fn csv_quotes_what_needs_it() {
         let columns = [Column::new("ID"), Column::new("PRIVATE IP")];
         let rows = vec![vec!["a,b".to_owned(), "say \"x\"".to_owned()]];
-        assert_eq!(text(|out| csv_rows(out, Some(&columns), rows.into_iter())), "id,private_ip\n\"a,b\",\"say \"\"x\"\"\"\n");
+        assert_eq!(
+            text(|out| csv_rows(out, Some(&columns), rows.into_iter())),
+            "id,private_ip\n\"a,b\",\"say \"\"x\"\"\"\n"
+        );
         assert_eq!(text(|out| csv_pairs(out, &json!({"a": {"b": [1, "x"]}}))), "key,value\na.b.0,1\na.b.1,x\n");
     }
 }

@@ -39,7 +39,8 @@ impl DataDir {
             Err(TryLockError::WouldBlock) => return Err(taken(&path, &mut lock)),
             Err(TryLockError::Error(error)) => return Err(unusable(error)),
         }
-        let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));
+        let written =
+            lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));
         written.map_err(unusable)?;
         Ok(Self { path, _lock: lock })
     }

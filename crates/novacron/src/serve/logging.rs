@@ -3,7 +3,9 @@
 use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc};
 
 use novacron_config::{LogFormat, LogOutput, Logging};
-use tracing_subscriber::{EnvFilter, Layer, fmt::writer::BoxMakeWriter, layer::SubscriberExt, registry, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer, fmt::writer::BoxMakeWriter, layer::SubscriberExt, registry, util::SubscriberInitExt,
+};
 
 use crate::exit::{Failure, Result};
 
@@ -39,9 +41,18 @@ fn defaults(level: &str) -> String {
         _ => "warn",
     };
     let ours = [
-        "novacron", "novacron_api", "novacron_config", "novacron_control", "novacron_operations", "novacron_provider",
-        "novacron_provider_aws", "novacron_provider_files", "novacron_provider_libvirt", "novacron_sandbox",
-        "novacron_store", "novacron_transfer",
+        "novacron",
+        "novacron_api",
+        "novacron_config",
+        "novacron_control",
+        "novacron_operations",
+        "novacron_provider",
+        "novacron_provider_aws",
+        "novacron_provider_files",
+        "novacron_provider_libvirt",
+        "novacron_sandbox",
+        "novacron_store",
+        "novacron_transfer",
     ];
     ours.iter().fold(libraries.to_owned(), |text, name| format!("{text},{name}={level}"))
 }

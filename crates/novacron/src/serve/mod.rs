@@ -139,9 +139,13 @@ async fn open_store(config: &Config, data: &DataDir) -> Result<Store> {
     };
     Store::open(&url).await.map_err(|error| {
         let hint = match &error {
-            OpenError::NewerSchema { .. } => "Install the newer NovaCron, or name another data directory with --data-dir.",
+            OpenError::NewerSchema { .. } => {
+                "Install the newer NovaCron, or name another data directory with --data-dir."
+            }
             OpenError::Url(_) => "Look at `store.url` in the configuration.",
-            OpenError::Database { .. } => "Is the database up, and are the user, password and name in `store.url` right?",
+            OpenError::Database { .. } => {
+                "Is the database up, and are the user, password and name in `store.url` right?"
+            }
             _ => "Look at the file and its directory, or name another data directory with --data-dir.",
         };
         Failure::failed("cannot open the store").why(error).hint(hint)

@@ -88,8 +88,12 @@ pub fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
 }
 
 pub fn pause() {
+    pause_for(20);
+}
+
+pub fn pause_for(milliseconds: u64) {
     let (_keep, wait) = channel::<()>();
-    let _ = wait.recv_timeout(Duration::from_millis(20));
+    let _ = wait.recv_timeout(Duration::from_millis(milliseconds));
 }
 
 /// Waits until `check` gives something.
@@ -195,7 +199,14 @@ impl Cloud {
     pub fn start(image: &Path) -> Self {
         let seed = format!("web-1={}", image.display());
         let mut process = Process::spawn(&mut novacron(&[
-            "sandbox", "serve", "--listen", "127.0.0.1:0", "-o", "json", "--instance", &seed,
+            "sandbox",
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "-o",
+            "json",
+            "--instance",
+            &seed,
         ]));
         process.line_with("An emulation of AWS serves");
         // Both streams end up in one list of lines, the JSON's in their order.
@@ -230,14 +241,24 @@ impl Cloud {
     }
 
     pub fn get(&self, path: &str) -> Vec<u8> {
+        self.ask(&format!("GET {path} HTTP/1.0\r\n"), "")
+    }
+
+    pub fn post(&self, path: &str, body: &str) -> Vec<u8> {
+        self.ask(&format!("POST {path} HTTP/1.0\r\nContent-Type: application/json\r\n"), body)
+    }
+
+    fn ask(&self, head: &str, body: &str) -> Vec<u8> {
         let host = self.endpoint.trim_start_matches("http://");
         let mut stream = TcpStream::connect(host).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n").unwrap();
+        write!(stream, "{head}Host: {host}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
-        let head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
-        answer.split_off(head + 4)
+        let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+        let status = String::from_utf8_lossy(&answer[..end]).into_owned();
+        assert!(status.contains(" 200 "), "{status}");
+        answer.split_off(end + 4)
     }
 }
 
@@ -385,4 +406,3 @@ pub fn root(path: &Path) -> String {
     let ran = run(&mut novacron(&["disk", "root", "-o", "json", path.to_str().unwrap()])).expect(0);
     ran.json()["content_root"].as_str().unwrap().to_owned()
 }
-
