@@ -64,7 +64,7 @@ impl AwsProvider {
             .ec2
             .register_image()
             .name(&name)
-            .description(format!("NovaCron: {}", request.name.chars().take(200).collect::<String>()))
+            .description(format!("NovaCron/{}", request.name.chars().take(200).collect::<String>()))
             .architecture(architecture)
             .boot_mode(mode)
             .virtualization_type("hvm")

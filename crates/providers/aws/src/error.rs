@@ -52,6 +52,11 @@ where
             let answer = Answer { code, message, status: raw.status().as_u16(), retry_after };
             answered(request, &answer).request_id(id)
         }
+        // What is between here and AWS, a proxy for one, answers in words of its own: the status has to do.
+        SdkError::ResponseError(context) if context.raw().status().as_u16() >= 400 => {
+            let status = context.raw().status().as_u16();
+            answered(request, &Answer { code: "", message: &chain(error), status, retry_after: None }).request_id(id)
+        }
         other => unanswered(request, other).request_id(id),
     }
 }

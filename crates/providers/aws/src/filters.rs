@@ -25,11 +25,17 @@ pub fn to_ec2(filter: &ListFilter) -> Result<Vec<Filter>> {
     Ok(filters)
 }
 
+/// What people mean most, where two are as near.
+const COMMON: [&str; 7] =
+    [STATE, "instance-id", "instance-type", "availability-zone", "vpc-id", "subnet-id", "image-id"];
+
 fn unknown(name: &str) -> ProviderError {
-    let nearest = KNOWN.iter().min_by_key(|known| distance(name, known)).copied().unwrap_or(STATE);
+    let far = |known: &&&str| (!known.starts_with(name), distance(name, known), !COMMON.contains(*known));
+    let nearest = KNOWN.iter().min_by_key(far).copied().unwrap_or(STATE);
     invalid("DescribeInstances", format!("EC2 has no filter `{name}`")).advice(format!(
-        "Did you mean `{nearest}`? Others are instance-id, instance-type, availability-zone, vpc-id, subnet-id, \
-         image-id, private-ip-address, tag-key and tag:KEY; see EC2's DescribeInstances for all."
+        "Did you mean `{nearest}`? Much used are {}, private-ip-address, tag-key and tag:KEY; EC2's documentation of \
+         DescribeInstances has them all.",
+        COMMON.join(", ")
     ))
 }
 

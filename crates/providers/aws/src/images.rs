@@ -20,17 +20,16 @@ impl Images for AwsProvider {
         if let Some(made) = self.image_named(&name).await? {
             return image_id(made);
         }
-        let tags = Tags::new(&self.settings.tags, tag).with("Name", format!("novacron {instance}"));
+        let tags = Tags::new(&self.settings.tags, tag).with("Name", format!("novacron-{instance}"));
         let answer = self
             .clients
             .ec2
             .create_image()
             .instance_id(instance.as_str())
             .name(&name)
-            .description(format!("NovaCron: image of {instance}"))
+            .description(format!("NovaCron/{instance}"))
             .no_reboot(no_reboot)
             .tag_specifications(tags.specification(ResourceType::Image))
-            .tag_specifications(tags.specification(ResourceType::Snapshot))
             .send()
             .await;
         match answer {
@@ -48,7 +47,7 @@ impl Images for AwsProvider {
         if let Some(made) = self.image_named(&name).await? {
             return image_id(made);
         }
-        let tags = Tags::new(&self.settings.tags, tag).with("Name", format!("novacron {image}"));
+        let tags = Tags::new(&self.settings.tags, tag).with("Name", format!("novacron-{image}"));
         let answer = self
             .clients
             .ec2
@@ -56,10 +55,9 @@ impl Images for AwsProvider {
             .source_image_id(image.as_str())
             .source_region(from_region)
             .name(&name)
-            .description(format!("NovaCron: copy of {image} of {from_region}"))
+            .description(format!("NovaCron/{from_region}/{image}"))
             .client_token(&name)
             .tag_specifications(tags.specification(ResourceType::Image))
-            .tag_specifications(tags.specification(ResourceType::Snapshot))
             .send()
             .await
             .map_err(ec2("CopyImage"))?;

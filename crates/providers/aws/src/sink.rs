@@ -1,6 +1,6 @@
 //! Disks into AWS: snapshots that are written block by block, and sealed.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use aws_sdk_ec2::types::Snapshot;
@@ -16,11 +16,13 @@ use crate::{
     error::{failed, incomplete, invalid},
     snapshots::readiness,
     tags::{self, INDEX, SIZE, Tags, filter, made_by},
+    wait::until,
     writer::Writer,
 };
 
 /// Minutes without a write after which AWS gives a snapshot up: the most it allows, for held operations.
 const TIMEOUT_MINUTES: i32 = 4320;
+const SEALED_LIMIT: Duration = Duration::from_secs(30);
 
 #[async_trait]
 impl DiskSink for AwsProvider {
@@ -50,10 +52,12 @@ impl DiskSink for AwsProvider {
             .await;
         match answer {
             Ok(_) => Ok(()),
-            // It refuses what is completed already.
-            Err(error) if matches!(error.kind, ErrorKind::Invalid | ErrorKind::Conflict | ErrorKind::NotFound) => {
-                let found = self.snapshot_by_id(id).await?;
-                if readiness(&found)?.ready { Ok(()) } else { Err(error) }
+            // It refuses what is sealed already. Whether it is shows when it becomes ready by itself.
+            Err(error) if matches!(error.kind, ErrorKind::Invalid | ErrorKind::Conflict) => {
+                let ready = until("CompleteSnapshot", "a sealed snapshot", SEALED_LIMIT, || async move {
+                    Ok(readiness(&self.snapshot_by_id(id).await?)?.ready.then_some(()))
+                });
+                ready.await.map_err(|_| error)
             }
             Err(error) => Err(error),
         }
@@ -114,7 +118,7 @@ impl AwsProvider {
             .ebs
             .start_snapshot()
             .volume_size(i64::from(boot::whole_gib(request.size_bytes)?))
-            .description(format!("NovaCron: {}", request.name.chars().take(200).collect::<String>()))
+            .description(format!("NovaCron/{}", request.name.chars().take(200).collect::<String>()))
             .client_token(stable_name(&["disk", request.tag.as_str(), &index]))
             .timeout(TIMEOUT_MINUTES)
             .set_tags(Some(tags.ebs()));

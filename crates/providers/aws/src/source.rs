@@ -80,13 +80,13 @@ impl AwsProvider {
         let tags = Tags::new(&self.settings.tags, &request.tag)
             .with(SEQUENCE, request.sequence)
             .with(INSTANCE, &request.instance)
-            .with("Name", format!("novacron {}", request.instance));
+            .with("Name", format!("novacron-{}", request.instance));
         let answer = self
             .clients
             .ec2
             .create_snapshots()
             .instance_specification(InstanceSpecification::builder().instance_id(request.instance.as_str()).build())
-            .description(format!("NovaCron: disks of {}", request.instance))
+            .description(format!("NovaCron/{}", request.instance))
             .tag_specifications(tags.specification(ResourceType::Snapshot))
             .send()
             .await

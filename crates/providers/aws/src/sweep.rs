@@ -1,12 +1,13 @@
 //! Removing what an operation made.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_ec2::types::{Instance as Ec2Instance, InstanceStateName};
 use novacron_provider::{ErrorKind, OperationTag, Result, SweepScope};
 
 use crate::{
     AwsProvider,
+    digest::stable_name,
     error::{self, ec2},
     tags::{filter, made_by},
     wait::until,
@@ -61,18 +62,19 @@ impl AwsProvider {
     }
 
     async fn remove_images(&self, tag: &OperationTag, removed: &mut Vec<String>) -> Result<()> {
-        let answer = self
-            .clients
-            .ec2
-            .describe_images()
-            .owners("self")
-            .filters(made_by(tag))
-            .send()
-            .await
-            .map_err(ec2("DescribeImages"))?;
-        for image in answer.images.unwrap_or_default() {
-            removed.extend(image.image_id().map(str::to_owned));
+        // By tag or by name: a copy gets its tags only once it is under way.
+        let names = ["register", "image", "copy"].map(|purpose| stable_name(&[purpose, tag.as_str()]));
+        let by_name = filter("name", names.iter().map(String::as_str));
+        let mut images = BTreeMap::new();
+        for filter in [made_by(tag), by_name] {
+            let request = self.clients.ec2.describe_images().owners("self").filters(filter);
+            let answer = request.send().await.map_err(ec2("DescribeImages"))?;
+            let found = answer.images.unwrap_or_default().into_iter();
+            images.extend(found.filter_map(|image| Some((image.image_id.clone()?, image))));
+        }
+        for (id, image) in images {
             self.remove_image(&image).await?;
+            removed.push(id);
         }
         Ok(())
     }

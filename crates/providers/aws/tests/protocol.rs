@@ -11,9 +11,7 @@ use novacron_provider::{
     ProviderExt, SnapshotRequest, SweepScope, wait_for_snapshot, wait_for_state,
 };
 use novacron_sandbox::{Credentials, Effect, Fault, Identity, InstanceSeed, SandboxConfig};
-use novacron_types::{
-    DiskSpec, GIB, InstanceId, InstanceState, Money, NetworkSpec, OperationId, Spot, VmSpec,
-};
+use novacron_types::{DiskSpec, GIB, InstanceId, InstanceState, Money, NetworkSpec, OperationId, Spot, VmSpec};
 use serde_json::json;
 use support::{
     REGION, provider,
@@ -25,7 +23,8 @@ fn tag(text: &str) -> OperationTag {
 }
 
 fn request(harness: &SandboxHarness, operation: &str, spec: VmSpec) -> CreateRequest {
-    let root = DiskSpec { disk_type: Some("gp3".into()), iops: Some(4000), encrypted: Some(true), ..DiskSpec::default() };
+    let root =
+        DiskSpec { disk_type: Some("gp3".into()), iops: Some(4000), encrypted: Some(true), ..DiskSpec::default() };
     let boot = Boot::Image { image: harness.image.clone(), root, root_size_bytes: Some(20 * GIB) };
     CreateRequest { tag: tag(operation), name: "web".into(), spec, boot, start: true }
 }

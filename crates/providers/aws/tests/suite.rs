@@ -5,11 +5,12 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use novacron_provider::{
-    ErrorKind, Provider, Wrapped,
+    Buf, DiskSnapshot, ErrorKind, NewDisk, OperationTag, Provider, Wrapped, Written,
     chaos::{Chaos, Fault, Rule, When},
     retry::{Retry, RetryPolicy},
 };
-use novacron_provider_suite::run;
+use novacron_provider_suite::{Harness, run};
+use novacron_types::{DiskSpec, OperationId, SnapshotId};
 use support::{moto::MotoHarness, sandbox::SandboxHarness};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,7 +46,48 @@ async fn over_the_sandbox_with_chaos_under_retry() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn over_moto() {
-    if let Some(harness) = MotoHarness::new().await {
+    if let Some(harness) = MotoHarness::new(false).await {
         run(&harness).await.assert();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_moto_with_authentication() {
+    if let Some(harness) = MotoHarness::new(true).await {
+        run(&harness).await.assert();
+    }
+}
+
+/// moto keeps the blocks of snapshots that were written through EBS direct.
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_into_moto_and_out_again() {
+    let Some(harness) = MotoHarness::new(false).await else { return };
+    let aws = harness.provider();
+    let sink = aws.disk_sink().unwrap();
+    let size_bytes = 1_000_000;
+    let tag = OperationTag(OperationId::new("bytes").unwrap());
+    let spec = DiskSpec::default();
+    let request = NewDisk { tag, index: 0, name: "disk".into(), size_bytes, spec, base: None };
+    let disk = sink.create_disk(&request).await.unwrap();
+    let writer = sink.open_writer(&disk).await.unwrap();
+    let mut buf = Buf::zeroed(size_bytes as usize);
+    buf.iter_mut().enumerate().for_each(|(at, byte)| *byte = at as u8 ^ (at >> 8) as u8);
+    let wanted = buf.to_vec();
+    writer.write(0, buf).await.unwrap();
+    sink.complete_disk(&disk, Written { blocks: 2 }).await.unwrap();
+    assert!(sink.disk_ready(&disk).await.unwrap().ready);
+    let found = writer.read_back(0, Buf::zeroed(wanted.len())).await.unwrap();
+    assert!(found[..] == wanted[..]);
+    let snapshot = DiskSnapshot {
+        snapshot_id: SnapshotId::new(disk.disk_id.as_str()).unwrap(),
+        disk_id: disk.disk_id.clone(),
+        device: "/dev/sda1".into(),
+        boot: true,
+        size_bytes,
+        locator: disk.locator.clone(),
+    };
+    let reader = aws.disk_source().unwrap().open_reader(&snapshot).await.unwrap();
+    let found = reader.read(524_000, Buf::zeroed(1000)).await.unwrap();
+    assert!(found[..] == wanted[524_000..525_000]);
+    sink.delete_disk(&disk).await.unwrap();
 }
