@@ -64,9 +64,6 @@ impl BlockStore {
     /// Uses `root`, which is to be empty.
     pub fn create(root: &Path) -> io::Result<Arc<Self>> {
         let root = root.to_owned();
-        for byte in 0..=255u8 {
-            fs::create_dir_all(root.join(format!("{byte:02x}")))?;
-        }
         let zeros = sha256(&vec![0u8; BLOCK]);
         Ok(Arc::new(Self { root, index: Mutex::default(), zeros, writes: AtomicU64::new(0) }))
     }
@@ -115,8 +112,7 @@ impl BlockStore {
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
-        let name = hex(digest);
-        self.root.join(&name[..2]).join(name)
+        self.root.join(hex(digest))
     }
 
     fn index(&self) -> MutexGuard<'_, HashMap<Digest, Weak<Block>>> {
