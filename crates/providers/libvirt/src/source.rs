@@ -1,6 +1,6 @@
 //! Reading disks: backup jobs, what they serve, and what they say has changed.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use novacron_provider::{
@@ -20,8 +20,6 @@ use crate::{
     provider::elsewhere,
     xml::Server,
 };
-
-const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 
 #[async_trait]
 impl DiskSource for LibvirtProvider {
@@ -49,7 +47,7 @@ impl DiskSource for LibvirtProvider {
         let at = |error: ProviderError| error.at(&self.identity().name);
         let locator = SnapshotLocator::of(snapshot).map_err(at)?;
         reachable(&locator).map_err(at)?;
-        let reader = nbd::reader(&locator.server, &locator.export, CONNECT_LIMIT).await.map_err(at)?;
+        let reader = nbd::reader(&locator.server, &locator.export).await.map_err(at)?;
         if reader.size() != snapshot.size_bytes {
             let message =
                 format!("QEMU serves {} bytes of {}, not {}", reader.size(), locator.device, snapshot.size_bytes);
@@ -73,7 +71,7 @@ impl ChangedBlocks for LibvirtProvider {
         match &new.bitmap {
             Some(bitmap) if based && self.run(Access::Read, "virDomainGetXMLDesc", is_kept).await? => {
                 reachable(&new).map_err(at)?;
-                nbd::changed(&new.server, &new.export, bitmap, from, CONNECT_LIMIT).await.map_err(at)
+                nbd::changed(&new.server, &new.export, bitmap, from).await.map_err(at)
             }
             _ => Err(at(conflict(
                 "NBD",

@@ -41,14 +41,13 @@ pub async fn open(place: &VolumeLocator, size: u64) -> Result<Arc<dyn BlockWrite
         let message = format!("{} holds {} bytes, not {size}", place.path, inner.size());
         return Err(conflict(PROGRAM, message));
     }
-    Ok(Arc::new(VolumeWriter { inner, size, has_base: place.has_base, _served: served }))
+    Ok(Arc::new(VolumeWriter { inner, size, _served: served }))
 }
 
 struct VolumeWriter {
     // Dropped before the process is waited for.
     inner: Arc<dyn BlockWriter>,
     size: u64,
-    has_base: bool,
     _served: Served,
 }
 
@@ -64,7 +63,7 @@ impl BlockWriter for VolumeWriter {
         self.inner.max_write()
     }
     fn starts_zeroed(&self) -> bool {
-        !self.has_base
+        self.inner.starts_zeroed()
     }
     fn stored_check(&self) -> StoredCheck {
         StoredCheck::ReadBack
@@ -139,7 +138,7 @@ async fn serve(place: &VolumeLocator, cache: &str) -> Result<(Arc<dyn BlockWrite
     let server = Server::Unix { path: socket.to_string_lossy().into_owned() };
     // Its socket is there before it has opened the disk, and goes when it can't.
     tokio::select! {
-        connected = nbd::writer(&server, "", START_LIMIT) => Ok((connected?, served)),
+        connected = nbd::writer(&server, !place.has_base, START_LIMIT) => Ok((connected?, served)),
         words = last_words => Err(refused(place, &words.unwrap_or_default())),
     }
 }
