@@ -184,3 +184,36 @@ async fn a_stopped_machine() {
     provider.start(&id).await.unwrap();
     assert_eq!(provider.get(&id).await.unwrap().state, InstanceState::Running);
 }
+
+#[tokio::test]
+async fn libvirt_dies_and_comes_back() {
+    let Some(mut host) = Host::start().await else { return };
+    let provider = host.provider(json!({})).await;
+    let id = machine(&host, &provider, true).await;
+    let first = snapshot(&provider, &id, "op", 0).await;
+    host.restart().await;
+    // The connection that was open is dead, and is opened again; the guest and its job have gone on.
+    assert_eq!(provider.get(&id).await.unwrap().state, InstanceState::Running);
+    assert!(!gone(&provider, &first[0]).await);
+    assert_eq!(snapshot(&provider, &id, "op", 0).await, first);
+    provider.disk_source().unwrap().open_reader(&first[0]).await.unwrap();
+    let second = snapshot(&provider, &id, "op", 1).await;
+    assert_eq!(base(&second[0]), first[0].locator["snapshot"].as_str());
+    delete(&provider, &second).await;
+    delete(&provider, &first).await;
+    assert_eq!(left(&host), (String::new(), Vec::new()));
+
+    // The same over TCP, which the host's own network has.
+    let provider = host.provider(json!({"nbd_listen": "127.0.0.1", "nbd_port": 20809})).await;
+    let taken = snapshot(&provider, &id, "tcp", 0).await;
+    assert_eq!(snapshot(&provider, &id, "tcp", 0).await, taken);
+    let port = taken[0].locator["server"]["tcp"]["port"].as_u64().unwrap();
+    assert!((20809..20873).contains(&port));
+    let daemon = std::fs::read_to_string(host.path("virtlogd.pid")).unwrap();
+    let address = format!("nbd://127.0.0.1:{port}/vda");
+    let info = ["-t", daemon.trim(), "-n", "qemu-img", "info", &address];
+    let info = std::process::Command::new("nsenter").args(info).output().unwrap();
+    assert!(String::from_utf8_lossy(&info.stdout).contains("67108864"), "{info:?}");
+    delete(&provider, &taken).await;
+    assert!(gone(&provider, &taken[0]).await);
+}

@@ -68,13 +68,32 @@ impl Host {
             .spawn()
             .unwrap();
         let host = Self { daemon, folder };
+        host.answers().await;
+        Some(host)
+    }
+
+    /// Ends libvirtd as a crash would, and starts it again where its log daemon and its guests still are.
+    pub async fn restart(&mut self) {
+        self.daemon.kill().unwrap();
+        self.daemon.wait().unwrap();
+        let log_daemon = fs::read_to_string(self.path("virtlogd.pid")).unwrap();
+        self.daemon = Command::new("nsenter")
+            .args(["-t", log_daemon.trim(), "-m", "-n", "libvirtd", "-p"])
+            .arg(self.path("libvirtd.pid"))
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.answers().await;
+    }
+
+    async fn answers(&self) {
         // It asks every QEMU on the machine what it can do before it answers.
         let deadline = Instant::now() + Duration::from_secs(90);
-        while !host.virsh(&["version"]).status.success() {
-            assert!(Instant::now() < deadline, "libvirtd did not come up: {}", host.log());
+        while !self.virsh(&["version"]).status.success() {
+            assert!(Instant::now() < deadline, "libvirtd did not come up: {}", self.log());
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        Some(host)
     }
 
     fn log(&self) -> String {
