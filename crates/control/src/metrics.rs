@@ -13,12 +13,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use novacron_types::Status;
+use novacron_store::{EndedCount, VmCount};
+use novacron_types::MigrationKind;
 
-use crate::{Control, ControlError, ErrorClass, MigrationQuery, VmQuery};
-
-/// Rows read at once.
-const PAGE: u32 = 500;
+use crate::{Control, ControlError, ErrorClass};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct VmLabels {
@@ -71,40 +69,19 @@ impl Control {
     /// Everything, in the text format. What the store counts is counted now, so that all processes of one store say
     /// the same, and a restart does not reset it.
     pub async fn metrics_text(&self) -> Result<String, ControlError> {
+        let counts = self.store().counts();
+        let kinds = MigrationKind::ALL.map(MigrationKind::as_str);
+        let (vms, ended) = tokio::try_join!(counts.vm_counts(), counts.ended_counts(&kinds))?;
         let mut counted = Registry::default();
         let vm_family = Family::<VmLabels, Gauge>::default();
-        let mut cursor = None;
-        loop {
-            let page = self.vms(VmQuery { cursor, limit: Some(PAGE), ..VmQuery::default() }).await?;
-            for vm in page.items {
-                let region = vm.instance.region.unwrap_or_default();
-                vm_family.get_or_create(&VmLabels { provider: vm.provider.to_string(), region }).inc();
-            }
-            cursor = page.next;
-            if cursor.is_none() {
-                break;
-            }
+        for VmCount { provider, region, count } in vms {
+            vm_family.get_or_create(&VmLabels { provider, region }).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
         counted.register("novacron_federation_vms_total", "VMs that the federation has a record of", vm_family);
         let move_family = Family::<MoveLabels, Counter>::default();
-        let ended: Vec<Status> = Status::ALL.into_iter().filter(|status| status.is_terminal()).collect();
-        let mut cursor = None;
-        loop {
-            let query =
-                MigrationQuery { statuses: ended.clone(), cursor, limit: Some(PAGE), ..MigrationQuery::default() };
-            let page = self.migrations(query).await?;
-            for migration in page.items {
-                let labels = MoveLabels {
-                    source: migration.source.to_string(),
-                    destination: migration.destination.to_string(),
-                    status: migration.status.to_string(),
-                };
-                move_family.get_or_create(&labels).inc();
-            }
-            cursor = page.next;
-            if cursor.is_none() {
-                break;
-            }
+        for EndedCount { source, destination, status, count } in ended {
+            let labels = MoveLabels { source, destination, status: status.to_string() };
+            move_family.get_or_create(&labels).inc_by(count);
         }
         // The encoder adds `_total` to a counter's name.
         counted.register("novacron_federation_migrations", "Migrations that have ended, by how", move_family);

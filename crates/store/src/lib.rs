@@ -6,6 +6,7 @@
 //! runs on both (`tests/suite.rs`).
 
 mod audit;
+mod counts;
 mod error;
 mod open;
 mod postgres;
@@ -15,6 +16,7 @@ mod vm;
 use std::{fs::File, sync::Arc};
 
 pub use audit::{AuditEntry, AuditLog, AuditQuery};
+pub use counts::{Counts, EndedCount, VmCount};
 pub use error::OpenError;
 pub use novacron_operations::{OperationStore, Page, PageCursor, StoreError};
 pub use open::{LeaseTime, OpenOptions};
@@ -35,7 +37,7 @@ pub struct Store {
 }
 
 #[async_trait]
-pub(crate) trait Backend: OperationStore + VmStore + AuditLog {
+pub(crate) trait Backend: OperationStore + VmStore + AuditLog + Counts {
     async fn ping(&self) -> Result<(), StoreError>;
     async fn close(&self);
 }
@@ -56,6 +58,10 @@ impl Store {
     }
 
     pub fn audit(&self) -> Arc<dyn AuditLog> {
+        self.backend.clone()
+    }
+
+    pub fn counts(&self) -> Arc<dyn Counts> {
         self.backend.clone()
     }
 

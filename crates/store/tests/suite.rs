@@ -52,6 +52,7 @@ mod suite {
         creates_only_one_of_many_at_once,
         keeps_vms,
         keeps_an_audit_log,
+        counts_what_is_stored,
         opens_many_times_at_once,
         refuses_a_newer_schema,
     );
@@ -432,4 +433,36 @@ async fn refuses_a_newer_schema(store: &Store, place: &Place) {
     assert!(matches!(refused, OpenError::NewerSchema { found: 999, known: SCHEMA_VERSION, .. }));
     let message = refused.to_string();
     assert!(message.contains("999") && message.contains("install that newer version"), "{message}");
+}
+
+async fn counts_what_is_stored(store: &Store, _place: &Place) {
+    let (operations, vms, counts) = (store.operations(), store.vms(), store.counts());
+    let mut east = vm("a", "aws", "i-1", "running");
+    east.instance.region = Some("us-east-1".to_owned());
+    for vm in [east, vm("b", "aws", "i-2", "running"), vm("c", "aws", "i-3", "stopped")] {
+        vms.put_vm(&vm).await.unwrap();
+    }
+    vms.delete_vm(&VmId::new("vm-c").unwrap(), at(1)).await.unwrap();
+    let mut found = counts.vm_counts().await.unwrap();
+    found.sort_by(|a, b| a.region.cmp(&b.region));
+    let expected = |region: &str| VmCount { provider: "aws".to_owned(), region: region.to_owned(), count: 1 };
+    assert_eq!(found, [expected(""), expected("us-east-1")]);
+
+    let summary = json!({ "source": "aws", "destination": "local" });
+    for name in ["a", "b", "c"] {
+        operations.create(NewOperation { summary: Some(summary.clone()), ..new(name) }, at(0)).await.unwrap();
+    }
+    assert_eq!(counts.ended_counts(&["import"]).await.unwrap(), []);
+    for name in ["a", "b"] {
+        operations.request(&id(name), Request::Cancel { by: "me".to_owned() }, at(1)).await.unwrap();
+    }
+    while let Some(operation) = claimed(store, "x", at(2)).await {
+        let ended = Change::Ended { status: Status::Cancelled, fault: None, summary: None };
+        operations.apply(operation.id(), operation.lease.generation, vec![ended], at(2)).await.unwrap();
+    }
+    let ended = counts.ended_counts(&["import", "export"]).await.unwrap();
+    let of = |status| ended.iter().filter(|count| count.status == status).map(|count| count.count).sum::<u64>();
+    assert_eq!(of(Status::Cancelled), 3);
+    assert!(ended.iter().all(|count| (count.source.as_str(), count.destination.as_str()) == ("aws", "local")));
+    assert_eq!(counts.ended_counts(&["export"]).await.unwrap(), []);
 }

@@ -6,6 +6,8 @@ mod schema;
 
 #[path = "../shared/audit.rs"]
 mod audit;
+#[path = "../shared/counts.rs"]
+mod counts;
 #[path = "../shared/migrate.rs"]
 mod migrate;
 #[path = "../shared/operations.rs"]
@@ -32,6 +34,10 @@ const SKIP_LOCKED: &str = " FOR UPDATE SKIP LOCKED";
 const GREATEST: &str = "greatest";
 /// Place of a text in a text, 0 if it is not there.
 const POSITION: &str = "strpos";
+/// Fields of the JSON in the column `record`.
+const RECORD_REGION: &str = "record::json #>> '{instance,region}'";
+const RECORD_SOURCE: &str = "record::json #>> '{summary,source}'";
+const RECORD_DESTINATION: &str = "record::json #>> '{summary,destination}'";
 const MIGRATIONS: &[&str] = schema::MIGRATIONS;
 
 const SCHEMA: &str = "placements";

@@ -10,6 +10,8 @@ mod schema;
 
 #[path = "../shared/audit.rs"]
 mod audit;
+#[path = "../shared/counts.rs"]
+mod counts;
 #[path = "../shared/migrate.rs"]
 mod migrate;
 #[path = "../shared/operations.rs"]
@@ -48,6 +50,10 @@ const SKIP_LOCKED: &str = "";
 const GREATEST: &str = "max";
 /// Place of a text in a text, 0 if it is not there.
 const POSITION: &str = "instr";
+/// Fields of the JSON in the column `record`.
+const RECORD_REGION: &str = "json_extract(record, '$.instance.region')";
+const RECORD_SOURCE: &str = "json_extract(record, '$.summary.source')";
+const RECORD_DESTINATION: &str = "json_extract(record, '$.summary.destination')";
 const MIGRATIONS: &[&str] = schema::MIGRATIONS;
 
 pub(crate) struct Backend {
