@@ -17,7 +17,7 @@ use novacron_types::{ByteSize, Instance, InstanceId, ProviderKind, ProviderName}
 
 use crate::{
     folder::{Folder, STAGING},
-    machine::{DiskRecord, Machine, RECORD, Record, is_plain, machine_id, staging},
+    machine::{DiskRecord, Machine, RECORD, Record, is_disk_name, is_plain, machine_id, staging},
     source,
 };
 
@@ -106,7 +106,7 @@ impl Provider for Files {
 
     async fn delete(&self, id: &InstanceId) -> Result<()> {
         let id = id.clone();
-        self.off_thread("delete", move |inner| inner.delete("delete", &id).map(drop)).await
+        self.off_thread("delete", move |inner| inner.delete("delete", &id, true).map(drop)).await
     }
 
     async fn sweep(&self, tag: &OperationTag, scope: SweepScope) -> Result<Vec<String>> {
@@ -145,8 +145,9 @@ impl Inner {
     /// A page is the smallest names after the last one's, so that memory is bounded by a page.
     fn list(&self, filter: &ListFilter, after: Option<String>, region: Option<String>) -> Result<Page<Instance>> {
         if let Some(unknown) = filter.filters.keys().find(|name| !FILTERS.contains(&name.as_str())) {
-            let message = format!("there is no filter `{unknown}`; there are {}", FILTERS.join(", "));
-            return Err(ProviderError::new(ErrorKind::Invalid, "list", message));
+            let message = format!("there is no filter `{unknown}`");
+            return Err(ProviderError::new(ErrorKind::Invalid, "list", message)
+                .advice(format!("There are: {}.", FILTERS.join(", "))));
         }
         let mut ids = BTreeSet::new();
         for name in self.folder.names("list", "")? {
@@ -200,6 +201,9 @@ impl Inner {
             return Err(ProviderError::new(ErrorKind::Invalid, "create", "a machine needs a disk"));
         }
         let from = format!("{STAGING}/{}", staging(&request.tag));
+        for name in self.folder.names("create", &from)?.filter(|name| !is_disk_name(name)) {
+            self.folder.remove("create", &format!("{from}/{name}"))?;
+        }
         let record = Record::new(id.clone(), request.name, request.tag, request.spec, records);
         let json = serde_json::to_vec_pretty(&record)
             .map_err(|error| ProviderError::new(ErrorKind::Invalid, "create", error.to_string()))?;
@@ -211,14 +215,15 @@ impl Inner {
         self.machine("create", &id)
     }
 
-    /// Whether there was something to delete.
-    fn delete(&self, operation: &'static str, id: &InstanceId) -> Result<bool> {
+    /// Whether there was something to delete. A pin stops a person, not an operation that undoes what it made; being
+    /// read stops both.
+    fn delete(&self, operation: &'static str, id: &InstanceId, heed_pins: bool) -> Result<bool> {
         let found = match Machine::find(&self.folder, operation, id) {
             Ok(Some(machine)) => machine,
             Ok(None) => return Ok(false),
             Err(error) => return Err(error),
         };
-        if let Some(snapshot) = source::pinned(&self.folder, operation, id)? {
+        if let Some(snapshot) = source::pinned(&self.folder, operation, id)?.filter(|_| heed_pins) {
             return Err(in_use(operation, &format!("{id} is pinned by the snapshot {snapshot}")));
         }
         let mut locks = Vec::new();
@@ -249,11 +254,11 @@ impl Inner {
         let grave = format!("{STAGING}/deleted-{id}");
         self.remove_folder("sweep", &grave)?;
         let staged = format!("{STAGING}/{}", staging(tag));
-        for name in self.folder.names("sweep", &staged)? {
+        for name in self.folder.names("sweep", &staged)?.filter(|name| is_disk_name(name)) {
             removed.push(format!("{}/{name}", staging(tag)));
         }
         self.remove_folder("sweep", &staged)?;
-        if scope == SweepScope::Everything && self.delete("sweep", &id)? {
+        if scope == SweepScope::Everything && self.delete("sweep", &id, false)? {
             removed.push(id.to_string());
         }
         Ok(removed)

@@ -1,13 +1,18 @@
 //! Taking disks in.
 
-use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, sync::Arc};
+use std::{
+    fs::{DirBuilder, File},
+    os::unix::fs::DirBuilderExt,
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use novacron_provider::{
-    BlockWriter, DiskSink, ErrorKind, NewDisk, ProviderError, Readiness, Result, TargetDisk, Written,
+    BlockWriter, Buf, DiskSink, ErrorKind, NewDisk, ProviderError, Readiness, Result, StoredCheck, TargetDisk, Written,
 };
 use novacron_transfer::format::{self, ImageFormat};
 use novacron_types::DiskId;
+use rustix::fs::SeekFrom;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -24,9 +29,18 @@ pub(crate) struct Place {
     pub machine: String,
     pub file: String,
     pub format: ImageFormat,
+    /// It began as a copy of another disk, and so not as zeros.
+    #[serde(default)]
+    pub based: bool,
 }
 
 impl Place {
+    /// Who holds its lock writes the disk. It is beside the disk and goes when the machine is made, so that a writer
+    /// which is closed late does not keep the machine from being used.
+    fn lock(&self) -> String {
+        format!("{STAGING}/{}/.{}.lock", self.operation, self.file)
+    }
+
     pub fn inside(&self) -> String {
         format!("{STAGING}/{}/{}", self.operation, self.file)
     }
@@ -34,6 +48,67 @@ impl Place {
     fn settled(&self) -> String {
         format!("{}/{}", self.machine, self.file)
     }
+}
+
+/// A writer and the lock that says so.
+struct Locked {
+    writer: Arc<dyn BlockWriter>,
+    _lock: File,
+}
+
+#[async_trait]
+impl BlockWriter for Locked {
+    fn size(&self) -> u64 {
+        self.writer.size()
+    }
+    fn granularity(&self) -> u64 {
+        self.writer.granularity()
+    }
+    fn max_write(&self) -> u64 {
+        self.writer.max_write()
+    }
+    fn starts_zeroed(&self) -> bool {
+        self.writer.starts_zeroed()
+    }
+    fn stored_check(&self) -> StoredCheck {
+        self.writer.stored_check()
+    }
+    async fn write(&self, offset: u64, buf: Buf) -> Result<Buf> {
+        self.writer.write(offset, buf).await
+    }
+    async fn zero(&self, offset: u64, len: u64) -> Result<()> {
+        self.writer.zero(offset, len).await
+    }
+    async fn flush(&self) -> Result<()> {
+        self.writer.flush().await
+    }
+    async fn read_back(&self, offset: u64, buf: Buf) -> Result<Buf> {
+        self.writer.read_back(offset, buf).await
+    }
+}
+
+/// Copies the parts of a file that hold data.
+fn copy_sparse(from: &File, into: &File) -> std::io::Result<()> {
+    let len = from.metadata()?.len();
+    into.set_len(len)?;
+    let mut at = 0;
+    while at < len {
+        let start = match rustix::fs::seek(from, SeekFrom::Data(at)) {
+            Ok(start) => start,
+            Err(rustix::io::Errno::NXIO) => break,
+            Err(error) => return Err(error.into()),
+        };
+        let end = rustix::fs::seek(from, SeekFrom::Hole(start))?.min(len);
+        let (mut source, mut target) = (start, start);
+        while source < end {
+            let count = (end - source).min(1 << 30) as usize;
+            if rustix::fs::copy_file_range(from, Some(&mut source), into, Some(&mut target), count)? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        at = end;
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -71,9 +146,10 @@ impl DiskSink for Files {
         self.off_thread("open_writer", move |inner| {
             let place = inner.staged("open_writer", &disk)?;
             let file = inner.folder.file("open_writer", &place.inside(), true)?;
-            let file = inner.lock("open_writer", file, &place.inside(), true)?;
+            let lock = inner.writer_lock("open_writer", &place)?;
             let name = inner.folder.path(&place.inside()).display().to_string();
-            format::open_writer(file, &name, place.format, disk.size_bytes)
+            let writer = format::open_writer(file, &name, place.format, disk.size_bytes, !place.based)?;
+            Ok(Arc::new(Locked { writer, _lock: lock }) as Arc<dyn BlockWriter>)
         })
         .await
     }
@@ -89,6 +165,7 @@ impl Inner {
             machine: machine_id(&request.tag).to_string(),
             file: disk_name(request.index, self.format),
             format: self.format,
+            based: request.base.is_some(),
         };
         let locator = serde_json::to_value(&place)
             .map_err(|error| ProviderError::new(ErrorKind::Invalid, "create_disk", error.to_string()))?;
@@ -109,7 +186,11 @@ impl Inner {
         let draft = format!("{parent}/.{}", place.file);
         self.folder.remove("create_disk", &draft)?;
         let file = self.folder.new_file("create_disk", &draft)?;
-        let made = format::create(&file, &place.file, place.format, disk.size_bytes).and_then(|()| {
+        let filled = match &request.base {
+            Some(base) => self.copy_base(base, &file, &disk, place.format),
+            None => format::create(&file, &place.file, place.format, disk.size_bytes),
+        };
+        let made = filled.and_then(|()| {
             std::fs::rename(self.folder.path(&draft), self.folder.path(&place.inside()))
                 .map_err(|error| self.folder.error("create_disk", &place.inside(), &error))
         });
@@ -151,7 +232,7 @@ impl Inner {
     }
 
     /// The file of a disk, whether its machine has been made or not.
-    fn disk_file(&self, operation: &'static str, disk: &TargetDisk, write: bool) -> Result<(std::fs::File, String)> {
+    fn disk_file(&self, operation: &'static str, disk: &TargetDisk, write: bool) -> Result<(File, String)> {
         let place = self.staged(operation, disk)?;
         match self.folder.file(operation, &place.inside(), write) {
             Err(error) if error.is_not_found() => {}
@@ -171,7 +252,36 @@ impl Inner {
             Err(error) if error.is_not_found() => return Ok(()),
             Err(error) => return Err(error),
         };
-        let _lock = self.lock("delete_disk", file, &place.inside(), true)?;
-        self.folder.remove("delete_disk", &place.inside()).map(drop)
+        drop(file);
+        let _lock = self.writer_lock("delete_disk", &place)?;
+        self.folder.remove("delete_disk", &place.inside())?;
+        self.folder.remove("delete_disk", &place.lock()).map(drop)
+    }
+
+    fn writer_lock(&self, operation: &'static str, place: &Place) -> Result<File> {
+        let file = match self.folder.new_file(operation, &place.lock()) {
+            Err(error) if error.kind == ErrorKind::AlreadyExists => self.folder.file(operation, &place.lock(), true)?,
+            made => made?,
+        };
+        self.lock(operation, file, &place.inside(), true)
+    }
+
+    /// Fills a new file with what another disk holds; the file system shares the blocks where it can.
+    fn copy_base(&self, base: &TargetDisk, into: &File, disk: &TargetDisk, format: ImageFormat) -> Result<()> {
+        let (from, inside) = self.disk_file("create_disk", base, false)?;
+        let place = self.staged("create_disk", base)?;
+        let grows = disk.size_bytes != base.size_bytes;
+        if place.format != format || disk.size_bytes < base.size_bytes || grows && format != ImageFormat::Raw {
+            let message = format!("{inside} can't be the base of a {format} disk of {} bytes", disk.size_bytes);
+            return Err(ProviderError::new(ErrorKind::Invalid, "create_disk", message));
+        }
+        let fail = |error| self.folder.error("create_disk", &inside, &error);
+        if rustix::fs::ioctl_ficlone(into, &from).is_err() {
+            copy_sparse(&from, into).map_err(fail)?;
+        }
+        if grows {
+            into.set_len(disk.size_bytes).map_err(fail)?;
+        }
+        into.sync_all().map_err(fail)
     }
 }

@@ -107,12 +107,19 @@ pub fn open_reader(file: File, name: &str, format: ImageFormat) -> Result<Arc<dy
     }
 }
 
-/// Opens an image, made by [`create`] and open for reading and writing, for writing. It blocks for a few reads.
-pub fn open_writer(file: File, name: &str, format: ImageFormat, size: u64) -> Result<Arc<dyn BlockWriter>> {
+/// Opens an image that is open for reading and writing, for writing. `starts_zeroed` says that it came empty from
+/// [`create`]. It blocks for a few reads.
+pub fn open_writer(
+    file: File,
+    name: &str,
+    format: ImageFormat,
+    size: u64,
+    starts_zeroed: bool,
+) -> Result<Arc<dyn BlockWriter>> {
     match format {
-        ImageFormat::Raw => Ok(Arc::new(FileWriter::from_file(file, name.to_owned(), size, true)?)),
+        ImageFormat::Raw => Ok(Arc::new(FileWriter::from_file(file, name.to_owned(), size, starts_zeroed)?)),
         ImageFormat::Qcow2 => {
-            let writer = Qcow2Writer::from_file(file, name.to_owned())?;
+            let writer = Qcow2Writer::from_file(file, name.to_owned(), starts_zeroed)?;
             if writer.size() == size {
                 return Ok(Arc::new(writer));
             }

@@ -47,7 +47,10 @@ struct Inner {
 pub struct Qcow2Reader(Arc<Inner>);
 
 /// Writes a qcow2 image that nobody else has open.
-pub struct Qcow2Writer(Arc<Inner>);
+pub struct Qcow2Writer {
+    inner: Arc<Inner>,
+    starts_zeroed: bool,
+}
 
 impl Qcow2Reader {
     /// Takes an open file; `name` is for messages. It blocks.
@@ -57,9 +60,10 @@ impl Qcow2Reader {
 }
 
 impl Qcow2Writer {
-    /// Takes a file that is open for reading and writing; `name` is for messages. It blocks.
-    pub fn from_file(file: File, name: String) -> Result<Self> {
-        Inner::open(file, name, true).map(|inner| Self(Arc::new(inner)))
+    /// Takes a file that is open for reading and writing; `name` is for messages. `starts_zeroed` says that it reads as
+    /// zeros wherever it has not been written since it was made. It blocks.
+    pub fn from_file(file: File, name: String, starts_zeroed: bool) -> Result<Self> {
+        Inner::open(file, name, true).map(|inner| Self { inner: Arc::new(inner), starts_zeroed })
     }
 }
 
@@ -220,15 +224,15 @@ impl BlockReader for Qcow2Reader {
 #[async_trait]
 impl BlockWriter for Qcow2Writer {
     fn size(&self) -> u64 {
-        self.0.size
+        self.inner.size
     }
 
     fn granularity(&self) -> u64 {
-        self.0.unit.max(4096)
+        self.inner.unit.max(4096)
     }
 
     fn starts_zeroed(&self) -> bool {
-        true
+        self.starts_zeroed
     }
 
     fn stored_check(&self) -> StoredCheck {
@@ -236,7 +240,7 @@ impl BlockWriter for Qcow2Writer {
     }
 
     async fn write(&self, offset: u64, buf: Buf) -> Result<Buf> {
-        let inner = self.0.clone();
+        let inner = self.inner.clone();
         blocking("write", move || {
             inner.check("write", offset, buf.len() as u64)?;
             run(inner.image.write(&buf[..], offset)).map_err(|error| inner.error("write", &error))?;
@@ -246,7 +250,7 @@ impl BlockWriter for Qcow2Writer {
     }
 
     async fn zero(&self, offset: u64, len: u64) -> Result<()> {
-        let inner = self.0.clone();
+        let inner = self.inner.clone();
         blocking("zero", move || {
             inner.check("zero", offset, len)?;
             run(inner.image.write_zeroes(offset, len)).map_err(|error| inner.error("zero", &error))
@@ -255,12 +259,12 @@ impl BlockWriter for Qcow2Writer {
     }
 
     async fn flush(&self) -> Result<()> {
-        let inner = self.0.clone();
+        let inner = self.inner.clone();
         blocking("flush", move || inner.flush()).await
     }
 
     async fn read_back(&self, offset: u64, mut buf: Buf) -> Result<Buf> {
-        let inner = self.0.clone();
+        let inner = self.inner.clone();
         blocking("read_back", move || {
             if !inner.direct {
                 let _ = rustix::fs::fadvise(&inner.file, 0, None, Advice::DontNeed);
