@@ -167,7 +167,8 @@ fn links(operation: &mut Value) {
 }
 
 /// The errors of each operation, beside those that every one has.
-const OWN_ERRORS: [(&str, &[u16]); 14] = [
+const OWN_ERRORS: [(&str, &[u16]); 15] = [
+    ("audit", &[422, 503]),
     ("discover", &[404, 409, 422, 502, 503]),
     ("import", &[404, 409, 422, 502, 503]),
     ("export", &[404, 409, 422, 502, 503]),

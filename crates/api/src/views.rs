@@ -163,6 +163,43 @@ impl From<control::HealthReport> for Health {
     }
 }
 
+/// A page of the audit log, newest first.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Audit {
+    pub entries: Vec<AuditEntry>,
+    /// Give it as `cursor` for the next page. Absent on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// A change that somebody asked for.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AuditEntry {
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// The token's name; `local` where none is needed.
+    pub actor: String,
+    pub action: String,
+    /// What it was asked of: a provider, a migration.
+    pub target: String,
+    /// `accepted`, or the code of the refusal.
+    pub outcome: String,
+    pub detail: serde_json::Value,
+}
+
+impl From<control::AuditPage> for Audit {
+    fn from(page: control::AuditPage) -> Self {
+        let entries = page.items.into_iter().map(|entry| AuditEntry {
+            at: entry.at,
+            actor: entry.actor,
+            action: entry.action,
+            target: entry.target,
+            outcome: entry.outcome,
+            detail: entry.detail,
+        });
+        Self { entries: entries.collect(), next_cursor: page.next }
+    }
+}
+
 /// Who the server takes the caller for.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Whoami {

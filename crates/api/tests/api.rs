@@ -163,6 +163,10 @@ async fn one_key_makes_one_migration_and_cancel_undoes_it() {
     assert_eq!(cancel.status, StatusCode::ACCEPTED, "{}", cancel.text);
     assert_eq!(ended(&app, id).await["status"], "cancelled");
     assert_eq!(world.local.counts().instances, 0);
+    let audit = get(&app, "audit").await.json();
+    let entries: Vec<_> =
+        audit["entries"].as_array().unwrap().iter().map(|e| (e["actor"].as_str(), e["action"].as_str())).collect();
+    assert!(entries.contains(&(Some("local"), Some("cancel"))) && entries.contains(&(Some("local"), Some("import"))));
     assert_eq!(post(&app, &format!("migrations/{id}/cancel"), json!({})).await.code(), "already_ended");
 }
 
@@ -264,6 +268,8 @@ async fn roles_are_kept_apart() {
     let cancel = |token: &str| with(Method::POST, "migrations/x/cancel", token);
     assert_eq!(send(&app, cancel("viewer-token")).await.code(), "forbidden");
     assert_eq!(send(&app, cancel("operator-token")).await.code(), "no_such_migration");
+    assert_eq!(send(&app, with(Method::GET, "audit", "operator-token")).await.code(), "forbidden");
+    assert_eq!(send(&app, with(Method::GET, "audit", "admin-token")).await.status, StatusCode::OK);
     let profile = |token: &str| with(Method::GET, "/debug/pprof/profile?seconds=1", token);
     assert_eq!(send(&app, profile("operator-token")).await.code(), "forbidden");
     for open in ["/healthz", "/api/docs", "/api/v1/openapi.json"] {

@@ -1,6 +1,6 @@
 //! The configuration once it has been checked.
 
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use novacron_provider::ProviderDefinition;
 use novacron_types::{ByteSize, Role, TransferOptions};
@@ -20,6 +20,8 @@ pub struct Config {
     pub logging: Logging,
     /// The defaults of every migration's transfer.
     pub migration_options: TransferOptions,
+    /// How long a verified move can still be undone before its source is deleted.
+    pub grace_period: Duration,
     pub mover: Mover,
     /// Those that are enabled, `local` always among them where this build has its kind.
     pub providers: Vec<ProviderDefinition>,
@@ -146,6 +148,7 @@ pub(crate) struct PlainMigration {
     pub parallel_transfers: Option<u32>,
     pub bandwidth_limit: Option<ByteSize>,
     pub verify_integrity: Option<bool>,
+    pub grace_period_seconds: Option<u64>,
 }
 
 #[derive(Deserialize)]

@@ -103,6 +103,12 @@ const MIGRATION: &[Key] = &[
     key("bandwidth_limit", Kind::Size, "Bytes a second over all disks of a migration; 0: no limit.").default("0"),
     key("verify_integrity", Kind::Bool, "`true`: check what the target stored. `false`: only what was sent. It can't be switched off.")
         .default("true"),
+    key(
+        "grace_period_seconds",
+        Kind::Integer { min: 0, max: 2_592_000 },
+        "How long a verified move can still be undone before its source is deleted, where it is deleted at all.",
+    )
+    .default("300"),
     key("encryption_in_transit", Kind::Bool, "Encrypt between movers on different machines. There are none yet: all bytes go through one machine, and to clouds by TLS.")
         .default("true")
         .later(),

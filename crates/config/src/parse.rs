@@ -1,6 +1,6 @@
 //! From text to [`Config`]: read, fill in, check, make typed.
 
-use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
 use novacron_types::MIB;
 use secrecy::SecretString;
@@ -17,6 +17,8 @@ use crate::{
     secret::HIDDEN,
     token::{MIN_TOKEN, TokenConfig, TokenSource, too_short},
 };
+
+const GRACE_SECONDS: u64 = 300;
 
 /// What a configuration is read with.
 pub struct Context<'a> {
@@ -81,6 +83,7 @@ pub fn parse(text: &str, context: &Context<'_>) -> Result<Config, ConfigError> {
         store: Store { url: plain.store.url.map(SecretString::from) },
         data_dir: plain.data_dir,
         logging: plain.logging.into(),
+        grace_period: Duration::from_secs(plain.migration_options.grace_period_seconds.unwrap_or(GRACE_SECONDS)),
         migration_options: plain.migration_options.into(),
         mover: Mover { memory_limit: plain.mover.memory_limit },
         providers: providers.enabled.clone(),
@@ -198,7 +201,7 @@ fn shown(config: &Config, set: Value, providers: Providers) -> Value {
         "migration_options",
         json!({
             "compression_enabled": true, "compression_level": 3, "chunk_size_mb": 100, "parallel_transfers": 4,
-            "bandwidth_limit": 0, "verify_integrity": true,
+            "bandwidth_limit": 0, "verify_integrity": true, "grace_period_seconds": GRACE_SECONDS,
         }),
     );
     section("mover", json!({ "memory_limit": config.mover.memory_limit.0 }));

@@ -122,6 +122,7 @@ fn nothing_at_all_is_the_defaults() {
         assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(config.providers[0].name.as_str(), "local");
         assert_eq!(config.providers[0].settings["path"], "/var/lib/novacron/disks");
+        assert_eq!(config.grace_period.as_secs(), 300);
     }
 }
 

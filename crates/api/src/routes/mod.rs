@@ -1,5 +1,6 @@
 //! The routes, one file a resource.
 
+mod audit;
 mod docs;
 mod events;
 mod health;
@@ -35,6 +36,7 @@ pub fn protected() -> (Router<AppState>, OpenApi) {
         .routes(routes!(events::stream))
         .routes(routes!(vms::list))
         .routes(routes!(vms::get))
+        .routes(routes!(audit::list))
         .routes(routes!(health::health))
         .routes(routes!(health::whoami));
     OpenApiRouter::new()

@@ -39,9 +39,6 @@ use crate::{
     registry,
 };
 
-/// How long a move can still be undone before its source is deleted.
-const GRACE: Duration = Duration::from_secs(300);
-
 /// `novacron serve`
 pub async fn run(args: ServeArgs, output: &Output, verbose: u8) -> Result<()> {
     let began = Instant::now();
@@ -100,7 +97,7 @@ impl Server {
             local: local(&config)?,
             providers: config.providers,
             defaults: config.migration_options,
-            grace: GRACE,
+            grace: config.grace_period,
             // The lock of the data directory says that nobody else has this name.
             engine: EngineConfig { owner: data.owner()?, sole_owner: true, ..EngineConfig::default() },
         };
