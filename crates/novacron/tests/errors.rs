@@ -161,7 +161,7 @@ fn tls_is_held_to_its_authority() {
     let mut openssl = std::process::Command::new("openssl");
     openssl.current_dir(dir).args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]);
     openssl.args(["-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=novacron"]);
-    openssl.args(["-addext", "subjectAltName=IP:127.0.0.1"]);
+    openssl.args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]);
     match openssl.output() {
         Ok(made) if made.status.success() => {}
         other => {

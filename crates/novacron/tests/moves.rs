@@ -192,7 +192,8 @@ fn a_cancelled_import_leaves_nothing() {
 fn an_export_that_fails_is_rolled_back() {
     let stage = Stage::new(8);
     let server = stage.site.serve();
-    let imported = server.run(&["migrate", "import", "aws", &stage.cloud.instance, "-y", "-o", "json"]).expect(0).json();
+    let imported =
+        server.run(&["migrate", "import", "aws", &stage.cloud.instance, "-y", "-o", "json"]).expect(0).json();
     let vm = imported["vm_id"].as_str().unwrap();
     let denied = r#"{"action":"PutSnapshotBlock","effect":{"error":{"code":"AccessDeniedException","status":403}}}"#;
     stage.cloud.post("/_sandbox/faults", denied);

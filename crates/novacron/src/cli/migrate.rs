@@ -9,10 +9,23 @@ use serde_json::{Map, Value};
 #[derive(Debug, Subcommand)]
 pub enum MigrateCommand {
     /// Bring an instance from a provider into the federation: to the local host, or to another provider.
+    #[command(after_help = "\
+Examples:
+  novacron migrate import aws i-0123456789abcdef0 --dry-run
+  novacron migrate import aws i-0123456789abcdef0 --name web --migration-type cold -y
+  novacron migrate import aws-us-east i-0123456789abcdef0 --to kvm-1 --bandwidth-limit 50MB")]
     Import(ImportArgs),
     /// Take a VM of the federation to a provider.
+    #[command(after_help = "\
+Examples:
+  novacron migrate export web aws --instance-type t3.medium --dry-run
+  novacron migrate export web aws --instance-type m5.large --ebs-volume-type gp3 --ebs-iops 4000 -y")]
     Export(ExportArgs),
     /// Take an instance from one provider to another, by an image where both are of one vendor.
+    #[command(after_help = "\
+Examples:
+  novacron migrate move aws-us-east i-0123456789abcdef0 aws-eu-west --dry-run
+  novacron migrate move kvm-1 web aws --instance-type t3.medium -y")]
     Move(MoveArgs),
 }
 

@@ -62,6 +62,11 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the control plane: API, operations, and a mover for the disks.
+    #[command(after_help = "\
+Examples:
+  novacron serve --data-dir ./data
+  novacron serve --config /etc/novacron/multicloud.yaml --listen 127.0.0.1:9000
+SIGTERM and ctrl-C end it well; what is under way goes on at the next start.")]
     Serve(ServeArgs),
     #[cfg(feature = "sandbox")]
     /// See the whole product work, on an AWS in a box: no account, no root, no service.
@@ -166,6 +171,10 @@ pub enum ProviderCommand {
         provider: Option<String>,
     },
     /// List the machines at a provider.
+    #[command(after_help = "\
+Examples:
+  novacron provider discover aws -f instance-state-name=running -f tag:Owner=web,db
+  novacron provider discover aws -o json | jq -r '.[].instance_id'")]
     Discover {
         /// A provider's name or kind.
         provider: String,
@@ -225,6 +234,7 @@ pub enum MigrationCommand {
     /// Take a failed one up again where it stopped.
     Retry { migration: String },
     /// Change the rate limit of a running one.
+    #[command(after_help = "Examples:\n  novacron migration limit ID 20MB\n  novacron migration limit ID none")]
     Limit {
         migration: String,
         /// Bytes a second, such as 50MB or 100MiB; `none` for no limit.

@@ -88,6 +88,9 @@ impl Transport {
     fn unreachable(&self, error: &hyper_util::client::legacy::Error) -> Failure {
         let why = deepest(error);
         let failure = Failure::new(Exit::Unreachable, format!("cannot reach the server at {}", self.base)).why(&why);
+        if why.contains("CaUsedAsEndEntity") {
+            return failure.hint("The server's own certificate is an authority's. Make it one with `CA:FALSE`, such as by\nopenssl req -x509 … -addext basicConstraints=critical,CA:FALSE");
+        }
         if why.contains("certificate") || why.contains("invalid peer") {
             return failure.hint("Give the authority that signed the server's certificate with --cacert FILE.");
         }
