@@ -71,7 +71,7 @@ fn judge(code: ErrorNumber, message: &str) -> (ErrorKind, Option<&'static str>) 
                   `socket_dir`: QEMU's user on the host must be able to write there.",
             ),
         ),
-        _ if says("Failed to connect socket") || says("Connection refused") || says("No such file or directory") => (
+        _ if says("Failed to connect socket") || says("Connection refused") => (
             ErrorKind::Unavailable,
             Some(
                 "Is libvirt running on the host? Debian and Ubuntu: apt-get install libvirt-daemon-system \

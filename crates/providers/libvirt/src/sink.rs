@@ -1,4 +1,4 @@
-//! Writing disks: volumes that are made, filled through [`writer`](crate::writer), and checked.
+//! Writing disks: volumes that are made, filled through `writer`, and checked.
 
 use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
 

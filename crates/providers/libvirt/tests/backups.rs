@@ -217,3 +217,42 @@ async fn libvirt_dies_and_comes_back() {
     delete(&provider, &taken).await;
     assert!(gone(&provider, &taken[0]).await);
 }
+
+#[tokio::test]
+async fn a_backup_that_can_not_begin() {
+    let Some(host) = Host::start().await else { return };
+    let provider = host.provider(json!({})).await;
+    let id = machine(&host, &provider, true).await;
+    let wrong = host.provider(json!({"socket_dir": "/nonexistent"})).await;
+    let request = SnapshotRequest { tag: tag("op"), instance: id.clone(), sequence: 0 };
+    for state in [InstanceState::Running, InstanceState::Stopped] {
+        let error = wrong.disk_source().unwrap().snapshot(&request).await.unwrap_err();
+        assert!(error.advice.as_deref().unwrap_or_default().contains("socket_dir"), "{error:?}");
+        assert_eq!(provider.get(&id).await.unwrap().state, state);
+        assert_eq!(left(&host), (String::new(), Vec::new()));
+        assert!(!host.ask(&["dumpxml", "source", "--inactive"]).contains("urn:novacron:snapshots"));
+        provider.stop(&id).await.unwrap();
+        wait_for_state(&*provider, &id, InstanceState::Stopped, PATIENCE).await.unwrap();
+    }
+    assert_eq!(host.ask(&["domstate", "source"]), "shut off");
+
+    // Its memory is kept on disk: starting it for a backup would lose that.
+    provider.start(&id).await.unwrap();
+    host.ask(&["managedsave", "source"]);
+    let error = provider.disk_source().unwrap().snapshot(&request).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Conflict);
+    assert!(error.advice.unwrap().contains("managedsave-remove"));
+
+    // Somebody else's backup is left alone.
+    provider.start(&id).await.unwrap();
+    let job = format!(
+        "<domainbackup mode='pull'><server transport='unix' socket='{}'/></domainbackup>",
+        host.path("sockets/theirs.sock").display()
+    );
+    std::fs::write(host.path("job.xml"), job).unwrap();
+    host.ask(&["backup-begin", "source", &host.path("job.xml").to_string_lossy()]);
+    let error = provider.disk_source().unwrap().snapshot(&request).await.unwrap_err();
+    assert!(error.kind == ErrorKind::Conflict && error.message.contains("not ours"), "{error}");
+    provider.sweep(&tag("op"), SweepScope::Everything).await.unwrap();
+    host.ask(&["backup-dumpxml", "source"]);
+}

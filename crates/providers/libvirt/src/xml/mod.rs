@@ -4,6 +4,8 @@ mod domain;
 mod job;
 mod metadata;
 mod parts;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use domain::{DiskSource, DomainDisk, DomainInterface, DomainXml};
