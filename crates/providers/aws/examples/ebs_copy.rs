@@ -4,7 +4,10 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use novacron_provider::{BlockReader, DiskSnapshot, DiskSource, NewDisk, OperationTag, Patience, Provider, ProviderDefinition, ProviderFactory, wait_for_disk};
+use novacron_provider::{
+    BlockReader, DiskSnapshot, DiskSource, NewDisk, OperationTag, Patience, Provider, ProviderDefinition,
+    ProviderFactory, wait_for_disk,
+};
 use novacron_transfer::{
     CopyControl, CopyJob, CopyOptions, CopyReport, copy,
     file::{FileReader, FileWriter},
@@ -37,7 +40,7 @@ async fn main() -> Result<(), Error> {
 
 async fn upload(provider: &dyn Provider, file: &str) -> Result<(), Error> {
     let sink = provider.disk_sink().ok_or("no disk sink")?;
-    let reader = FileReader::open(PathBuf::from(file))?;
+    let reader = FileReader::open(&PathBuf::from(file))?;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_nanos();
     let request = NewDisk {
         tag: OperationTag(OperationId::new(format!("bench-{now}"))?),
@@ -68,7 +71,7 @@ async fn download(provider: &dyn Provider, snapshot: &str, file: &str) -> Result
         locator: serde_json::json!({}),
     };
     let reader = source.open_reader(&snapshot).await?;
-    let writer = FileWriter::create(PathBuf::from(file), size_bytes)?;
+    let writer = FileWriter::create(&PathBuf::from(file), size_bytes)?;
     let report = run(reader, Arc::new(writer), snapshot.snapshot_id.as_str(), file).await?;
     println!("{}", report.source_root);
     Ok(())

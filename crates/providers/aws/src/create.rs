@@ -42,10 +42,9 @@ impl AwsProvider {
         if !request.start {
             self.stop_when_running(machine.instance_id().unwrap_or_default()).await?;
         }
-        if let Some(name) = machine.instance_type() {
-            if let Err(error) = self.sizes.learn(&self.clients.ec2, [name.as_str()]).await {
-                tracing::warn!(%error, "the answer will lack the machine's memory");
-            }
+        let name = machine.instance_type().map(|name| name.as_str());
+        if let Err(error) = self.sizes.learn(&self.clients.ec2, name).await {
+            tracing::warn!(%error, "the answer will lack the machine's memory");
         }
         self.describe(&machine, Beside::default())
     }

@@ -138,10 +138,9 @@ impl AwsProvider {
         if let Some(request) = machine.spot_instance_request_id().filter(|id| !id.is_empty()) {
             let cancelled =
                 self.clients.ec2.cancel_spot_instance_requests().spot_instance_request_ids(request).send().await;
-            if let Err(error) = cancelled.map_err(ec2("CancelSpotInstanceRequests")) {
-                if !error.is_not_found() {
-                    return Err(error);
-                }
+            match cancelled.map_err(ec2("CancelSpotInstanceRequests")) {
+                Err(error) if !error.is_not_found() => return Err(error),
+                _ => {}
             }
         }
         match self.clients.ec2.terminate_instances().instance_ids(id).send().await {

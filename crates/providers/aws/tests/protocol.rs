@@ -1,5 +1,7 @@
 //! What the provider asks of AWS, as the sandbox sees it, and what it does when AWS has a bad day.
 
+#![allow(clippy::unwrap_used)] // What fails in a test's helpers fails the test.
+
 mod support;
 
 use std::{collections::BTreeMap, time::Duration};

@@ -1,5 +1,7 @@
 //! The conformance suite of providers, on AWS over the sandbox and over moto.
 
+#![allow(clippy::unwrap_used)] // What fails in a test's helpers fails the test.
+
 mod support;
 
 use std::{sync::Arc, time::Duration};
