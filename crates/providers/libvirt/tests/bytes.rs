@@ -5,10 +5,15 @@
 use std::{process::Command, sync::Arc, time::Duration};
 
 use novacron_provider::{
-    BlockReader, BlockWriter, Boot, Buf, CreateRequest, DiskSnapshot, ErrorKind, NewDisk, Patience, Provider,
-    SnapshotRequest, TargetDisk, wait_for_state,
+    BlockReader, BlockWriter, Boot, Buf, CreateRequest, DiskSnapshot, ErrorKind, ExtentPage, NewDisk, Patience,
+    Provider, ProviderError, SnapshotRequest, TargetDisk, wait_for_state,
 };
-use novacron_types::{DiskSpec, InstanceId, InstanceState, KIB, MIB, VmSpec};
+use novacron_transfer::{
+    CopyControl, CopyJob, CopyOptions, CopyReport, copy as engine_copy,
+    engine::Changes,
+    ledger::{LedgerIdentity, SyncIdentity},
+};
+use novacron_types::{DiskSpec, InstanceId, InstanceState, KIB, MIB, VerifyLevel, VmSpec};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::json;
 
@@ -268,4 +273,101 @@ fn serving(path: &str) -> Vec<u32> {
             line.starts_with("qemu-nbd") && line.contains(path)
         })
         .collect()
+}
+
+/// What a mover does: a machine's disk is kept equal to a volume, pass by pass, while its guest writes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_becomes_a_volume() {
+    let Some(host) = Host::start().await else { return };
+    let provider = host.provider(json!({})).await;
+    let size = SIZE + 3 * 512;
+    let made = new_disk(&provider, "source", size).await;
+    let id = machine(&provider, "source", made).await;
+    let target = new_disk(&provider, "target", size).await;
+    let mut guest = Guest { host: &host, bytes: vec![0; size as usize] };
+    guest.writes(0x11, 0, 5 * MIB + 512);
+    guest.writes(0x22, size - 512, 512);
+
+    let first = snapshot(&provider, &id, 0).await;
+    let full = sync(&provider, None, &first, &target, &host).await;
+    assert!(!full.used_changed_blocks);
+    guest.writes(0x33, 3 * MIB, MIB);
+    guest.writes(0x44, size - 1024, 1024);
+    let second = snapshot(&provider, &id, 1).await;
+    let next = sync(&provider, Some(&first), &second, &target, &host).await;
+    assert!(next.used_changed_blocks, "{}", next.method);
+    assert!(next.stats.bytes_transferred < 3 * MIB, "{:?}", next.stats);
+
+    // QEMU is killed, and nobody knows what changed; digests do.
+    guest.writes(0x55, 30 * MIB, MIB);
+    host.ask(&[
+        "qemu-monitor-command",
+        "source",
+        "--hmp",
+        "qemu-io -d /machine/peripheral/virtio-disk0/virtio-backend flush",
+    ]);
+    kill("-KILL", host.qemu("source").unwrap());
+    wait_for_state(&*provider, &id, InstanceState::Stopped, PATIENCE).await.unwrap();
+    let last = snapshot(&provider, &id, 2).await;
+    let last_pass = sync(&provider, Some(&second), &last, &target, &host).await;
+    assert!(!last_pass.used_changed_blocks, "{}", last_pass.method);
+    assert!(last_pass.stats.bytes_transferred < 3 * MIB, "{:?}", last_pass.stats);
+    for taken in [&first, &second, &last] {
+        provider.disk_source().unwrap().delete_snapshot(taken).await.unwrap();
+    }
+
+    let raw = host.path("out.raw");
+    let path = target.locator["path"].as_str().unwrap();
+    let converted = Command::new("qemu-img").args(["convert", "-f", "qcow2", "-O", "raw", path]).arg(&raw).status();
+    assert!(converted.unwrap().success());
+    same(&std::fs::read(&raw).unwrap(), &guest.bytes);
+    let twin = machine(&provider, "target", target).await;
+    assert_eq!(provider.get(&twin).await.unwrap().disks[0].size_bytes, Some(size));
+    assert_eq!(provider.get(&id).await.unwrap().state, InstanceState::Stopped);
+}
+
+async fn sync(
+    provider: &Arc<dyn Provider>,
+    base: Option<&DiskSnapshot>,
+    snapshot: &DiskSnapshot,
+    target: &TargetDisk,
+    host: &Host,
+) -> CopyReport {
+    let changes = base.map(|base| {
+        Arc::new(Since { provider: provider.clone(), base: base.clone(), target: snapshot.clone() }) as Arc<dyn Changes>
+    });
+    let job = CopyJob {
+        reader: provider.disk_source().unwrap().open_reader(snapshot).await.unwrap(),
+        writer: provider.disk_sink().unwrap().open_writer(target).await.unwrap(),
+        changes,
+        ledger: host.path("ledger"),
+        identity: LedgerIdentity {
+            source: snapshot.disk_id.to_string(),
+            target: target.disk_id.to_string(),
+            size_bytes: snapshot.size_bytes,
+        },
+        sync: SyncIdentity {
+            snapshot: snapshot.snapshot_id.to_string(),
+            base: base.map(|base| base.snapshot_id.to_string()),
+        },
+        new_target: true,
+        options: CopyOptions { verify: VerifyLevel::Stored, ..CopyOptions::default() },
+    };
+    let report = engine_copy(job, CopyControl::default()).await.unwrap();
+    assert_eq!(report.source_root, report.target_root);
+    provider.disk_sink().unwrap().complete_disk(target, report.written).await.unwrap();
+    report
+}
+
+struct Since {
+    provider: Arc<dyn Provider>,
+    base: DiskSnapshot,
+    target: DiskSnapshot,
+}
+
+#[async_trait::async_trait]
+impl Changes for Since {
+    async fn changed(&self, from: u64) -> Result<ExtentPage, ProviderError> {
+        self.provider.changed_blocks().unwrap().changed(&self.base, &self.target, from).await
+    }
 }
