@@ -174,7 +174,7 @@ impl Params {
     /// Several, each given by itself or all with commas.
     pub fn list<T: FromStr<Err: std::fmt::Display>>(&mut self, name: &'static str) -> Result<Vec<T>> {
         let values = self.all(name);
-        let parts = values.iter().flat_map(|value| value.split(',')).filter(|part| !part.is_empty());
+        let parts = values.iter().flat_map(|value| value.split(','));
         parts.map(|part| part.parse().map_err(|error| invalid(name, &error))).collect()
     }
 
@@ -263,6 +263,7 @@ mod tests {
         assert!(read("limit=0").number("limit", 1..=500).is_err());
         assert!(read("limit=1&limit=2").number("limit", 1..=500).is_err());
         assert!(read("limit=x").number("limit", 1..=500).is_err());
+        assert!(read("status=").list::<novacron_types::Status>("status").is_err());
         assert!(read("status=odd").list::<novacron_types::Status>("status").is_err());
     }
 }
