@@ -38,7 +38,7 @@ async fn run() -> Result<(), Error> {
             "--verify" if value()? == "stored" => options.verify = VerifyLevel::Stored,
             "--verify" => {}
             "--workers" => options.workers = value()?.parse()?,
-            "--depth" => options.depth = value()?.parse()?,
+            "--depth" => options.depth = Some(value()?.parse()?),
             "--extent-mib" => options.extent_bytes = value()?.parse::<u64>()? * MIB,
             "--ledger" => ledger = Some(PathBuf::from(value()?)),
             "--snapshot" => snapshot = value()?,

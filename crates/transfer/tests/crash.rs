@@ -1,5 +1,7 @@
 //! A real process, killed at random: the disk becomes equal, and little is moved twice.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on ends there")]
+
 use std::{
     io::Write,
     os::unix::fs::MetadataExt,

@@ -1,5 +1,7 @@
 //! The engine on disks in memory: equal bytes whatever the extents, sizes, units, faults and crashes.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on ends there")]
+
 mod common;
 
 use std::{sync::Arc, time::Duration};

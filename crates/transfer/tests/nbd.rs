@@ -1,5 +1,7 @@
 //! The NBD client against real servers: qemu-nbd and nbdkit.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on ends there")]
+
 use std::{
     io::Read,
     os::unix::{fs::FileExt, net::UnixListener},

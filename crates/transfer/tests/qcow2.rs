@@ -1,5 +1,7 @@
 //! qcow2 images beside those of qemu-img: read, written, refused, and written by a process that is killed.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on ends there")]
+
 use std::{
     path::Path,
     process::{Command, Stdio},

@@ -1,5 +1,7 @@
 //! What the folder holds, and what in it is refused.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on ends there")]
+
 use std::{os::unix::fs::symlink, path::Path};
 
 use novacron_provider::{

@@ -1,5 +1,7 @@
 //! The mover end to end: two `files` providers, a real socket, a real ledger.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on ends there")]
+
 use std::{os::unix::fs::FileExt, path::Path, time::Duration};
 
 use novacron_provider::{
@@ -9,7 +11,10 @@ use novacron_provider::{
 use novacron_provider_files::FilesFactory;
 use novacron_transfer::{
     content::content_root_of,
-    mover::{JobOptions, JobSpec, MoverClient, MoverConfig, MoverError, SourceSpec, TargetSpec, bind, serve},
+    mover::{
+        ChildConfig, JobOptions, JobSpec, MoverChild, MoverClient, MoverConfig, MoverError, SourceSpec, TargetSpec,
+        bind, lifeline, serve,
+    },
 };
 use novacron_types::{ByteSize, InstanceId, OperationId, ProviderKind, ProviderName, TransferOptions, VerifyLevel};
 use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
@@ -179,5 +184,64 @@ async fn says_what_is_wrong() {
     let MoverError::Job(fault) = world.client.start(job).await.unwrap().done().await.unwrap_err() else { panic!() };
     assert_eq!(fault.code, "conflict");
     assert!(fault.message.contains("was changed"));
+    world.end().await;
+}
+
+/// Run by the next test as a process of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn is_a_mover_when_told_so() {
+    let Ok(dir) = std::env::var("MOVER_TEST_DIR") else { return };
+    let dir = Path::new(&dir);
+    let listener = bind(&dir.join("run/child.sock")).unwrap();
+    let stop = CancellationToken::new();
+    let config = MoverConfig::new(dir.join("ledgers"));
+    tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            lifeline().await;
+            stop.cancel();
+        }
+    });
+    serve(listener, Registry::default().with(FilesFactory), config, stop).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_is_started_again_and_goes_with_its_parent() {
+    let world = World::new().await;
+    let dir = world.dir.path();
+    let program = std::env::current_exe().unwrap();
+    let arguments = [
+        format!("MOVER_TEST_DIR={}", dir.display()).into(),
+        program.into_os_string(),
+        "--exact".into(),
+        "is_a_mover_when_told_so".into(),
+        "--nocapture".into(),
+    ];
+    let config = ChildConfig { program: "env".into(), arguments: arguments.into(), socket: dir.join("run/child.sock") };
+    let child = MoverChild::start(config).await.unwrap();
+    let (first, client) = (child.pid().unwrap(), child.client());
+
+    disk(&dir.join("here/web.raw"), 60 << 20, 5);
+    let (mut job, _) = spec(&world, "op", "raw").await;
+    job.options.transfer.bandwidth_limit = Some(ByteSize(8_000_000));
+    let running = client.start(job.clone()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert!(std::process::Command::new("kill").args(["-9", &first.to_string()]).status().unwrap().success());
+    let error = running.done().await.unwrap_err();
+    assert!(error.is_transient() && matches!(error, MoverError::Lost(_)), "{error}");
+
+    let mut tries = 0;
+    while client.ping().await.is_err() {
+        tries += 1;
+        assert!(tries < 200, "it is not started again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_ne!(child.pid(), Some(first));
+    let running = client.start(job).await.unwrap();
+    running.set_rate(None).await;
+    let report = running.done().await.unwrap();
+    assert!(report.stats.bytes_resumed > 0 && report.source_root == report.target_root, "{:?}", report.stats);
+    child.stop().await;
+    assert!(client.ping().await.is_err());
     world.end().await;
 }

@@ -1,5 +1,7 @@
 //! The contract of providers, on a folder, for both formats.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on ends there")]
+
 use std::{
     collections::BTreeMap,
     os::unix::fs::FileExt,

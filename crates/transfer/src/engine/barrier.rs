@@ -11,16 +11,20 @@ use tokio_util::sync::CancellationToken;
 use super::{TransferError, copier::Copier};
 use crate::ledger::Entry;
 
-/// A flush begins when so many bytes wait for one …
-const BYTES: u64 = 24 << 20;
+/// A flush begins when so many bytes wait for one, by the disk's size, for a flush stops a disk's other work …
+const FEWEST: u64 = 24 << 20;
+const MOST: u64 = 128 << 20;
 /// … or so many chunks, or so much time has passed.
 const ENTRIES: usize = 16 * 1024;
 const TIME: Duration = Duration::from_secs(1);
-/// While a flush is under way no more than this may come to wait. It bounds what a crash makes move twice.
-const MOST: u64 = 8 << 20;
+/// While a flush is under way, so much more may come to wait.
+const SLACK: u64 = 8 << 20;
+/// What is in flight beside.
+const IN_FLIGHT: u64 = 16 << 20;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Barrier {
+    bytes: u64,
     state: Mutex<Waiting>,
     filled: Notify,
     emptied: Notify,
@@ -32,23 +36,24 @@ struct Waiting {
     bytes: u64,
 }
 
-impl Waiting {
-    fn full(&self) -> bool {
-        self.bytes >= BYTES || self.entries.len() >= ENTRIES
-    }
-}
-
 impl Barrier {
+    /// A crash makes move twice what is being flushed, what waits, and what is in flight: at most 2 % of a disk of
+    /// 4 GiB or more.
+    pub fn new(size: u64) -> Self {
+        let bytes = ((size / 50).saturating_sub(IN_FLIGHT + 2 * SLACK) / 2).clamp(FEWEST, MOST);
+        Self { bytes, state: Mutex::default(), filled: Notify::new(), emptied: Notify::new() }
+    }
+
     /// Hands over what was written, to be recorded after the next flush; `bytes` is how much was.
     pub async fn push(&self, entries: Vec<Entry>, bytes: u64) {
         loop {
             let emptied = self.emptied.notified();
             {
                 let mut waiting = self.lock();
-                if waiting.bytes == 0 || waiting.bytes + bytes <= BYTES + MOST {
+                if waiting.bytes == 0 || waiting.bytes + bytes <= self.bytes + SLACK {
                     waiting.entries.extend(entries);
                     waiting.bytes += bytes;
-                    let full = waiting.full();
+                    let full = waiting.bytes >= self.bytes || waiting.entries.len() >= ENTRIES;
                     drop(waiting);
                     if full {
                         self.filled.notify_one();

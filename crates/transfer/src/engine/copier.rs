@@ -25,6 +25,8 @@ use crate::{
 
 /// I/O and digests work in pieces of at most this, unless the target's own unit is larger.
 const PIECE: u64 = MIB;
+/// A source with blocks of this size is a store at the other end of a network, and slow to answer.
+const FAR_BLOCK: u64 = 512 * 1024;
 const SAMPLE: Duration = Duration::from_millis(200);
 /// How long what was moved may take to be made safe after a sync was broken off.
 const LAST_FLUSH: Duration = Duration::from_secs(30);
@@ -46,6 +48,8 @@ pub(super) struct Copier {
     /// The unit of work: that, and whole blocks of the source.
     pub unit: u64,
     pub piece: u64,
+    /// Pieces that one worker has in flight.
+    pub depth: usize,
     /// A chunk that the ledger says nothing about is zero at the target.
     pub absent_is_zero: bool,
     /// The target checks what it stores when it is written.
@@ -85,20 +89,24 @@ impl Copier {
         let size = job.reader.size();
         // A lane holds a piece and, where only parts of it are written, a copy of a part.
         let lanes = (control.budget.total() / (2 * piece)).max(1) as usize;
+        let checked_store = job.writer.stored_check() == StoredCheck::StoreChecksum;
+        let far = checked_store || job.reader.granularity() >= FAR_BLOCK;
+        let depth = job.options.depth.unwrap_or(if far { 8 } else { 2 }).max(1);
         Self {
             reader: job.reader.clone(),
             writer: job.writer.clone(),
             absent_is_zero: ledger.absent_is_zero(),
             ledger: Arc::new(ledger),
             meter: Meter::new(size),
-            gate: Gate::new(lanes.min(job.options.workers.max(1) * job.options.depth.max(1))),
+            gate: Gate::new(lanes.min(job.options.workers.max(1) * depth)),
+            depth,
             patience: Patience::new(job.options.attempts),
-            barrier: Barrier::default(),
+            barrier: Barrier::new(size),
             size,
             write_unit,
             unit,
             piece,
-            checked_store: job.writer.stored_check() == StoredCheck::StoreChecksum,
+            checked_store,
             options: job.options.clone(),
             control,
         }
@@ -165,7 +173,7 @@ impl Copier {
     fn spawn_copy(self: Arc<Self>, plan: Arc<Mutex<Plan>>, lanes: &mut JoinSet<Result<(), TransferError>>) {
         for _ in 0..self.options.workers.max(1) {
             let extent = Arc::new(Mutex::new(None));
-            for _ in 0..self.options.depth.max(1) {
+            for _ in 0..self.depth {
                 let (copier, plan, extent) = (self.clone(), plan.clone(), extent.clone());
                 lanes.spawn(async move {
                     while let Some(task) = copier.next_piece(&plan, &extent).await? {

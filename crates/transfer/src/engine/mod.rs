@@ -3,7 +3,7 @@
 //! ```text
 //!  extent map ─► plan ─► workers × lanes:  read ─► digest ─► compare ─► write / zero ─► pending
 //!  (or changed          each lane has one piece of ≤ 1 MiB in flight                       │
-//!   blocks)                                                            flush ─► ledger ◄───┘  every 24 MiB or second
+//!   blocks)                                                            flush ─► ledger ◄───┘  by size, or each second
 //!                                                                                  │
 //!                                            read back what was written ◄──────────┘  heal what differs
 //! ```

@@ -43,8 +43,8 @@ pub struct CopyJob {
 #[serde(default)]
 pub struct CopyOptions {
     pub workers: usize,
-    /// Pieces that one worker has in flight.
-    pub depth: usize,
+    /// Pieces that one worker has in flight. Absent: few between local disks, more where an end is far away.
+    pub depth: Option<usize>,
     /// The extent that one worker takes.
     pub extent_bytes: u64,
     pub verify: VerifyLevel,
@@ -62,7 +62,7 @@ impl Default for CopyOptions {
     fn default() -> Self {
         Self {
             workers: 4,
-            depth: 4,
+            depth: None,
             extent_bytes: 100 * MIB,
             verify: VerifyLevel::Stored,
             verify_all: false,

@@ -26,7 +26,7 @@ struct Agenda {
 impl Copier {
     pub(super) fn spawn_verify(self: Arc<Self>, all: bool, lanes: &mut JoinSet<Result<(), TransferError>>) {
         let agenda = Arc::new(Mutex::new(Agenda { next: 0, runs: Vec::new(), all }));
-        for _ in 0..self.options.workers.max(1) * self.options.depth.max(1) {
+        for _ in 0..self.options.workers.max(1) * self.depth {
             let (copier, agenda) = (self.clone(), agenda.clone());
             lanes.spawn(async move {
                 loop {

@@ -128,7 +128,7 @@ impl Ledger {
             ledger.file.set_len(0).map_err(fail)?;
             ledger.file.set_len(whole).map_err(fail)?;
         }
-        ledger.store_header(|_| ())?;
+        ledger.store_header()?;
         ledger.blank = ledger.next_page(0)?.is_none();
         Ok((ledger, opened))
     }
@@ -198,8 +198,10 @@ impl Ledger {
 
     /// The sync has ended well: every chunk that is not recorded reads as zeros at the target.
     pub fn finish(&self) -> Result<(), LedgerError> {
+        // What the header says of the pages must not be there before them. The header itself may be lost: then the sync
+        // is merely looked through again.
         self.file.sync_data().map_err(|error| self.io(error))?;
-        self.store_header(Header::finish)
+        self.write_header(Header::finish)
     }
 
     /// Calls `visit` for every chunk of which something is recorded, in order.
@@ -235,12 +237,17 @@ impl Ledger {
         self.header.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn store_header(&self, change: impl FnOnce(&mut Header)) -> Result<(), LedgerError> {
+    /// Writes the header so that it survives a loss of power.
+    fn store_header(&self) -> Result<(), LedgerError> {
+        self.write_header(|_| ())?;
+        self.file.sync_data().map_err(|error| self.io(error))
+    }
+
+    fn write_header(&self, change: impl FnOnce(&mut Header)) -> Result<(), LedgerError> {
         let mut header = self.header();
         change(&mut header);
         let block = header.encode().map_err(|why| self.io(io::Error::new(io::ErrorKind::InvalidInput, why)))?;
-        let stored = self.file.write_all_at(&block, 0).and_then(|()| self.file.sync_data());
-        stored.map_err(|error| self.io(error))
+        self.file.write_all_at(&block, 0).map_err(|error| self.io(error))
     }
 
     /// The first page from `from` on that may hold something.

@@ -234,6 +234,6 @@ pub fn job(reader: Arc<MemoryReader>, writer: Arc<MemoryWriter>, ledger: &Path, 
         changes: None,
         ledger: ledger.to_owned(),
         sync: SyncIdentity { snapshot: snapshot.into(), base: None },
-        options: CopyOptions { workers: 2, depth: 2, extent_bytes: 1 << 20, ..CopyOptions::default() },
+        options: CopyOptions { workers: 2, depth: Some(2), extent_bytes: 1 << 20, ..CopyOptions::default() },
     }
 }
