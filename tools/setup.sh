@@ -24,6 +24,18 @@ without_services() {
   return $status
 }
 
+# Debian builds qemu-utils and qemu-system-x86 for each other: apt would remove a newer qemu-utils to install an older
+# emulator, so it is asked for in the emulator's version.
+with_fitting_qemu() {
+  local version
+  version=$(apt-cache policy qemu-system-x86 | awk '/Candidate:/ { print $2 }')
+  if [[ " $* " == *" qemu-system-x86 "* ]] && [ "$(dpkg-query -W -f '${Version}' qemu-utils 2>/dev/null)" != "$version" ]; then
+    echo "$* qemu-utils=$version"
+  else
+    echo "$*"
+  fi
+}
+
 install_packages() {
   local wanted
   wanted=$(missing | xargs)
@@ -37,8 +49,9 @@ install_packages() {
   fi
   echo "Installing: $wanted"
   $sudo apt-get update -qq
+  wanted=$(with_fitting_qemu $wanted)
   without_services $sudo env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -qq --no-install-recommends $wanted >/dev/null
+    apt-get install -y -qq --no-install-recommends --allow-downgrades $wanted >/dev/null
 }
 
 install_python() {
