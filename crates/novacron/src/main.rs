@@ -44,6 +44,9 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<()> {
     let Cli { global, command } = cli;
     let output = Output::new(global.output, global.quiet, global.no_color);
+    if global.verbose > 0 && command.is_client() {
+        serve::log_for_people(global.verbose)?;
+    }
     match command {
         Command::Config(command) => commands::config::run(&output, command),
         Command::Completions { shell } => completions(shell),

@@ -1,5 +1,8 @@
 //! Bad input and bad luck: one clear message that says what to do, and the right exit code.
 
+// A test that can not set its stage has failed.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::net::TcpListener;

@@ -2,6 +2,9 @@
 
 #![cfg(all(feature = "aws", feature = "sandbox"))]
 
+// A test that can not set its stage has failed.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{Cloud, Serve, Site, image, novacron, root, run};
@@ -203,6 +206,23 @@ fn an_export_that_fails_is_rolled_back() {
     assert_eq!(stage.cloud.leftovers(), (0, 0, 0));
     assert_eq!(stage.cloud.state()["instances"], before["instances"]);
     assert_eq!(root(&stage.site.machines()[0].join("disk-0.raw")), stage.root, "the source is as it was");
+}
+
+/// A watcher outlives a server that dies and comes back at the same address.
+#[test]
+fn watching_survives_a_restart() {
+    let stage = Stage::new(48);
+    let mut server = stage.site.serve();
+    let id = stage.slow_import(&server);
+    let mut watch = common::Process::spawn(&mut server.command(&["migration", "watch", &id]));
+    watch.line_with("transferring");
+    server.process.kill();
+    watch.line_with("is lost");
+    let server = stage.site.serve_at(server.url.trim_start_matches("http://"));
+    server.run(&["migration", "limit", &id, "none"]).expect(0);
+    watch.line_with("completed");
+    let status = common::wait(&mut watch.child, std::time::Duration::from_secs(30)).unwrap();
+    assert_eq!(status.code(), Some(0));
 }
 
 #[test]

@@ -108,6 +108,13 @@ SIGTERM and ctrl-C end it well; what is under way goes on at the next start.")]
     Mover(MoverArgs),
 }
 
+impl Command {
+    /// Whether it only talks to a server.
+    pub fn is_client(&self) -> bool {
+        matches!(self, Self::Provider(_) | Self::Vm(_) | Self::Migrate(_) | Self::Migration(_))
+    }
+}
+
 #[derive(Debug, Clone, Default, Args)]
 pub struct ConfigFile {
     /// The configuration. Default: /etc/novacron/multicloud.yaml if it exists, else built-in defaults.

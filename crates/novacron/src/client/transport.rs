@@ -1,6 +1,10 @@
 //! HTTP to the server: one request, its limits, and TLS where the address asks for it.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{Request, Response, Uri, header};
@@ -63,8 +67,13 @@ impl Transport {
         let request: Request<Full<Bytes>> = request
             .body(Full::new(body))
             .map_err(|error| Failure::usage("cannot make a request of these arguments").why(error))?;
+        let (method, began) = (request.method().clone(), Instant::now());
         match tokio::time::timeout(ANSWER_LIMIT, self.client.request(request)).await {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(response)) => {
+                let ms = began.elapsed().as_millis();
+                tracing::debug!(%method, path, status = response.status().as_u16(), ms, "asked the server");
+                Ok(response)
+            }
             Ok(Err(error)) => Err(self.unreachable(&error)),
             Err(_) => Err(Failure::new(
                 Exit::Unreachable,

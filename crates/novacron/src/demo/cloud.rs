@@ -26,7 +26,7 @@ pub struct Cloud {
 }
 
 /// How many MiB of random data the machine that is moved has; it decides how long the demo takes.
-const DATA_MIB: u64 = 128;
+const DATA_MIB: u64 = 256;
 /// What a volume of the cloud has at least.
 const VOLUME: u64 = 1 << 30;
 
@@ -91,7 +91,7 @@ fn machines() -> Vec<Machine> {
             instance_type: "t3.small",
             state: SeedState::Running,
             filesystem: disk::best(),
-            size: 512 << 20,
+            size: 640 << 20,
             files: vec![
                 text("/etc/hostname", "web-1\n"),
                 text("/srv/www/index.html", "<!doctype html><title>web-1</title><p>It moved.\n"),

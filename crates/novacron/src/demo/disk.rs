@@ -78,8 +78,7 @@ pub fn digest(disk: Arc<dyn ReadAt>, filesystem: FileSystem, path: &str) -> io::
         }
         FileSystem::Fat32 => {
             let system = fatfs::FileSystem::new(Window::new(disk, START), fatfs::FsOptions::new())?;
-            let digest = sha256(system.root_dir().open_file(path.trim_start_matches('/'))?);
-            digest
+            sha256(system.root_dir().open_file(path.trim_start_matches('/'))?)
         }
     }
 }

@@ -38,6 +38,8 @@ pub async fn run(args: DemoArgs, output: &Output, verbose: u8) -> Result<()> {
         told = tell(&args.once, args.port, &dir, output, verbose, &mut parts) => told,
         () = stop_asked() => Err(Failure::new(Exit::Interrupted, "the demo was interrupted")),
     };
+    // Once everything has been shown, ctrl-C is how it ends.
+    let told = if parts.shown { Ok(()) } else { told };
     output.note("Cleaning up.");
     let stopped = parts.stop().await;
     drop(dir);
@@ -49,6 +51,8 @@ pub async fn run(args: DemoArgs, output: &Output, verbose: u8) -> Result<()> {
 struct Parts {
     cloud: Option<Cloud>,
     server: Option<Server>,
+    /// Everything has been shown, and all proofs agree.
+    shown: bool,
 }
 
 impl Parts {
@@ -81,6 +85,7 @@ async fn tell(
     let server = parts.server.insert(Server::start(loaded.config, verbose).await?);
     let facts = story::Facts { url: server.url(), config: file, disks: dir.path().join("disks") };
     story::run(output, cloud, &facts).await?;
+    parts.shown = true;
     if *once {
         return Ok(());
     }

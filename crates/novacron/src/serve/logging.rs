@@ -33,6 +33,12 @@ pub fn install(logging: &Logging, verbose: u8) -> Result<()> {
     registry().with(layer).try_init().map_err(|error| Failure::failed("cannot set up the log").why(error))
 }
 
+/// For a client command that is to say more: on standard error, as text.
+pub fn install_for_people(verbose: u8) -> Result<()> {
+    let logging = Logging { level: "info".to_owned(), format: LogFormat::Text, output: LogOutput::Stderr };
+    install(&logging, verbose)
+}
+
 /// Ours at `level`. Libraries say less: their debug output is for their own authors, and the HTTP ones would repeat
 /// what goes over the wire.
 fn defaults(level: &str) -> String {

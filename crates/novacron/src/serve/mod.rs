@@ -27,7 +27,7 @@ use secrecy::ExposeSecret;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 pub use lock::DataDir;
-pub use logging::install as install_log;
+pub use logging::{install as install_log, install_for_people as log_for_people};
 pub use mover::run as run_mover;
 pub use stop_signal::asked as stop_asked;
 

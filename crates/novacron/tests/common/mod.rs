@@ -318,7 +318,11 @@ impl Site {
     }
 
     pub fn serve(&self) -> Serve {
-        let mut process = Process::spawn(&mut self.command(&["serve"]));
+        self.serve_at("127.0.0.1:0")
+    }
+
+    pub fn serve_at(&self, address: &str) -> Serve {
+        let mut process = Process::spawn(&mut self.command(&["serve", "--listen", address]));
         let ready = process.line_with("is ready at");
         let word = |after: &str| ready.split(after).nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
         let (url, ready_ms) = (word("is ready at "), word(" after ").parse().unwrap());
