@@ -6,7 +6,7 @@
 //!  TLS, stop time       sites     which role      a resource
 //! ```
 //!
-//! [`bind`] and [`serve`] are what the executable calls. Handlers read what came in ([`input`]), check the role by
+//! [`bind`] and [`serve`] are what the executable calls. Handlers read what came in (`input`), check the role by
 //! the extractor that they take, ask [`Control`](novacron_control::Control), and answer. Nothing is decided here.
 //! Errors of any layer leave as problem details.
 
