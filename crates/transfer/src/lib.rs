@@ -1,8 +1,9 @@
 //! Moves disk bytes, and proves that they arrived.
 //!
 //! [`content`] says what a disk holds in one number. [`engine`] makes a target equal to a source, resumes from a
-//! [`ledger`], and verifies. [`file`] reads and writes raw images and block devices. [`mover`] is the worker
-//! process in which all of this runs, close to the disks, and its protocol.
+//! [`ledger`], and verifies. [`mod@file`] reads and writes raw images and block devices, [`mod@format`] qcow2 images too,
+//! [`nbd`] network block devices. [`mover`] is the worker process in which all of this runs, close to the disks, and
+//! its protocol.
 
 mod blocking;
 mod budget;
