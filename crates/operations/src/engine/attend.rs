@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::Inner;
-use crate::{Operation, StepError, StoreError, context::Live};
+use crate::{Change, Operation, StepError, StoreError, context::Live};
 
 /// Why a step was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,15 +67,16 @@ impl Attendant {
                 return Stop::Stale;
             }
             let now = self.inner.clock.now();
-            let unsaved = live.take_unsaved();
+            let unsaved = Unsaved::take(&live);
             let store = &self.inner.store;
-            let stored = match unsaved.is_empty() {
+            let stored = match unsaved.changes.is_empty() {
                 true => store.get(&self.id).await.and_then(|op| op.ok_or(StoreError::StaleOwner)),
-                false => store.apply(&self.id, self.generation, unsaved.clone(), now).await,
+                false => store.apply(&self.id, self.generation, unsaved.changes.clone(), now).await,
             };
             match stored {
                 Ok(operation) if operation.check_owner(self.generation).is_err() => return Stop::Stale,
                 Ok(operation) => {
+                    unsaved.are_stored();
                     live.stored(&operation.record);
                     self.controls.send_if_modified(|controls| {
                         let changed = *controls != operation.record.controls;
@@ -90,7 +91,7 @@ impl Attendant {
                 // It is stored with the next tick; the lease sets the limit to this.
                 Err(error) => {
                     tracing::debug!(operation = %self.id, %error, "progress was not stored");
-                    live.put_back(unsaved);
+                    drop(unsaved);
                 }
             }
         }
@@ -129,4 +130,26 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> StepError {
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
     StepError::permanent("internal", format!("the program failed in this step: {text}"))
         .advice("this is a bug: please report it with the log")
+}
+
+/// What is being stored. A step that ends meanwhile drops the writing; then it is to be stored with what follows.
+struct Unsaved<'a> {
+    live: &'a Live,
+    changes: Vec<Change>,
+}
+
+impl<'a> Unsaved<'a> {
+    fn take(live: &'a Live) -> Self {
+        Self { live, changes: live.take_unsaved() }
+    }
+
+    fn are_stored(mut self) {
+        self.changes.clear();
+    }
+}
+
+impl Drop for Unsaved<'_> {
+    fn drop(&mut self) {
+        self.live.put_back(std::mem::take(&mut self.changes));
+    }
 }
