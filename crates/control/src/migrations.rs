@@ -1,7 +1,7 @@
 //! Imports, exports, and what is asked about them.
 
 use futures::Stream;
-use novacron_operations::{Event, ListQuery, PageCursor, StoreError, Submission};
+use novacron_operations::{Event, IdempotencyKey, ListQuery, OperationRecord, PageCursor, StoreError};
 use novacron_types::{
     ByteSize, ExportRequest, ImportRequest, MigrateRequest, Migration, MigrationAccepted, MigrationKind, OperationId,
     Status,
@@ -42,9 +42,13 @@ impl Control {
         request: ImportRequest,
         caller: Caller,
     ) -> Result<MigrationAccepted, ControlError> {
+        let key = request::idempotency(&caller, &("import", provider, &request))?;
+        if let Some(accepted) = self.accepted_before(key.as_ref()).await? {
+            return Ok(accepted);
+        }
         let prepared = request::import(self, provider, &request).await?;
         let detail = json!({"instance_id": request.instance_id, "destination": prepared.params.target});
-        let submission = prepared.submission(&caller, &("import", provider, &request))?;
+        let submission = prepared.submission(key);
         let accepted = self.inner.engine.submit::<Import>(submission).await.map_err(ControlError::from);
         self.accepted("import", provider, detail, &caller, accepted).await
     }
@@ -56,21 +60,36 @@ impl Control {
         request: ExportRequest,
         caller: Caller,
     ) -> Result<MigrationAccepted, ControlError> {
+        let key = request::idempotency(&caller, &("export", provider, &request))?;
+        if let Some(accepted) = self.accepted_before(key.as_ref()).await? {
+            return Ok(accepted);
+        }
         let prepared = request::export(self, provider, &request).await?;
         let detail = json!({"vm_id": request.vm_id, "source": prepared.params.source});
-        let submission: Submission<MoveState> = prepared.submission(&caller, &("export", provider, &request))?;
+        let submission = prepared.submission(key);
         let accepted = self.inner.engine.submit::<Export>(submission).await.map_err(ControlError::from);
         self.accepted("export", provider, detail, &caller, accepted).await
     }
 
     /// Takes a migration between any two providers on, as [`import`](Self::import) does.
     pub async fn migrate(&self, request: MigrateRequest, caller: Caller) -> Result<MigrationAccepted, ControlError> {
+        let key = request::idempotency(&caller, &("migrate", &request))?;
+        if let Some(accepted) = self.accepted_before(key.as_ref()).await? {
+            return Ok(accepted);
+        }
         let prepared = request::migrate(self, &request).await?;
         let detail = json!({"instance_id": request.instance_id, "destination": prepared.params.target});
         let source = request.source.clone();
-        let submission = prepared.submission(&caller, &("migrate", &request))?;
+        let submission = prepared.submission(key);
         let accepted = self.inner.engine.submit::<Migrate>(submission).await.map_err(ControlError::from);
         self.accepted("migrate", &source, detail, &caller, accepted).await
+    }
+
+    /// What was answered to the same request under the same key. This comes before every other check: what the first
+    /// request has done since may well forbid a second one.
+    async fn accepted_before(&self, key: Option<&IdempotencyKey>) -> Result<Option<MigrationAccepted>, ControlError> {
+        let Some(key) = key else { return Ok(None) };
+        Ok(self.inner.engine.requested(key).await?.map(accepted_as))
     }
 
     async fn accepted(
@@ -85,13 +104,7 @@ impl Control {
             detail["migration_id"] = json!(submitted.record.id);
         }
         self.audit_result(&caller.actor, action, provider, detail, &submitted).await?;
-        let record = submitted?.record;
-        Ok(MigrationAccepted {
-            migration_id: record.id,
-            status: record.status,
-            progress: record.progress,
-            start_time: record.created_at,
-        })
+        Ok(accepted_as(submitted?.record))
     }
 
     /// What [`import`](Self::import) would do, after the same checks. Nothing is stored or changed.
@@ -226,9 +239,18 @@ impl Control {
         id: &OperationId,
         actor: &str,
         detail: Value,
-        outcome: Result<novacron_operations::OperationRecord, ControlError>,
+        outcome: Result<OperationRecord, ControlError>,
     ) -> Result<Migration, ControlError> {
         self.audit_result(actor, action, id.as_str(), detail, &outcome).await?;
         view::migration(outcome?)
+    }
+}
+
+fn accepted_as(record: OperationRecord) -> MigrationAccepted {
+    MigrationAccepted {
+        migration_id: record.id,
+        status: record.status,
+        progress: record.progress,
+        start_time: record.created_at,
     }
 }

@@ -202,29 +202,31 @@ fn checked_name(name: Option<&str>) -> Result<Option<String>, ControlError> {
 
 impl Prepared {
     /// Two moves of one machine at once are refused by the first key, two makings of one record by the second.
-    pub fn submission(self, caller: &Caller, request: &impl Serialize) -> Result<Submission<MoveState>, ControlError> {
+    pub fn submission(self, idempotency: Option<IdempotencyKey>) -> Submission<MoveState> {
         let params = self.params;
         let mut exclusive = vec![format!("instance {}/{}", params.source, params.instance)];
         exclusive.extend(params.vm_id.as_ref().map(|vm_id| format!("VM {vm_id}")));
         let mut submission = Submission::new(params.instance.to_string(), MoveState::new(params));
         submission.exclusive = exclusive;
         submission.options = self.options;
-        submission.idempotency =
-            caller.idempotency_key.as_ref().map(|key| idempotency(key, caller, request)).transpose()?;
+        submission.idempotency = idempotency;
         if let Some(limit) = self.bandwidth_limit {
             submission.controls = Map::from_iter([(BANDWIDTH_LIMIT.to_owned(), Value::from(limit.0))]);
         }
-        Ok(submission)
+        submission
     }
 }
 
-fn idempotency(key: &str, caller: &Caller, request: &impl Serialize) -> Result<IdempotencyKey, ControlError> {
+/// The caller's key, if there is one, beside the digest of the request.
+pub(crate) fn idempotency(caller: &Caller, request: &impl Serialize) -> Result<Option<IdempotencyKey>, ControlError> {
+    let Some(key) = &caller.idempotency_key else { return Ok(None) };
     if key.is_empty() || key.len() > 255 {
         return Err(ControlError::invalid("invalid_idempotency_key", "an idempotency key has 1 to 255 bytes"));
     }
     let body = serde_json::to_vec(request).map_err(|error| ControlError::invalid("invalid", error.to_string()))?;
     // A key is its caller's own: another caller's request under the same key is another request.
-    Ok(IdempotencyKey { key: format!("{}/{key}", caller.actor), digest: blake3::hash(&body).to_hex().to_string() })
+    let digest = blake3::hash(&body).to_hex().to_string();
+    Ok(Some(IdempotencyKey { key: format!("{}/{key}", caller.actor), digest }))
 }
 
 /// What an import or export would do: the answer to a dry run.

@@ -50,6 +50,14 @@ impl Tables {
         self.get(id).cloned().ok_or_else(|| StoreError::NotFound(id.clone()))
     }
 
+    fn requested(&self, IdempotencyKey { key, digest }: &IdempotencyKey) -> Result<Option<Operation>, StoreError> {
+        match self.idempotency.get(key) {
+            None => Ok(None),
+            Some((known, id)) if known == digest => self.read(id).map(Some),
+            Some((_, id)) => Err(StoreError::IdempotencyMismatch { key: key.clone(), other: id.clone() }),
+        }
+    }
+
     fn write(&mut self, operation: &Operation, events: Vec<Event>) -> Result<(), StoreError> {
         let id = operation.id();
         if operation.is_terminal() {
@@ -79,13 +87,10 @@ impl Tables {
 impl OperationStore for MemoryStore {
     async fn create(&self, new: NewOperation, now: Timestamp) -> Result<Created, StoreError> {
         let mut tables = self.lock();
-        if let Some(IdempotencyKey { key, digest }) = &new.idempotency
-            && let Some((known, id)) = tables.idempotency.get(key)
+        if let Some(key) = &new.idempotency
+            && let Some(operation) = tables.requested(key)?
         {
-            if known != digest {
-                return Err(StoreError::IdempotencyMismatch { key: key.clone(), other: id.clone() });
-            }
-            return Ok(Created { operation: tables.read(id)?, existing: true });
+            return Ok(Created { operation, existing: true });
         }
         if tables.places.contains_key(&new.id) {
             return Err(StoreError::IdTaken(new.id));
@@ -99,6 +104,10 @@ impl OperationStore for MemoryStore {
         tables.places.insert(operation.id().clone(), place);
         tables.write(&operation, events)?;
         Ok(Created { operation, existing: false })
+    }
+
+    async fn requested(&self, key: &IdempotencyKey) -> Result<Option<Operation>, StoreError> {
+        self.lock().requested(key)
     }
 
     async fn get(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {

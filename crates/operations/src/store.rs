@@ -22,6 +22,9 @@ pub trait OperationStore: Send + Sync + 'static {
     /// operation that has not ended.
     async fn create(&self, new: NewOperation, now: Timestamp) -> Result<Created, StoreError>;
 
+    /// The operation that was made under this key. [`StoreError::IdempotencyMismatch`] if that was for another request.
+    async fn requested(&self, key: &IdempotencyKey) -> Result<Option<Operation>, StoreError>;
+
     async fn get(&self, id: &OperationId) -> Result<Option<Operation>, StoreError>;
 
     /// Newest first.

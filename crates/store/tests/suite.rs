@@ -310,6 +310,14 @@ async fn remembers_requests(store: &Store, _place: &Place) {
     assert!(operations.create(refused.clone(), at(6)).await.is_err());
     refused.exclusive.clear();
     assert!(!operations.create(refused, at(7)).await.unwrap().existing);
+
+    let key = |key: &str, digest: &str| IdempotencyKey { key: key.to_owned(), digest: digest.to_owned() };
+    assert_eq!(operations.requested(&key("unknown", "one")).await.unwrap(), None);
+    let known = operations.list(&ListQuery::default()).await.unwrap().items.pop().unwrap();
+    let refused = operations.requested(&key("key", "another digest")).await.unwrap_err();
+    assert!(matches!(refused, StoreError::IdempotencyMismatch { .. }), "{refused}");
+    let StoreError::IdempotencyMismatch { other, .. } = refused else { return };
+    assert_eq!(operations.get(&other).await.unwrap().unwrap().record.id, known.id);
 }
 
 async fn creates_only_one_of_many_at_once(store: &Store, place: &Place) {

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use novacron_provider::{DiskSnapshot, TargetDisk, Written};
 use novacron_types::{
-    DiskProof, DiskSpec, ImageId, Instance, InstanceId, MigrationProof, MigrationType, NetworkSpec, ProviderName,
-    TransferOptions, VmId, VmRecord,
+    DiskProof, DiskSpec, ImageId, Instance, InstanceId, InstanceState, MigrationProof, MigrationType, NetworkSpec,
+    ProviderName, TransferOptions, VmId, VmRecord,
 };
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,9 @@ pub(crate) struct MoveState {
     pub created: Option<Instance>,
     /// When the source may be deleted.
     pub grace_until: Option<Timestamp>,
+    /// It was started again after it had been copied, and a person has been told.
+    #[serde(default)]
+    pub told_of_restart: bool,
     /// The record as it was before, to be put back.
     pub record_before: Option<VmRecord>,
 }
@@ -79,6 +82,7 @@ impl MoveState {
             target_image: None,
             created: None,
             grace_until: None,
+            told_of_restart: false,
             record_before: None,
         }
     }
@@ -86,6 +90,12 @@ impl MoveState {
     pub fn name(&self) -> String {
         let of_source = || self.source.as_ref().map(|source| source.display_name().to_owned());
         self.params.name.clone().or_else(of_source).unwrap_or_else(|| self.params.instance.to_string())
+    }
+
+    /// Whether the source, as it is `now`, may hold what the copy does not: it runs, or has run since it was stopped.
+    pub fn source_ran_since(&self, now: &Instance) -> bool {
+        let launched_at = self.source.as_ref().and_then(|source| source.launched_at);
+        now.state != InstanceState::Stopped || now.launched_at != launched_at
     }
 
     /// Whether the machine should run at the target.

@@ -22,8 +22,8 @@ pub use submit::{Submission, Submitted};
 pub use watch::Watch;
 
 use crate::{
-    Clock, EngineError, Event, ListQuery, OperationRecord, OperationStore, Page, Request, RetryPolicy, StoreError,
-    SystemClock, Workflow,
+    Clock, EngineError, Event, IdempotencyKey, ListQuery, OperationRecord, OperationStore, Page, Request, RetryPolicy,
+    StoreError, SystemClock, Workflow,
     context::Live,
     workflow::{ErasedWorkflow, erase},
 };
@@ -252,6 +252,11 @@ impl Engine {
             return Ok(Some(live.record()));
         }
         Ok(self.inner.store.get(id).await?.map(|operation| operation.record))
+    }
+
+    /// What an earlier request under this key has started, if there was one.
+    pub async fn requested(&self, key: &IdempotencyKey) -> Result<Option<OperationRecord>, EngineError> {
+        Ok(self.inner.store.requested(key).await?.map(|operation| operation.record))
     }
 
     /// Newest first.

@@ -15,8 +15,8 @@ use novacron_types::OperationId;
 use tokio::sync::Notify;
 
 use crate::{
-    Change, Claim, Claimed, Created, Event, ListQuery, NewOperation, Operation, OperationRecord, OperationStore, Page,
-    Request, StoreError,
+    Change, Claim, Claimed, Created, Event, IdempotencyKey, ListQuery, NewOperation, Operation, OperationRecord,
+    OperationStore, Page, Request, StoreError,
 };
 
 /// Passes everything on, until the chosen write of an owner: then nothing answers any more.
@@ -49,6 +49,9 @@ impl CrashStore {
 impl OperationStore for CrashStore {
     async fn create(&self, new: NewOperation, now: Timestamp) -> Result<Created, StoreError> {
         self.store.create(new, now).await
+    }
+    async fn requested(&self, key: &IdempotencyKey) -> Result<Option<Operation>, StoreError> {
+        self.store.requested(key).await
     }
     async fn get(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
         self.alive().await;

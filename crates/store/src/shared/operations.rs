@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use novacron_operations::{
-    Change, Claim, Claimed, Created, Event, Lease, ListQuery, NewOperation, Operation, OperationId, OperationRecord,
-    OperationStore, Page, Request, StoreError,
+    Change, Claim, Claimed, Created, Event, IdempotencyKey, Lease, ListQuery, NewOperation, Operation, OperationId,
+    OperationRecord, OperationStore, Page, Request, StoreError,
 };
 use serde::de::DeserializeOwned;
 use sqlx::{QueryBuilder, Row as _};
@@ -55,6 +55,14 @@ impl OperationStore for Backend {
         insert_events(&mut tx, operation.id(), events).await?;
         tx.commit().await.map_err(store_error)?;
         Ok(Created { operation, existing: false })
+    }
+
+    async fn requested(&self, key: &IdempotencyKey) -> Result<Option<Operation>, StoreError> {
+        let row = sqlx::query(MADE_FOR_KEY).bind(&key.key).fetch_optional(self.reader()).await.map_err(store_error)?;
+        match row {
+            Some(row) => self.get(&made_for(&row, key)?).await,
+            None => Ok(None),
+        }
     }
 
     async fn get(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
@@ -217,16 +225,19 @@ async fn remember_request(tx: &mut Tx, new: &NewOperation, now: Timestamp) -> Re
     if inserted.rows_affected() == 1 {
         return Ok(None);
     }
-    let row = sqlx::query("SELECT digest, operation_id FROM idempotency WHERE key = $1")
-        .bind(&idempotency.key)
-        .fetch_one(&mut **tx)
-        .await
-        .map_err(store_error)?;
-    let other = operation_id(&row)?;
-    if text(&row, "digest")? != idempotency.digest {
-        return Err(StoreError::IdempotencyMismatch { key: idempotency.key.clone(), other });
+    let row = sqlx::query(MADE_FOR_KEY).bind(&idempotency.key).fetch_one(&mut **tx).await.map_err(store_error)?;
+    lock(tx, &made_for(&row, idempotency)?).await.map(Some)
+}
+
+const MADE_FOR_KEY: &str = "SELECT digest, operation_id FROM idempotency WHERE key = $1";
+
+fn made_for(row: &Row, key: &IdempotencyKey) -> Result<OperationId, StoreError> {
+    let other = operation_id(row)?;
+    if text(row, "digest")? == key.digest {
+        Ok(other)
+    } else {
+        Err(StoreError::IdempotencyMismatch { key: key.key.clone(), other })
     }
-    lock(tx, &other).await.map(Some)
 }
 
 async fn lock(tx: &mut Tx, id: &OperationId) -> Result<Operation, StoreError> {

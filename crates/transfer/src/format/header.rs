@@ -20,6 +20,9 @@ pub struct Qcow2Header {
     /// Of the disk, in bytes.
     pub size: u64,
     pub cluster_bits: u32,
+    /// Where the table of tables of clusters is, and how many entries it has.
+    pub l1_offset: u64,
+    pub l1_entries: u64,
     /// It was not closed properly; its reference counts may be wrong, its content is not.
     pub dirty: bool,
 }
@@ -114,11 +117,27 @@ impl Qcow2Header {
                 return Err(HeaderError::Nonsense("its reference counts are wider than 64 bits"));
             }
         }
-        Ok(Self { version, size, cluster_bits, dirty: features & DIRTY != 0 })
+        Ok(Self { version, size, cluster_bits, l1_offset, l1_entries, dirty: features & DIRTY != 0 })
     }
 
     pub fn cluster(&self) -> u64 {
         1 << self.cluster_bits
+    }
+
+    /// Checks entries of the L1 table: each table that they name must be whole within a file of `file_len` bytes. A
+    /// table beyond the end would read as zeros, and so would the data that it tells of.
+    pub fn check_l1(&self, entries: &[u8], file_len: u64) -> Result<(), HeaderError> {
+        const OFFSET: u64 = 0x00ff_ffff_ffff_fe00;
+        for entry in entries.chunks_exact(8).filter_map(|entry| entry.first_chunk()) {
+            let offset = u64::from_be_bytes(*entry) & OFFSET;
+            if offset % self.cluster() != 0 {
+                return Err(HeaderError::Nonsense("a table of clusters does not start at a cluster"));
+            }
+            if offset != 0 && offset.checked_add(self.cluster()).is_none_or(|end| end > file_len) {
+                return Err(HeaderError::Truncated { what: "second table of clusters" });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -171,5 +190,15 @@ mod tests {
             changes.into_iter().for_each(|(at, value)| bytes[at] = value);
             let _ = Qcow2Header::parse(&bytes[..cut], len);
         }
+    }
+
+    #[test]
+    fn tables_beyond_the_end_are_refused() {
+        let header = Qcow2Header::parse(&good(), 1 << 20).unwrap();
+        let table = |offset: u64| (offset | 1 << 63).to_be_bytes();
+        header.check_l1(&[[0; 8], table(0xf_0000)].concat(), 1 << 20).unwrap();
+        assert!(matches!(header.check_l1(&table(0xf_0000), (1 << 20) - 1), Err(HeaderError::Truncated { .. })));
+        assert!(matches!(header.check_l1(&table(1 << 50), 1 << 20), Err(HeaderError::Truncated { .. })));
+        assert!(matches!(header.check_l1(&table(0x200), 1 << 20), Err(HeaderError::Nonsense(_))));
     }
 }

@@ -73,9 +73,19 @@ pub(super) fn read_header(file: &File, name: &str) -> Result<Qcow2Header> {
     let len = file.metadata().map_err(fail)?.len();
     let mut bytes = vec![0; HEADER_BYTES.min(len as usize)];
     file.read_exact_at(&mut bytes, 0).map_err(fail)?;
-    Qcow2Header::parse(&bytes, len)
-        .map_err(|why| ProviderError::new(ErrorKind::Invalid, "open", format!("{name} can't be used: {why}")))
+    let refuse = |why| ProviderError::new(ErrorKind::Invalid, "open", format!("{name} can't be used: {why}"));
+    let header = Qcow2Header::parse(&bytes, len).map_err(refuse)?;
+    let mut entries = Vec::new();
+    for first in (0..header.l1_entries).step_by(L1_PIECE) {
+        entries.resize(8 * (header.l1_entries - first).min(L1_PIECE as u64) as usize, 0);
+        file.read_exact_at(&mut entries, header.l1_offset + 8 * first).map_err(fail)?;
+        header.check_l1(&entries, len).map_err(refuse)?;
+    }
+    Ok(header)
 }
+
+/// Entries of the L1 table that are read at once.
+const L1_PIECE: usize = 1 << 16;
 
 /// Makes an empty image in an empty file.
 pub(super) fn create(file: &File, name: &str, size: u64) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Removes what was only needed on the way: snapshots, images, the mover's memory of the job.
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use novacron_operations::{Outcome, Status, Step, StepContext, StepError};
 use novacron_provider::SweepScope;
 
@@ -24,7 +25,30 @@ impl Step<MoveState> for CleanUp {
         1.0
     }
 
+    /// The machine is there and verified, so a failure here undoes nothing: it waits until what is left behind can be
+    /// removed, or a person says that it may stay.
     async fn run(&self, cx: &StepContext, state: &mut MoveState) -> Result<Outcome, StepError> {
+        let Err(error) = self.remove(cx, state).await else { return Ok(Outcome::Done) };
+        if error.is_stale_owner() {
+            return Err(error);
+        }
+        if cx.continued() {
+            cx.log(format!("left behind at someone's wish: {error}"));
+            return Ok(Outcome::Done);
+        }
+        let reason = format!(
+            "the machine is moved and verified, but a temporary snapshot or image can't be removed yet: {error}. It is tried \
+             again; continue to leave it behind"
+        );
+        Ok(Outcome::Hold { reason, resume_at: cx.now().checked_add(AGAIN).ok() })
+    }
+}
+
+/// How long it waits before it tries to remove again.
+const AGAIN: SignedDuration = SignedDuration::from_secs(120);
+
+impl CleanUp {
+    async fn remove(&self, cx: &StepContext, state: &MoveState) -> Result<(), StepError> {
         for snapshot in &state.snapshots {
             self.0.source(&state.params.source)?.delete_snapshot(snapshot).await.map_err(step_error)?;
         }
@@ -33,6 +57,6 @@ impl Step<MoveState> for CleanUp {
             self.0.sweep(cx, &state.params.target, SweepScope::Intermediates).await?;
         }
         forget_all(&self.0, cx, state).await;
-        Ok(Outcome::Done)
+        Ok(())
     }
 }

@@ -3,12 +3,14 @@
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use novacron_operations::{Outcome, Status, Step, StepContext, StepError};
+use novacron_types::{Instance, InstanceState};
 
 use super::super::{MoveState, Tools};
 use crate::error::step_error;
 
-/// Holds until the grace period has passed, or a person says continue.
-pub(super) struct Grace;
+/// Holds until the grace period has passed, or a person says continue. A source that was started again holds what
+/// the target does not: then only a person who has been told so can have it deleted.
+pub(super) struct Grace(pub Tools);
 
 #[async_trait]
 impl Step<MoveState> for Grace {
@@ -23,6 +25,21 @@ impl Step<MoveState> for Grace {
     }
 
     async fn run(&self, cx: &StepContext, state: &mut MoveState) -> Result<Outcome, StepError> {
+        let source = self.0.provider(&state.params.source)?.get(&state.params.instance).await.map_err(step_error)?;
+        if state.source_ran_since(&source) {
+            if state.told_of_restart && cx.continued() {
+                return Ok(Outcome::Done);
+            }
+            state.told_of_restart = true;
+            return Ok(Outcome::Hold {
+                reason: format!(
+                    "{} was started again after it had been copied, and what it has written since is not at the target: \
+                     cancel to keep it and remove the target, continue to delete it all the same",
+                    state.params.instance
+                ),
+                resume_at: None,
+            });
+        }
         let now = cx.now();
         let until = match state.grace_until {
             Some(until) => until,
@@ -65,8 +82,30 @@ impl Step<MoveState> for DeleteSource {
 
     async fn run(&self, cx: &StepContext, state: &mut MoveState) -> Result<Outcome, StepError> {
         let provider = self.0.provider(&state.params.source)?;
+        // A process may have died between the end of the grace period and here, and much time have passed.
+        match provider.get(&state.params.instance).await {
+            Ok(now) if now.state == InstanceState::Terminated => {}
+            Ok(now) if state.source_ran_since(&now) && !state.told_of_restart => return Err(source_started(&now)),
+            Ok(_) => {}
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(step_error(error)),
+        }
         provider.delete(&state.params.instance).await.map_err(step_error)?;
         cx.log(format!("deleted {} at {}", state.params.instance, state.params.source));
         Ok(Outcome::Done)
     }
+}
+
+/// A source that should have stayed as it was stopped.
+pub(super) fn source_started(source: &Instance) -> StepError {
+    StepError::permanent(
+        "source_started",
+        format!(
+            "{} was started while it was being moved, and may have written what was not copied",
+            source.instance_id
+        ),
+    )
+    .advice(
+        "Nothing of it was deleted. See who starts it (an auto-scaling group, a recovery alarm), then move it again.",
+    )
 }

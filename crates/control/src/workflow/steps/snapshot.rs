@@ -3,10 +3,13 @@
 use async_trait::async_trait;
 use novacron_operations::{Outcome, Status, Step, StepContext, StepError};
 use novacron_provider::{SnapshotRequest, SweepScope, wait_for_snapshot};
+use novacron_types::MigrationType;
 
 use super::{
     super::{MoveState, Tools},
-    PATIENCE, tag,
+    PATIENCE,
+    delete_source::source_started,
+    tag,
 };
 use crate::error::step_error;
 
@@ -29,6 +32,12 @@ impl Step<MoveState> for Snapshot {
         let request = SnapshotRequest { tag: tag(cx), instance: state.params.instance.clone(), sequence: 0 };
         state.snapshots = source.snapshot(&request).await.map_err(step_error)?;
         cx.save(state).await?;
+        if state.params.migration_type == MigrationType::Cold {
+            let now = self.0.provider(&state.params.source)?.get(&state.params.instance).await.map_err(step_error)?;
+            if state.source_ran_since(&now) {
+                return Err(source_started(&now));
+            }
+        }
         let count = state.snapshots.len() as f64;
         for (index, snapshot) in state.snapshots.iter().enumerate() {
             cx.log(format!("snapshot {} of {}", snapshot.snapshot_id, snapshot.device));
