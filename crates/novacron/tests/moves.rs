@@ -1,7 +1,6 @@
 //! The main job from the outside: the real server with its mover, the sandbox as another process, the real client.
 
 #![cfg(all(feature = "aws", feature = "sandbox"))]
-
 // A test that can not set its stage has failed.
 #![allow(clippy::unwrap_used)]
 

@@ -29,6 +29,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 pub use lock::DataDir;
 pub use logging::{install as install_log, install_for_people as log_for_people};
 pub use mover::run as run_mover;
+use stop_signal::StopSignals;
 pub use stop_signal::asked as stop_asked;
 
 use crate::{
@@ -48,6 +49,8 @@ pub async fn run(args: ServeArgs, output: &Output, verbose: u8) -> Result<()> {
     for key in &loaded.config.ineffective {
         tracing::warn!("{key}");
     }
+    // Before it is ready: its manager may stop it at once.
+    let mut stop = StopSignals::listen().map_err(|error| Failure::failed("cannot listen to signals").why(error))?;
     let server = Server::start(loaded.config, verbose).await?;
     notify::notify("READY=1");
     output.note(format_args!(
@@ -57,12 +60,12 @@ pub async fn run(args: ServeArgs, output: &Output, verbose: u8) -> Result<()> {
         began.elapsed().as_millis(),
         server.place,
     ));
-    stop_asked().await;
+    stop.next().await;
     notify::notify("STOPPING=1");
     output.note("Stopping; what is under way goes on at the next start. Ctrl-C again stops at once.");
     tokio::select! {
         stopped = server.stop() => stopped,
-        () = stop_asked() => Ok(()),
+        () = stop.next() => Ok(()),
     }
 }
 

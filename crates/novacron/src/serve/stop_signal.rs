@@ -2,12 +2,37 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Returns at ctrl-C, SIGTERM or a closed terminal.
+/// Listens from when it is made: a signal that comes before anyone waits is not lost, and does not kill.
+pub struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl StopSignals {
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Returns at the next ctrl-C, SIGTERM or closed terminal.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
+}
+
+/// As [`StopSignals`], from now on.
 pub async fn asked() {
-    tokio::select! {
-        () = wait(SignalKind::interrupt()) => {}
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::hangup()) => {}
+    match StopSignals::listen() {
+        Ok(mut signals) => signals.next().await,
+        Err(error) => never(&error).await,
     }
 }
 
