@@ -47,12 +47,7 @@ pub struct ImageStatus {
 pub trait Images: Send + Sync {
     /// Makes an image of a machine, or finds the one made with this tag. `no_reboot` leaves the machine running
     /// and makes the image crash-consistent only.
-    async fn create_image(
-        &self,
-        tag: &OperationTag,
-        instance: &InstanceId,
-        no_reboot: bool,
-    ) -> Result<ImageId>;
+    async fn create_image(&self, tag: &OperationTag, instance: &InstanceId, no_reboot: bool) -> Result<ImageId>;
 
     /// Copies an image of the same vendor and account from another region into this provider's, or finds the copy.
     async fn copy_image(&self, tag: &OperationTag, image: &ImageId, from_region: &str) -> Result<ImageId>;

@@ -20,8 +20,7 @@ pub struct ProviderDefinition {
 
 impl fmt::Debug for ProviderDefinition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let keys: Vec<&String> =
-            self.settings.as_object().map(|map| map.keys().collect()).unwrap_or_default();
+        let keys: Vec<&String> = self.settings.as_object().map(|map| map.keys().collect()).unwrap_or_default();
         f.debug_struct("ProviderDefinition")
             .field("name", &self.name)
             .field("kind", &self.kind)

@@ -49,7 +49,8 @@ pub trait DiskSource: Send + Sync {
     /// sequence. The boot disk comes first. They may not be readable yet: see [`snapshot_ready`](Self::snapshot_ready).
     async fn snapshot(&self, request: &SnapshotRequest) -> Result<Vec<DiskSnapshot>>;
 
-    /// A snapshot that the provider says has failed is an error; one that is gone is `NotFound`.
+    /// A snapshot that the provider says has failed is an error; one that is gone is `NotFound`; one that can't be
+    /// trusted any more is `Conflict`. Asked again after the last read, it says whether what was read holds.
     async fn snapshot_ready(&self, snapshot: &DiskSnapshot) -> Result<Readiness>;
 
     /// Deletes it, or succeeds if it is gone.

@@ -9,10 +9,9 @@ use async_trait::async_trait;
 use novacron_types::{ImageId, Instance, InstanceId};
 
 use crate::{
-    BlockReader, BlockWriter, Buf, ChangedBlocks, CreateRequest, Datapoint, DiskSink, DiskSnapshot,
-    DiskSource, ExtentPage, Health, Identity, ImageStatus, Images, ListFilter, MetricQuery, Metrics, NewDisk,
-    OperationTag, Page, PageToken, Provider, Readiness, Result, SnapshotRequest, StoredCheck, SweepScope,
-    TargetDisk, Written,
+    BlockReader, BlockWriter, Buf, ChangedBlocks, CreateRequest, Datapoint, DiskSink, DiskSnapshot, DiskSource,
+    ExtentPage, Health, Identity, ImageStatus, Images, ListFilter, MetricQuery, Metrics, NewDisk, OperationTag, Page,
+    PageToken, Provider, Readiness, Result, SnapshotRequest, StoredCheck, SweepScope, TargetDisk, Written,
 };
 
 /// Which method is called.
@@ -79,11 +78,7 @@ impl<L: Layer> Wrapped<L> {
 /// that this fails only if a provider's capabilities change while it is used.
 fn have<T: ?Sized>(capability: Option<&T>) -> Result<&T> {
     capability.ok_or_else(|| {
-        crate::ProviderError::new(
-            crate::ErrorKind::Conflict,
-            "capability",
-            "the provider has lost this capability",
-        )
+        crate::ProviderError::new(crate::ErrorKind::Conflict, "capability", "the provider has lost this capability")
     })
 }
 
@@ -189,12 +184,7 @@ impl<L: Layer> DiskSink for Wrapped<L> {
 
 #[async_trait]
 impl<L: Layer> Images for Wrapped<L> {
-    async fn create_image(
-        &self,
-        tag: &OperationTag,
-        instance: &InstanceId,
-        no_reboot: bool,
-    ) -> Result<ImageId> {
+    async fn create_image(&self, tag: &OperationTag, instance: &InstanceId, no_reboot: bool) -> Result<ImageId> {
         let inner = have(self.inner.images())?;
         self.run(change("create_image"), || inner.create_image(tag, instance, no_reboot)).await
     }

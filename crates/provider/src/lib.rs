@@ -41,8 +41,7 @@ pub use buf::{ALIGN, Buf};
 pub use capability::{Datapoint, ImageStatus, Images, MetricQuery, Metrics};
 pub use definition::{BuildFuture, KeyInfo, ProviderDefinition, ProviderFactory, Registry};
 pub use disk::{
-    ChangedBlocks, DiskSink, DiskSnapshot, DiskSource, NewDisk, Readiness, SnapshotRequest, TargetDisk,
-    Written,
+    ChangedBlocks, DiskSink, DiskSnapshot, DiskSource, NewDisk, Readiness, SnapshotRequest, TargetDisk, Written,
 };
 pub use error::{ErrorKind, ProviderError, Result};
 pub use layer::{Call, Layer, Wrapped};

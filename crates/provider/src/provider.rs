@@ -4,9 +4,7 @@ use std::{collections::BTreeMap, fmt, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use futures::{Stream, TryStreamExt, stream};
-use novacron_types::{
-    DiskSpec, ImageId, Instance, InstanceId, OperationId, ProviderKind, ProviderName, VmSpec,
-};
+use novacron_types::{DiskSpec, ImageId, Instance, InstanceId, OperationId, ProviderKind, ProviderName, VmSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::{ChangedBlocks, DiskSink, DiskSource, Images, Metrics, Result, TargetDisk};
@@ -179,10 +177,7 @@ pub trait Provider: Send + Sync + 'static {
 /// What follows from [`Provider`].
 pub trait ProviderExt: Provider {
     /// All machines, page by page as they are asked for.
-    fn list<'a>(
-        &'a self,
-        filter: &'a ListFilter,
-    ) -> Pin<Box<dyn Stream<Item = Result<Instance>> + Send + 'a>> {
+    fn list<'a>(&'a self, filter: &'a ListFilter) -> Pin<Box<dyn Stream<Item = Result<Instance>> + Send + 'a>> {
         enum State {
             First,
             Next(PageToken),

@@ -17,9 +17,8 @@ pub struct RateLimit {
 impl RateLimit {
     /// `per_second` calls, and up to `burst` at once after a pause. A rate of zero or less counts as one call an hour.
     pub fn new(per_second: f64, burst: u32) -> Self {
-        let interval = Duration::try_from_secs_f64(1.0 / per_second)
-            .unwrap_or(Duration::MAX)
-            .min(Duration::from_secs(3600));
+        let interval =
+            Duration::try_from_secs_f64(1.0 / per_second).unwrap_or(Duration::MAX).min(Duration::from_secs(3600));
         Self { interval, burst: burst.max(1), full_at: Mutex::new(Instant::now()) }
     }
 

@@ -66,13 +66,10 @@ impl Retry {
         if !kind.is_transient() || attempt >= self.policy.attempts {
             return None;
         }
-        let doubled =
-            self.policy.first_pause.saturating_mul(1 << (attempt - 1).min(16)).min(self.policy.longest_pause);
+        let doubled = self.policy.first_pause.saturating_mul(1 << (attempt - 1).min(16)).min(self.policy.longest_pause);
         let backoff = doubled.mul_f64(0.5 + random / 2.0);
         match kind {
-            ErrorKind::Throttled { retry_after: Some(asked) } if asked > self.policy.longest_retry_after => {
-                None
-            }
+            ErrorKind::Throttled { retry_after: Some(asked) } if asked > self.policy.longest_retry_after => None,
             ErrorKind::Throttled { retry_after: Some(asked) } => Some(backoff.max(asked)),
             _ => Some(backoff),
         }

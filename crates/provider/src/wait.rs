@@ -21,11 +21,7 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self {
-            first: Duration::from_millis(200),
-            most: Duration::from_secs(10),
-            limit: Duration::from_secs(3600),
-        }
+        Self { first: Duration::from_millis(200), most: Duration::from_secs(10), limit: Duration::from_secs(3600) }
     }
 }
 
@@ -40,8 +36,7 @@ pub async fn wait_for_state(
         match provider.get(id).await {
             Ok(instance) if instance.state == wanted => Ok(Some(instance)),
             Ok(instance) if matches!(instance.state, InstanceState::Failed | InstanceState::Terminated) => {
-                let why =
-                    instance.details.get("state_reason").map(|why| format!(": {why}")).unwrap_or_default();
+                let why = instance.details.get("state_reason").map(|why| format!(": {why}")).unwrap_or_default();
                 Err(ProviderError::new(
                     ErrorKind::Conflict,
                     "wait",

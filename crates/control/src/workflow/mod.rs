@@ -4,8 +4,8 @@
 //! same [`MoveState`]:
 //!
 //! ```text
-//! inspect → [stop_source] → snapshot → create_disks → transfer → seal_disks → create_vm → record → clean_up
-//!                                                                     → [grace → delete_source]
+//! inspect → [stop_source] → snapshot → create_disks → transfer → seal_disks → create_vm → record
+//!         → [grace] → clean_up → [delete_source]
 //! ```
 //!
 //! A move between two regions of one vendor has `create_image → copy_image` in place of `snapshot` to `seal_disks`.

@@ -47,6 +47,9 @@ pub(crate) struct MoveState {
     pub params: MoveParams,
     pub source: Option<Instance>,
     pub was_running: bool,
+    /// When the run began that was ended for this move, as the provider says it.
+    #[serde(default)]
+    pub stopped_launch: Option<Timestamp>,
     /// The record's id at the end.
     pub new_vm_id: Option<VmId>,
     pub snapshots: Vec<DiskSnapshot>,
@@ -73,6 +76,7 @@ impl MoveState {
             params,
             source: None,
             was_running: false,
+            stopped_launch: None,
             new_vm_id: None,
             snapshots: Vec::new(),
             disks: Vec::new(),
@@ -92,10 +96,10 @@ impl MoveState {
         self.params.name.clone().or_else(of_source).unwrap_or_else(|| self.params.instance.to_string())
     }
 
-    /// Whether the source, as it is `now`, may hold what the copy does not: it runs, or has run since it was stopped.
+    /// Whether the source, as it is `now`, may hold what the copy does not: it runs, or was started since it was stopped.
     pub fn source_ran_since(&self, now: &Instance) -> bool {
-        let launched_at = self.source.as_ref().and_then(|source| source.launched_at);
-        now.state != InstanceState::Stopped || now.launched_at != launched_at
+        let runs = matches!(now.state, InstanceState::Running | InstanceState::Pending | InstanceState::Stopping);
+        runs || now.launched_at != self.stopped_launch
     }
 
     /// Whether the machine should run at the target.

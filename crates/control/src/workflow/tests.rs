@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use novacron_operations::{
-    Submission, Workflow,
+    Engine, MemoryStore, OperationId, Submission, Workflow,
     testkit::{self, End, Scenario},
 };
 use novacron_provider::{
@@ -207,4 +207,39 @@ async fn an_import_survives_everything() {
 #[tokio::test]
 async fn a_move_by_image_survives_everything() {
     testkit::check_all(&ByImage).await;
+}
+
+/// Waits, bounded, until the operation is held for a reason that contains `text`.
+async fn held(engine: &Engine, id: &OperationId, text: &str) {
+    let mut watch = engine.watch(id).await.unwrap();
+    let found = tokio::time::timeout(std::time::Duration::from_secs(30), async {
+        while let Some(record) = watch.next().await {
+            let record = record.unwrap();
+            if record.hold.is_some_and(|hold| hold.reason.contains(text)) {
+                return true;
+            }
+        }
+        false
+    });
+    assert!(found.await.unwrap(), "it was never held for {text:?}");
+}
+
+#[tokio::test]
+async fn a_source_that_ran_again_is_deleted_only_when_a_person_who_knows_says_so() {
+    let world = world(false).await;
+    let engine = Engine::builder(Arc::new(MemoryStore::new())).register(Import(world.tools.clone())).build();
+    engine.start();
+    let params = MoveParams { delete_source: true, grace_seconds: 3600, ..params(&world) };
+    let submission = Submission::new(world.instance.to_string(), MoveState::new(params));
+    let id = engine.submit::<Import>(submission).await.unwrap().record.id;
+    held(&engine, &id, "is deleted at").await;
+
+    world.source.start(&world.instance).await.unwrap();
+    engine.continue_(&id, "someone").await.unwrap();
+    held(&engine, &id, "was started or written").await;
+    assert_eq!(world.source.get(&world.instance).await.unwrap().state, InstanceState::Running);
+
+    engine.continue_(&id, "someone who was told").await.unwrap();
+    assert_eq!(engine.wait(&id).await.unwrap().status, novacron_types::Status::Completed);
+    assert_eq!(world.source.counts().instances, 0);
 }

@@ -22,8 +22,7 @@ impl Images for MemoryProvider {
             disks.push(state.disk_mut(&disk.disk_id, "create_image")?.content.clone());
         }
         let id: ImageId = state.new_id("image");
-        let image =
-            Image { name: None, disks, tag: Some(tag.clone()), asks: self.options.settle_after };
+        let image = Image { name: None, disks, tag: Some(tag.clone()), asks: self.options.settle_after };
         state.images.insert(id.as_str().to_owned(), image);
         Ok(id)
     }

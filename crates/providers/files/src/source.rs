@@ -59,7 +59,9 @@ impl DiskSource for Files {
     async fn snapshot_ready(&self, snapshot: &DiskSnapshot) -> Result<Readiness> {
         let snapshot = snapshot.clone();
         self.off_thread("snapshot_ready", move |inner| {
-            inner.pinned_disk("snapshot_ready", &snapshot).map(|_| Readiness::READY)
+            let disk = inner.pinned_disk("snapshot_ready", &snapshot)?;
+            let file = inner.folder.file("snapshot_ready", &disk.inside, false)?;
+            inner.unchanged("snapshot_ready", &file, &disk).map(|()| Readiness::READY)
         })
         .await
     }
@@ -79,11 +81,7 @@ impl DiskSource for Files {
             let disk = inner.pinned_disk("open_reader", &snapshot)?;
             let file = inner.folder.file("open_reader", &disk.inside, false)?;
             let file = inner.lock("open_reader", file, &disk.inside, false)?;
-            if inner.looks("open_reader", &file, &disk.inside)? != disk.looks {
-                let message = format!("{} was changed after the snapshot was taken", disk.inside);
-                return Err(ProviderError::new(ErrorKind::Conflict, "open_reader", message)
-                    .advice("Start again, and leave the image alone until the transfer has ended."));
-            }
+            inner.unchanged("open_reader", &file, &disk)?;
             let name = inner.folder.path(&disk.inside).display().to_string();
             format::open_reader(file, &name, disk.format)
         })
@@ -92,6 +90,17 @@ impl DiskSource for Files {
 }
 
 impl Inner {
+    /// Refuses a file that was written since its snapshot. A reader can be sure of what it has read only if this holds
+    /// afterwards too.
+    fn unchanged(&self, operation: &'static str, file: &File, disk: &Pinned) -> Result<()> {
+        if self.looks(operation, file, &disk.inside)? == disk.looks {
+            return Ok(());
+        }
+        let message = format!("{} was changed after the snapshot was taken", disk.inside);
+        Err(ProviderError::new(ErrorKind::Conflict, operation, message)
+            .advice("Start again, and leave the image alone until the transfer has ended."))
+    }
+
     fn snapshot(&self, request: &SnapshotRequest) -> Result<Vec<DiskSnapshot>> {
         let machine = self.machine("snapshot", &request.instance)?;
         let name = format!("snap-{}", short(&format!("{}#{}", request.tag, request.sequence)));

@@ -130,7 +130,7 @@ impl Qcow2Header {
         const OFFSET: u64 = 0x00ff_ffff_ffff_fe00;
         for entry in entries.chunks_exact(8).filter_map(|entry| entry.first_chunk()) {
             let offset = u64::from_be_bytes(*entry) & OFFSET;
-            if offset % self.cluster() != 0 {
+            if !offset.is_multiple_of(self.cluster()) {
                 return Err(HeaderError::Nonsense("a table of clusters does not start at a cluster"));
             }
             if offset != 0 && offset.checked_add(self.cluster()).is_none_or(|end| end > file_len) {

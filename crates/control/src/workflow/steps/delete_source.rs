@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use novacron_operations::{Outcome, Status, Step, StepContext, StepError};
+use novacron_provider::ErrorKind;
 use novacron_types::{Instance, InstanceState};
 
 use super::super::{MoveState, Tools};
@@ -26,14 +27,14 @@ impl Step<MoveState> for Grace {
 
     async fn run(&self, cx: &StepContext, state: &mut MoveState) -> Result<Outcome, StepError> {
         let source = self.0.provider(&state.params.source)?.get(&state.params.instance).await.map_err(step_error)?;
-        if state.source_ran_since(&source) {
+        if state.source_ran_since(&source) || self.was_written(state).await? {
             if state.told_of_restart && cx.continued() {
                 return Ok(Outcome::Done);
             }
             state.told_of_restart = true;
             return Ok(Outcome::Hold {
                 reason: format!(
-                    "{} was started again after it had been copied, and what it has written since is not at the target: \
+                    "{} was started or written after it had been copied, and what is new in it is not at the target: \
                      cancel to keep it and remove the target, continue to delete it all the same",
                     state.params.instance
                 ),
@@ -60,6 +61,20 @@ impl Step<MoveState> for Grace {
             ),
             resume_at: Some(until),
         })
+    }
+}
+
+impl Grace {
+    /// Whether a snapshot says that its disk has changed under it.
+    async fn was_written(&self, state: &MoveState) -> Result<bool, StepError> {
+        for snapshot in &state.snapshots {
+            match self.0.source(&state.params.source)?.snapshot_ready(snapshot).await {
+                Ok(_) => {}
+                Err(error) if error.kind == ErrorKind::Conflict => return Ok(true),
+                Err(error) => return Err(step_error(error)),
+            }
+        }
+        Ok(false)
     }
 }
 

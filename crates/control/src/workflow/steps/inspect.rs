@@ -40,7 +40,7 @@ impl Step<MoveState> for Inspect {
         }
         // It often holds secrets, and this state is stored; it is read again when the machine is made.
         source.spec.user_data = None;
-        state.was_running = source.state == InstanceState::Running;
+        state.was_running = matches!(source.state, InstanceState::Running | InstanceState::Pending);
         let moves_record = params.delete_source.then(|| params.vm_id.clone()).flatten();
         let vm_id = match moves_record.or_else(|| state.new_vm_id.take()) {
             Some(vm_id) => vm_id,

@@ -37,9 +37,12 @@ pub(super) fn all(tools: &Tools, params: &MoveParams) -> Vec<Box<dyn Step<MoveSt
     }
     steps.push(Box::new(create_vm::CreateVm(tools.clone())));
     steps.push(Box::new(record::Record(tools.clone())));
-    steps.push(Box::new(clean_up::CleanUp(tools.clone())));
+    // The snapshots are kept over the grace period: some say whether the source has been written to since.
     if params.delete_source {
         steps.push(Box::new(delete_source::Grace(tools.clone())));
+    }
+    steps.push(Box::new(clean_up::CleanUp(tools.clone())));
+    if params.delete_source {
         steps.push(Box::new(delete_source::DeleteSource(tools.clone())));
     }
     steps

@@ -34,6 +34,11 @@ impl Step<MoveState> for SealDisks {
                 ),
             ));
         }
+        // Where a snapshot is only a promise that nobody writes, it must still hold after the last read.
+        let source = self.0.source(&state.params.source)?;
+        for snapshot in &state.snapshots {
+            source.snapshot_ready(snapshot).await.map_err(step_error)?;
+        }
         let sink = self.0.sink(&state.params.target)?;
         for (disk, written) in state.disks.iter().zip(&state.written) {
             sink.complete_disk(disk, *written).await.map_err(step_error)?;

@@ -27,12 +27,19 @@ impl Step<MoveState> for StopSource {
 
     async fn run(&self, cx: &StepContext, state: &mut MoveState) -> Result<Outcome, StepError> {
         let provider = self.0.provider(&state.params.source)?;
-        let instance = &state.params.instance;
-        if state.was_running {
+        let instance = &state.params.instance.clone();
+        let now = provider.get(instance).await.map_err(step_error)?.state;
+        if now == InstanceState::Pending {
+            wait_for_state(provider, instance, InstanceState::Running, PATIENCE).await.map_err(step_error)?;
+        }
+        if !matches!(now, InstanceState::Stopped | InstanceState::Stopping) {
+            state.was_running = true;
+            cx.save(state).await?;
             cx.log(format!("stopping {instance}"));
             provider.stop(instance).await.map_err(step_error)?;
         }
-        wait_for_state(provider, instance, InstanceState::Stopped, PATIENCE).await.map_err(step_error)?;
+        let stopped = wait_for_state(provider, instance, InstanceState::Stopped, PATIENCE).await.map_err(step_error)?;
+        state.stopped_launch = stopped.launched_at;
         Ok(Outcome::Done)
     }
 
