@@ -48,7 +48,7 @@ fn run(cli: Cli) -> Result<()> {
         serve::log_for_people(global.verbose)?;
     }
     match command {
-        Command::Config(command) => commands::config::run(&output, command),
+        Command::Config(command) => client(commands::config::run(&output, command)),
         Command::Completions { shell } => completions(shell),
         Command::Version => version(&output),
         Command::ExitCodes => Ok(writeln!(std::io::stdout(), "{EXIT_CODES}")?),

@@ -10,11 +10,12 @@ use crate::{
     exit::{Failure, Result},
     output::{Format, Output},
     registry,
+    serve::api_config,
 };
 
-pub fn run(output: &Output, command: ConfigCommand) -> Result<()> {
+pub async fn run(output: &Output, command: ConfigCommand) -> Result<()> {
     match command {
-        ConfigCommand::Check(file) => check(output, &load(&file, Overrides::default())?),
+        ConfigCommand::Check(file) => check(output, &load(&file, Overrides::default())?).await,
         ConfigCommand::Show(file) => show(output, &load(&file, Overrides::default())?.config),
         ConfigCommand::Schema => {
             let schema = Output { format: if output.for_people() { Format::Json } else { output.format }, ..*output };
@@ -39,9 +40,10 @@ pub fn kinds() -> Vec<KindInfo> {
     registry.kinds().filter_map(info).collect()
 }
 
-fn check(output: &Output, loaded: &Loaded) -> Result<()> {
+async fn check(output: &Output, loaded: &Loaded) -> Result<()> {
     let file = shown(loaded.file.as_deref());
     let config = &loaded.config;
+    as_serve_would(&file, config).await?;
     let providers: Vec<String> = config.providers.iter().map(|p| format!("{} ({})", p.name, p.kind)).collect();
     let ineffective: Vec<String> = config.ineffective.iter().map(ToString::to_string).collect();
     let value = json!({
@@ -58,6 +60,20 @@ fn check(output: &Output, loaded: &Loaded) -> Result<()> {
         }
         text
     })
+}
+
+/// What `serve` refuses is refused here: a provider's values, and an address that others can reach without a token.
+async fn as_serve_would(file: &str, config: &Config) -> Result<()> {
+    let registry = registry::registry();
+    for definition in &config.providers {
+        let name = definition.name.clone();
+        registry.build(definition.clone()).await.map_err(|error| {
+            let hint = error.advice.clone().unwrap_or_else(|| "docs/configuration.md lists every key.".to_owned());
+            Failure::usage(format!("{file}: provider `{name}` can't be used")).why(error.message).hint(hint)
+        })?;
+    }
+    novacron_api::check_exposure(config.server.listen, &api_config(config)?)
+        .map_err(|exposed| Failure::usage(format!("{file}: `server` can't be used")).why(exposed))
 }
 
 fn show(output: &Output, config: &Config) -> Result<()> {

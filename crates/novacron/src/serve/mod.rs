@@ -152,7 +152,7 @@ async fn open_store(config: &Config, data: &DataDir) -> Result<Store> {
     })
 }
 
-fn api_config(config: &Config) -> Result<ApiConfig> {
+pub(crate) fn api_config(config: &Config) -> Result<ApiConfig> {
     let token = |token: &novacron_config::TokenConfig| {
         let sha256 = token.sha256().map_err(|why| Failure::usage("a token can't be used").why(why))?;
         Ok(Token { name: token.name.clone(), role: token.role, sha256 })
