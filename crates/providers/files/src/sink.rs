@@ -11,7 +11,7 @@ use novacron_provider::{
     BlockWriter, Buf, DiskSink, ErrorKind, NewDisk, ProviderError, Readiness, Result, StoredCheck, TargetDisk, Written,
 };
 use novacron_transfer::format::{self, ImageFormat};
-use novacron_types::DiskId;
+use novacron_types::{ByteSize, DiskId, MIB};
 use rustix::fs::SeekFrom;
 use serde::{Deserialize, Serialize};
 
@@ -50,10 +50,29 @@ impl Place {
     }
 }
 
-/// A writer and the lock that says so.
+/// What a disk must leave free on its file system: the control plane's own store is often on the same one, and must be
+/// able to say that the disk is full, and to undo what filled it.
+const RESERVE: u64 = 64 * MIB;
+
+/// A writer, the lock that says so, and the room that it must leave.
 struct Locked {
     writer: Arc<dyn BlockWriter>,
-    _lock: File,
+    lock: File,
+}
+
+impl Locked {
+    fn check_room(&self, len: usize) -> Result<()> {
+        let fail = |error: rustix::io::Errno| ProviderError::from_io("write", "the room left", &error.into());
+        let room = rustix::fs::fstatvfs(&self.lock).map_err(fail)?;
+        let free = room.f_bavail.saturating_mul(room.f_frsize);
+        // On a small file system a twentieth has to do.
+        let reserve = RESERVE.min(room.f_blocks.saturating_mul(room.f_frsize) / 20);
+        if free >= reserve.saturating_add(len as u64) {
+            return Ok(());
+        }
+        let message = format!("the disk is full but for the {} that are kept free", ByteSize(reserve));
+        Err(ProviderError::new(ErrorKind::Full, "write", message).advice("Free some space, or choose another folder."))
+    }
 }
 
 #[async_trait]
@@ -74,6 +93,7 @@ impl BlockWriter for Locked {
         self.writer.stored_check()
     }
     async fn write(&self, offset: u64, buf: Buf) -> Result<Buf> {
+        self.check_room(buf.len())?;
         self.writer.write(offset, buf).await
     }
     async fn zero(&self, offset: u64, len: u64) -> Result<()> {
@@ -149,7 +169,7 @@ impl DiskSink for Files {
             let lock = inner.writer_lock("open_writer", &place)?;
             let name = inner.folder.path(&place.inside()).display().to_string();
             let writer = format::open_writer(file, &name, place.format, disk.size_bytes, !place.based)?;
-            Ok(Arc::new(Locked { writer, _lock: lock }) as Arc<dyn BlockWriter>)
+            Ok(Arc::new(Locked { writer, lock }) as Arc<dyn BlockWriter>)
         })
         .await
     }
