@@ -15,9 +15,7 @@ pub struct Money {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is not an amount of money; write at most nine decimals and a currency, such as 0.05 or 0.05 USD"
-)]
+#[error("{0:?} is not an amount of money; write at most nine decimals and a currency, such as 0.05 or 0.05 USD")]
 pub struct ParseMoneyError(String);
 
 impl Money {
@@ -66,16 +64,10 @@ fn parse(text: &str) -> Option<Money> {
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty()
-        || whole.len() > 18
-        || fraction.len() > 9
-        || !all_digits(whole)
-        || !all_digits(fraction)
-    {
+    if whole.is_empty() || whole.len() > 18 || fraction.len() > 9 || !all_digits(whole) || !all_digits(fraction) {
         return None;
     }
-    let nanos =
-        whole.parse::<i128>().ok()? * 1_000_000_000 + format!("{fraction:0<9}").parse::<i128>().ok()?;
+    let nanos = whole.parse::<i128>().ok()? * 1_000_000_000 + format!("{fraction:0<9}").parse::<i128>().ok()?;
     Some(Money { nanos: if negative { -nanos } else { nanos }, currency })
 }
 

@@ -97,9 +97,7 @@ impl TransferOptions {
     }
 
     pub fn compression(&self) -> Option<Compression> {
-        self.compression_enabled
-            .unwrap_or(true)
-            .then_some(Compression { level: self.compression_level.unwrap_or(3) })
+        self.compression_enabled.unwrap_or(true).then_some(Compression { level: self.compression_level.unwrap_or(3) })
     }
 
     pub fn chunk_size_bytes(&self) -> u64 {

@@ -25,8 +25,7 @@ impl FromStr for ByteSize {
     fn from_str(text: &str) -> Result<Self, ParseSizeError> {
         let fail = || ParseSizeError(text.chars().take(40).collect());
         let text_trimmed = text.trim();
-        let split =
-            text_trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text_trimmed.len());
+        let split = text_trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text_trimmed.len());
         let (number, unit) = text_trimmed.split_at(split);
         let factor = match unit.trim().to_ascii_lowercase().as_str() {
             "" | "b" => 1,
