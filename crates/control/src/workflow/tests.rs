@@ -243,3 +243,19 @@ async fn a_source_that_ran_again_is_deleted_only_when_a_person_who_knows_says_so
     assert_eq!(engine.wait(&id).await.unwrap().status, novacron_types::Status::Completed);
     assert_eq!(world.source.counts().instances, 0);
 }
+
+#[tokio::test]
+async fn a_source_that_somebody_else_deleted_does_not_cost_the_target() {
+    let world = world(false).await;
+    let engine = Engine::builder(Arc::new(MemoryStore::new())).register(Import(world.tools.clone())).build();
+    engine.start();
+    let params = MoveParams { delete_source: true, grace_seconds: 3600, ..params(&world) };
+    let submission = Submission::new(world.instance.to_string(), MoveState::new(params));
+    let id = engine.submit::<Import>(submission).await.unwrap().record.id;
+    held(&engine, &id, "is deleted at").await;
+
+    world.source.delete(&world.instance).await.unwrap();
+    engine.continue_(&id, "someone").await.unwrap();
+    assert_eq!(engine.wait(&id).await.unwrap().status, novacron_types::Status::Completed);
+    assert_eq!(world.target.counts().instances, 1);
+}

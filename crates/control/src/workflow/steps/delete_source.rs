@@ -26,7 +26,15 @@ impl Step<MoveState> for Grace {
     }
 
     async fn run(&self, cx: &StepContext, state: &mut MoveState) -> Result<Outcome, StepError> {
-        let source = self.0.provider(&state.params.source)?.get(&state.params.instance).await.map_err(step_error)?;
+        let source = match self.0.provider(&state.params.source)?.get(&state.params.instance).await {
+            Ok(source) => source,
+            // Somebody else has deleted it. Then the target is the only copy, which a failure here would undo.
+            Err(error) if error.is_not_found() => return Ok(Outcome::Done),
+            Err(error) => return Err(step_error(error)),
+        };
+        if source.state == InstanceState::Terminated {
+            return Ok(Outcome::Done);
+        }
         if state.source_ran_since(&source) || self.was_written(state).await? {
             if state.told_of_restart && cx.continued() {
                 return Ok(Outcome::Done);
