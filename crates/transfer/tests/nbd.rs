@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use novacron_provider::{BlockReader, BlockWriter, ErrorKind};
+use novacron_provider::{BlockReader, BlockWriter, Buf, ErrorKind};
 use novacron_transfer::{
     CopyControl, CopyJob, CopyOptions,
     content::content_root_of,
@@ -176,4 +176,30 @@ async fn refuses_what_is_no_server() {
     liar.join().unwrap();
     let nobody = NbdReader::connect(NbdAddress::unix(dir.path().join("none"), ""), NbdOptions::default()).await;
     assert_eq!(nobody.err().unwrap().kind, ErrorKind::Unavailable);
+}
+
+/// A server that only knows the simple answers, with an export of `size` bytes.
+async fn serve_simply(listener: tokio::net::UnixListener, size: u64) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let reply = |option: u32, kind: u32, body: &[u8]| {
+        let head = [0x0003_e889_0455_65a9u64.to_be_bytes().to_vec(), option.to_be_bytes().to_vec()].concat();
+        [&head[..], &kind.to_be_bytes(), &(body.len() as u32).to_be_bytes(), body].concat()
+    };
+    let export = [&[0, 0][..], &size.to_be_bytes(), &[0, 1]].concat();
+    let talk = [b"NBDMAGICIHAVEOPT\0\x03".to_vec(), reply(8, 1 << 31, &[]), reply(7, 3, &export), reply(7, 1, &[])];
+    let (mut stream, _) = listener.accept().await.unwrap();
+    stream.write_all(&talk.concat()).await.unwrap();
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+}
+
+#[tokio::test]
+async fn an_empty_export_has_no_extents() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("s");
+    let server = tokio::spawn(serve_simply(tokio::net::UnixListener::bind(&socket).unwrap(), 0));
+    let reader = NbdReader::connect(NbdAddress::unix(&socket, ""), NbdOptions::default()).await.unwrap();
+    assert_eq!(reader.extents(0).await.unwrap(), novacron_provider::ExtentPage::default());
+    assert!(reader.read(0, Buf::zeroed(0)).await.unwrap().is_empty());
+    drop(reader);
+    server.await.unwrap();
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    ops::Range,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -19,6 +20,7 @@ use tokio::{
 
 use super::{
     address::NbdAddress,
+    covered::Covered,
     handshake::{Agreed, lost, nonsense, shake_hands},
     wire::{self, ChunkKind, Command, Reply, StatusRun, WireError},
 };
@@ -51,7 +53,7 @@ struct Pending {
     len: u64,
     reads: bool,
     got: Answer,
-    filled: u64,
+    filled: Covered,
     error: Option<ProviderError>,
 }
 
@@ -112,7 +114,7 @@ impl Connection {
             len: request.len.into(),
             reads: request.command == Command::Read,
             got: Answer { buf: request.buf, ..Answer::default() },
-            filled: 0,
+            filled: Covered::default(),
             error: None,
         };
         self.shared.pending().insert(cookie, pending);
@@ -239,7 +241,8 @@ async fn simple(reader: &mut BufReader<Reader>, pending: &mut Pending, error: u3
         return Err(nonsense(WireError::Protocol("it answers a read in the old way after it agreed on the new")));
     } else if let (true, Some(buf)) = (pending.reads, pending.got.buf.as_mut()) {
         reader.read_exact(buf).await.map_err(lost)?;
-        pending.filled = pending.len;
+        let len = buf.len();
+        pending.fill(0..len)?;
     }
     Ok(())
 }
@@ -260,11 +263,11 @@ async fn chunk(reader: &mut BufReader<Reader>, pending: &mut Pending, kind: Chun
         let at = reader.read_u64().await.map_err(lost)?;
         let count = u64::from(len.checked_sub(8).ok_or_else(|| nonsense(WireError::Short))?);
         let range = wire::place(at, count, pending.offset, pending.len).map_err(nonsense)?;
+        pending.fill(range.clone())?;
         let Some(into) = pending.got.buf.as_mut().and_then(|buf| buf.get_mut(range)) else {
             return Err(nonsense(WireError::Protocol("it sends bytes that were not asked for")));
         };
         reader.read_exact(into).await.map_err(lost)?;
-        pending.filled += count;
         return Ok(());
     }
     let mut body = vec![0; len as usize];
@@ -273,10 +276,10 @@ async fn chunk(reader: &mut BufReader<Reader>, pending: &mut Pending, kind: Chun
         ChunkKind::Hole => {
             let (at, count) = wire::parse_hole(&body).map_err(nonsense)?;
             let range = wire::place(at, count.into(), pending.offset, pending.len).map_err(nonsense)?;
+            pending.fill(range.clone())?;
             if let Some(into) = pending.got.buf.as_mut().and_then(|buf| buf.get_mut(range)) {
                 into.fill(0);
             }
-            pending.filled += u64::from(count);
         }
         ChunkKind::Status => {
             if pending.got.status.len() >= 16 {
@@ -298,10 +301,16 @@ async fn chunk(reader: &mut BufReader<Reader>, pending: &mut Pending, kind: Chun
 }
 
 impl Pending {
+    /// Notes that a part of what was asked for is here.
+    fn fill(&mut self, part: Range<usize>) -> Result<()> {
+        let message = "it sends the same bytes twice, or an answer in too many pieces";
+        self.filled.add(part).then_some(()).ok_or_else(|| nonsense(WireError::Protocol(message)))
+    }
+
     fn finish(self) {
         let result = match self.error {
             Some(error) => Err(error),
-            None if self.reads && self.filled != self.len => {
+            None if self.reads && !self.filled.is_whole(self.len) => {
                 Err(nonsense(WireError::Protocol("it does not send all that was asked for")))
             }
             None => Ok(self.got),
@@ -337,4 +346,49 @@ fn silent(operation: &'static str, patience: Duration) -> ProviderError {
 
 fn gone() -> ProviderError {
     ProviderError::new(ErrorKind::Unavailable, "nbd", "the connection has ended")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a read of 1,024 bytes at 4,096 comes to when the server sends these chunks: kind, offset, length.
+    async fn read(chunks: &[(u16, u64, u32)]) -> Result<Answer> {
+        let mut bytes = Vec::new();
+        for (index, (kind, at, len)) in chunks.iter().enumerate() {
+            let body = match kind {
+                1 => [&at.to_be_bytes()[..], &vec![7; *len as usize]].concat(),
+                _ => [&at.to_be_bytes()[..], &len.to_be_bytes()].concat(),
+            };
+            bytes.extend(0x668e_33efu32.to_be_bytes());
+            bytes.extend(u16::from(index + 1 == chunks.len()).to_be_bytes());
+            bytes.extend(kind.to_be_bytes());
+            bytes.extend(1u64.to_be_bytes());
+            bytes.extend((body.len() as u32).to_be_bytes());
+            bytes.extend(body);
+        }
+        let (answer, answered) = oneshot::channel();
+        let got = Answer { buf: Some(Buf::zeroed(1024)), ..Answer::default() };
+        let filled = Covered::default();
+        let pending = Pending { answer, offset: 4096, len: 1024, reads: true, got, filled, error: None };
+        let shared = Arc::<Shared>::default();
+        shared.pending().insert(1, pending);
+        listen(Box::new(std::io::Cursor::new(bytes)), shared, true).await;
+        answered.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_read_is_done_when_each_byte_has_come_once() {
+        let whole = read(&[(1, 4608, 512), (2, 4096, 512)]).await.unwrap();
+        assert_eq!(whole.buf.unwrap()[..], [[0; 512], [7; 512]].concat()[..]);
+        for lie in [
+            &[(1, 4096, 512), (1, 4096, 512)][..],
+            &[(1, 4096, 512), (2, 4352, 512)],
+            &[(1, 4096, 512)],
+            &[(1, 4096, 1024), (1, 5120, 0)],
+            &[(1, 4096, 1025)],
+        ] {
+            assert!(read(lie).await.is_err(), "{lie:?}");
+        }
+    }
 }

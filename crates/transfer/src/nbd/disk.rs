@@ -129,7 +129,11 @@ impl Disk {
         };
         let mut page = ExtentPage::default();
         let mut at = from;
-        while at < self.export.size && page.extents.len() < PAGE {
+        // A server may tell of a byte at a time: a page has an end by questions, too.
+        for _ in 0..PAGE {
+            if at >= self.export.size || page.extents.len() >= PAGE {
+                break;
+            }
             let len = (self.export.size - at).min(STATUS_SPAN) as u32;
             let request = Request { command: Command::BlockStatus, flags: 0, offset: at, len, payload: &[], buf: None };
             let answer = connection.ask(request).await?;
@@ -172,6 +176,9 @@ impl Disk {
 
     async fn read(&self, offset: u64, buf: Buf) -> Result<Buf> {
         self.check("read", offset, buf.len() as u64)?;
+        if buf.is_empty() {
+            return Ok(buf);
+        }
         if buf.len() as u64 <= self.most() {
             return self.read_once(offset, buf).await;
         }
@@ -222,7 +229,8 @@ impl BlockReader for NbdReader {
         match self.0.status(ALLOCATION, from, data).await? {
             Some(page) => Ok(page),
             None => {
-                Ok(ExtentPage { extents: vec![Extent { offset: from, len: size - from, zero: false }], next: None })
+                let rest = Extent { offset: from, len: size.saturating_sub(from), zero: false };
+                Ok(ExtentPage { extents: Vec::from_iter((rest.len > 0).then_some(rest)), next: None })
             }
         }
     }

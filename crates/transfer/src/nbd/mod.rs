@@ -8,6 +8,7 @@
 
 mod address;
 mod connection;
+mod covered;
 mod disk;
 mod handshake;
 pub mod wire;
