@@ -201,7 +201,7 @@ fn scalar_value(kind: &Kind, raw: &Raw) -> Result<Value, String> {
                 _ => return Err(wrong()),
             };
             if number < i128::from(*min) || number > i128::from(*max) {
-                return Err(format!("expected {}, found {number}", kind.describe()));
+                return Err(format!("expected {}, found {}", kind.describe(), number_or(raw, &number)));
             }
             i64::try_from(number).map(|number| json!(number)).map_err(|_| wrong())
         }
@@ -213,7 +213,7 @@ fn scalar_value(kind: &Kind, raw: &Raw) -> Result<Value, String> {
                 _ => return Err(wrong()),
             };
             if !(number >= *min && number <= *max) {
-                return Err(format!("expected {}, found {number}", kind.describe()));
+                return Err(format!("expected {}, found {}", kind.describe(), number_or(raw, &number)));
             }
             Number::from_f64(number).map(Value::Number).ok_or_else(wrong)
         }
@@ -228,11 +228,7 @@ fn scalar_value(kind: &Kind, raw: &Raw) -> Result<Value, String> {
                 return Ok(json!(given));
             }
             let near = nearest(&given, words).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            let found = match raw {
-                Raw::Text(text) if text.source.is_none() => format!("`{}`", clip(&given)),
-                other => other.describe(),
-            };
-            Err(format!("expected {}, found {found}{near}", kind.describe()))
+            Err(format!("expected {}, found {}{near}", kind.describe(), raw.quote()))
         }
         Kind::Size => match (raw, text) {
             (Raw::Int(number), _) => u64::try_from(*number).map(|bytes| json!(bytes)).map_err(|_| wrong()),
@@ -247,7 +243,7 @@ fn scalar_value(kind: &Kind, raw: &Raw) -> Result<Value, String> {
             };
             full.parse::<std::net::SocketAddr>()
                 .map(|address| json!(address.to_string()))
-                .map_err(|_| format!("expected {}, found `{}`", kind.describe(), clip(text)))
+                .map_err(|_| format!("expected {}, found {}", kind.describe(), raw.quote()))
         }
         Kind::StoreUrl => {
             let text = text.ok_or_else(wrong)?;
@@ -266,6 +262,11 @@ fn scalar_value(kind: &Kind, raw: &Raw) -> Result<Value, String> {
             None => Err(wrong()),
         },
     }
+}
+
+/// A number that stands in the file; of one that a variable gave, where it came from.
+fn number_or(raw: &Raw, number: &impl ToString) -> String {
+    if matches!(raw, Raw::Text(_)) { raw.describe() } else { number.to_string() }
 }
 
 /// A value without a form of its own, as it stands.

@@ -57,6 +57,14 @@ impl Raw {
             Self::Map(_) => "a block of keys".into(),
         }
     }
+
+    /// As [`describe`](Self::describe), with a text as it stands in the file.
+    pub(crate) fn quote(&self) -> String {
+        match self {
+            Self::Text(Text { text, source: None }) => format!("`{}`", clip(text)),
+            other => other.describe(),
+        }
+    }
 }
 
 pub(crate) fn clip(text: &str) -> String {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     check::{Checker, Found, join, nearest, plain, snake},
     keys::{KINDS, PROVIDER},
-    node::{Name, Node, Raw, clip},
+    node::{Name, Node, Raw},
     schema::Kind,
     secret::{HIDDEN, mask_url},
 };
@@ -85,10 +85,12 @@ fn one<'n>(
     let entries = checker.entries(found.node, path)?;
     let (common, own) = sort(checker, entries, path);
 
-    let text = |key: &str| match common.iter().find(|(name, _)| *name == key).map(|(_, node)| &node.value) {
+    let raw = |key: &str| common.iter().find(|(name, _)| *name == key).map(|(_, node)| &node.value);
+    let text = |key: &str| match raw(key) {
         Some(Raw::Text(text)) => Some(text.text.clone()),
         _ => None,
     };
+    let quoted_kind = || raw("kind").map(Raw::quote).unwrap_or_default();
     let enabled = match common.iter().find(|(name, _)| *name == "enabled") {
         Some((_, node)) => checker.check(&Kind::Bool, node, &join(path, "enabled"))?.value != json!(false),
         None => true,
@@ -105,12 +107,12 @@ fn one<'n>(
         },
     };
     if found.block == Some("local") && !["files", "libvirt"].contains(&kind.as_str()) {
-        checker.faults.at(found.place, format!("`local.kind`: expected `files` or `libvirt`, found `{kind}`"));
+        checker.faults.at(found.place, format!("`local.kind`: expected `files` or `libvirt`, found {}", quoted_kind()));
         return None;
     }
     let Ok(kind) = kind.parse::<ProviderKind>() else {
         let near = nearest(&kind, KINDS).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        checker.faults.at(found.place, format!("`{}` is not a kind of provider{near}", clip(&kind)));
+        checker.faults.at(found.place, format!("{} is not a kind of provider{near}", quoted_kind()));
         return None;
     };
     let info = kinds.iter().find(|info| info.kind == kind);

@@ -1,5 +1,5 @@
 //! Both forms, their errors and their bounds.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use novacron_config::{Config, ConfigError, Context, KindInfo, LogFormat, LogOutput, Overrides, parse};
 use novacron_provider::KeyInfo;
@@ -39,6 +39,7 @@ fn env(name: &str) -> Option<String> {
         "AWS_SECRET_ACCESS_KEY" => Some("hunter2: [not, yaml]\nserver: {}".into()),
         "LEVEL" => Some("chatty-secret".into()),
         "COUNT" => Some("8".into()),
+        "MANY" => Some("4711".into()),
         _ => None,
     }
 }
@@ -199,6 +200,18 @@ fn faults_say_where_and_what_to_do() {
 fn a_fault_never_shows_what_a_variable_gave() {
     let shown = faults("logging: {level: '${LEVEL}'}");
     assert!(shown.contains("${LEVEL}") && !shown.contains("chatty"), "{shown}");
+    for text in [
+        "server: {listen: '127.0.0.1:${LEVEL}'}",
+        "local: {kind: '${LEVEL}'}",
+        "providers: [{name: a, kind: '${LEVEL}'}]",
+        "mover: {memory_limit: '${LEVEL}'}",
+        "store: {url: '${LEVEL}'}",
+    ] {
+        let shown = faults(text);
+        assert!(shown.contains("${LEVEL}") && !shown.contains("chatty"), "{shown}");
+    }
+    let shown = faults("migration_options: {compression_level: '${MANY}'}");
+    assert!(shown.contains("${MANY}") && !shown.contains("4711"), "{shown}");
 }
 
 #[test]
