@@ -77,7 +77,7 @@ fn entities_are_not_expanded() {
 }
 
 fn text() -> impl Strategy<Value = String> {
-    "[ -~äß€\u{1}\n\t]{1,30}".prop_filter("more than white space", |text| !text.trim().is_empty())
+    "[ -~äß€\u{1}\u{7f}\u{85}\n\r\t]{1,30}".prop_filter("more than white space", |text| !text.trim().is_empty())
 }
 
 proptest! {
@@ -104,7 +104,8 @@ proptest! {
             metadata: VmMetadata { operation: operation.clone(), labels },
         };
         let read: DomainXml = domain(&new).parse().unwrap();
-        let clean = |text: &str| text.chars().filter(|c| !c.is_control() || *c == '\n' || *c == '\t').collect::<String>();
+        // What XML can't hold, of what `text` makes.
+        let clean = |text: &str| text.replace('\u{1}', "");
         prop_assert_eq!(read.name, clean(&name).trim().to_owned());
         prop_assert_eq!(read.uuid, new.uuid);
         prop_assert_eq!((read.architecture, read.firmware, read.vcpus), (Architecture::Arm64, Firmware::Uefi, Some(3)));

@@ -21,7 +21,8 @@ pub fn escape(text: &str) -> String {
             '\'' => out.push_str("&apos;"),
             '\n' => out.push_str("&#10;"),
             '\t' => out.push_str("&#9;"),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
+            '\r' => out.push_str("&#13;"),
+            '\0'..' ' | '\u{fffe}' | '\u{ffff}' => {}
             c => out.push(c),
         }
     }
