@@ -19,4 +19,5 @@ mod sink;
 mod source;
 
 pub use factory::{FilesFactory, KEYS};
+pub use machine::disks_in_record;
 pub use provider::Files;

@@ -55,6 +55,25 @@ impl Record {
     pub fn new(id: InstanceId, name: String, tag: OperationTag, spec: VmSpec, disks: Vec<DiskRecord>) -> Self {
         Self { version: VERSION, id, name, tag, spec, disks, created_at: Timestamp::now() }
     }
+
+    fn parse(operation: &'static str, inside: &str, id: &InstanceId, json: &[u8]) -> Result<Self> {
+        let record: Self = serde_json::from_slice(json)
+            .map_err(|error| invalid(operation, inside, &format!("is not valid: {error}")))?;
+        if record.version != VERSION || record.id != *id {
+            return Err(invalid(operation, inside, "is of another version or belongs to another machine"));
+        }
+        if record.disks.is_empty() || record.disks.iter().any(|disk| !is_disk_name(&disk.file)) {
+            return Err(invalid(operation, inside, "names files that are not disks of this machine"));
+        }
+        Ok(record)
+    }
+}
+
+/// The names of the disks' files in the `vm.json` of the machine `id`, in the order of its disks. Each is the name of a
+/// file beside it; a record that names anything else, or is of another machine, is refused.
+pub fn disks_in_record(id: &InstanceId, json: &[u8]) -> Result<Vec<String>> {
+    let record = Record::parse("read", RECORD, id, json)?;
+    Ok(record.disks.into_iter().map(|disk| disk.file).collect())
 }
 
 impl Machine {
@@ -71,14 +90,7 @@ impl Machine {
 
     fn made_here(folder: &Folder, operation: &'static str, id: &InstanceId) -> Result<Self> {
         let inside = format!("{id}/{RECORD}");
-        let record: Record = serde_json::from_slice(&folder.record(operation, &inside)?)
-            .map_err(|error| invalid(operation, &inside, &format!("is not valid: {error}")))?;
-        if record.version != VERSION || record.id != *id {
-            return Err(invalid(operation, &inside, "is of another version or belongs to another machine"));
-        }
-        if record.disks.is_empty() || record.disks.iter().any(|disk| !is_disk_name(&disk.file)) {
-            return Err(invalid(operation, &inside, "names files that are not disks of this machine"));
-        }
+        let record = Record::parse(operation, &inside, id, &folder.record(operation, &inside)?)?;
         let disks = record.disks.iter().map(|disk| Disk {
             inside: format!("{id}/{}", disk.file),
             format: disk.format,

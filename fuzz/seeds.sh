@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# Makes the first inputs of each target in fuzz/corpus, from which the search starts: seeds.sh. None is kept in git.
+# With qemu-img there are true images among them.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+put() { # target name: standard input
+  mkdir -p "corpus/$1"
+  cat >"corpus/$1/seed-$2"
+}
+# Numbers of so many bytes, big endian: be 4 7 → 00 00 00 07
+be() { local hex; printf -v hex "%0$((2 * $1))x" "$2"; printf '%b' "$(sed 's/../\\x&/g' <<<"$hex")"; }
+hello() { printf 'NBDMAGICIHAVEOPT'; be 2 3; }
+option_reply() { printf '\x00\x03\xe8\x89\x04\x55\x65\xa9'; be 4 "$1"; be 4 "$2"; be 4 "$3"; } # option kind length
+export_info() { be 2 0; be 8 "$1"; be 2 "$2"; }                                               # size flags
+block_info() { be 2 3; be 4 1; be 4 4096; be 4 33554432; }
+simple() { printf '\x67\x44\x66\x98'; be 4 "$1"; be 8 "$2"; }                                 # error cookie
+chunk() { printf '\x66\x8e\x33\xef'; be 2 "$1"; be 2 "$2"; be 8 "$3"; be 4 "$4"; }            # flags kind cookie length
+status() { be 4 "$1"; be 4 4096; be 4 3; be 4 4096; be 4 0; }                                 # context, and two runs
+
+# --- one message at a time
+hello | put nbd_wire hello
+option_reply 7 3 12 | put nbd_wire option
+export_info 1048576 269 | put nbd_wire export
+block_info | put nbd_wire block
+{ be 4 1; printf 'base:allocation'; } | put nbd_wire context
+simple 0 1 | put nbd_wire simple
+chunk 1 5 2 20 | put nbd_wire chunk
+{ be 8 512; be 4 4096; } | put nbd_wire hole
+status 1 | put nbd_wire status
+{ be 4 28; be 2 4; printf 'full'; } | put nbd_wire error
+{ be 8 4096; be 8 512; be 8 4096; be 8 65536; } | put nbd_wire place
+printf 'nbd+unix:///sda?socket=/run/x.sock' | put nbd_wire unix
+printf 'nbd://[::1]:10810/a' | put nbd_wire tcp
+
+# --- a whole talk: hello, structured replies, contexts, the export, then the answers to requests 1, 2, 3
+agree() {
+  hello
+  option_reply 8 1 0
+  option_reply 10 4 19; be 4 1; printf 'base:allocation'
+  option_reply 10 4 23; be 4 2; printf 'qemu:dirty-bitmap:b'
+  option_reply 10 1 0
+  option_reply 7 3 12; export_info 8192 269
+  option_reply 7 3 14; block_info
+  option_reply 7 1 0
+}
+{
+  agree
+  chunk 1 5 1 20; status 1
+  chunk 1 5 2 20; status 2
+  chunk 0 1 3 2056; be 8 0; head -c 2048 /dev/zero
+  chunk 1 2 3 12; be 8 2048; be 4 2048
+} | put nbd_server structured
+{ agree; chunk 1 32769 1 10; be 4 5; be 2 4; printf 'lost'; } | put nbd_server error
+{
+  hello
+  option_reply 8 2147483649 0
+  option_reply 7 3 12; export_info 4096 1
+  option_reply 7 1 0
+  simple 0 1; head -c 4096 /dev/zero
+} | put nbd_server simple
+{ hello; option_reply 8 1 0; option_reply 10 2147483649 0; option_reply 7 2147483654 6; printf 'absent'; } | put nbd_server absent
+
+# --- disk images
+header() { # version cluster_bits size l1_entries l1_offset refcount_offset
+  printf 'QFI\xfb'; be 4 "$1"; be 8 0; be 4 0; be 4 "$2"; be 8 "$3"; be 4 0; be 4 "$4"; be 8 "$5"; be 8 "$6"; be 4 1
+  be 4 0; be 8 0; be 24 0; be 4 4; be 4 112; be 8 0
+}
+le_len() { printf '\x00\x00\x04\x00\x00\x00\x00\x00'; } # 256 KiB
+{ le_len; header 3 16 1073741824 2 196608 65536; be 8 0; be 8 131072; } | put qcow2_header v3
+{ le_len; header 2 9 65536 2 1024 512; be 8 2048; } | put qcow2_header v2
+{ le_len; printf 'KDMV'; head -c 60 /dev/zero; } | put qcow2_header vmdk
+# An empty disk of 64 KiB, then one with a second table and data, with clusters of 512 bytes.
+{
+  header 3 9 65536 2 1536 512; head -c 400 /dev/zero
+  be 8 1024; head -c 504 /dev/zero   # table of reference counts
+  head -c 512 /dev/zero              # reference counts
+  head -c 512 /dev/zero              # first table
+} | put qcow2_image empty
+{
+  header 3 9 65536 2 1536 512; head -c 400 /dev/zero
+  be 8 1024; head -c 504 /dev/zero
+  for _ in 1 2 3 4 5 6; do be 2 1; done; head -c 500 /dev/zero
+  printf '\x80'; be 7 2048; head -c 504 /dev/zero
+  printf '\x80'; be 7 2560; be 8 1; head -c 496 /dev/zero # second table: data, zeros
+  printf 'x%.0s' {1..512}
+} | put qcow2_image data
+if command -v qemu-img >/dev/null && command -v qemu-io >/dev/null; then
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' EXIT
+  for options in cluster_size=512 cluster_size=4096 cluster_size=512,compat=0.10 cluster_size=512,compression_type=zstd; do
+    image="$scratch/image"
+    qemu-img create -q -f qcow2 -o "$options" "$image" 192K 2>/dev/null || continue
+    qemu-io -f qcow2 -c 'write -q -P 7 0 2k' -c 'write -q -z 8k 4k' -c 'write -q -P 9 100k 512' "$image" >/dev/null
+    put qcow2_image "qemu-$options" <"$image"
+    qemu-img convert -c -f qcow2 -O qcow2 -o "$options" "$image" "$image-c" 2>/dev/null && put qcow2_image "packed-$options" <"$image-c"
+  done
+else
+  echo "left out: images by qemu-img, which is not installed"
+fi
+
+# --- frames
+definition='{"name":"aws","kind":"aws","settings":{"secret_access_key":"hunter2hunter2","tags":{"a":"b"}}}'
+snapshot='{"snapshot_id":"snap-1","disk_id":"vol-1","device":"vda","boot":true,"size_bytes":1048576,"locator":{}}'
+source='{"definition":'$definition',"snapshot":'$snapshot',"base":null}'
+printf '%s' '{"type":"ping"}' | put mover_frame ping
+printf '%s' '{"type":"set_rate","bytes_per_second":1000}' | put mover_frame rate
+printf '%s' '{"type":"pause","paused":true}' | put mover_frame pause
+printf '%s' '{"type":"forget","ledger_key":"a/b"}' | put mover_frame forget
+printf '%s' '{"type":"root",'"${source:1}" | put mover_frame root
+printf '%s' '{"type":"start","source":'"$source"',"target":{"definition":'"$definition"',"disk":{"disk_id":"vol-2","index":0,"size_bytes":1048576,"spec":{},"locator":null}},"options":{},"ledger_key":"k"}' | put mover_frame start
+printf '%s' '{"type":"pong","version":"0.1.0"}' | put mover_frame pong
+printf '%s' '{"type":"failed","code":"throttled","message":"m","advice":null,"operation":null,"provider":"aws","request_id":null,"retry_after_ms":5}' | put mover_frame failed
+
+# --- configuration
+put config multicloud <<'Y'
+aws:
+  enabled: true
+  region: us-east-1
+  secret_access_key: ${SECRET}
+  tags: {team: a}
+local: {kind: files, path: /tmp/disks}
+migration_options: {compression_enabled: true, chunk_size_mb: 64, parallel_transfers: 4, bandwidth_limit: 0, grace_period_seconds: 5}
+logging: {level: info, format: json, output: stdout}
+server: {listen: "127.0.0.1:8080", tokens: [{name: a, role: admin, token: "${SECRET:-x}"}]}
+store: {url: "postgres://u:${SECRET}@h/n"}
+mover: {memory_limit: 256MiB}
+Y
+put config federation <<'Y'
+apiVersion: novacron.io/v1
+kind: FederationConfig
+metadata: {name: f}
+spec:
+  providers: &p
+    - {name: a, kind: aws, region: us-east-1}
+    - name: b
+      kind: files
+      path: $${HOME}/x
+Y
+printf 'a: &a [x]\nb: *a\nc: !!str 1\n---\n' | put config anchors
+
+# --- a machine's record
+printf '%s' '{"version":1,"id":"vm-1","name":"n","tag":"op-1","spec":{"vcpus":2,"memory_bytes":1073741824},"disks":[{"file":"disk-0.raw","format":"raw","size_bytes":1048576,"spec":{}}],"created_at":"2026-11-22T10:00:00Z"}' | put files_record one
+
+# --- libvirt
+put libvirt_xml domain <<'X'
+<domain type='kvm'><name>web</name><uuid>4dea22b3-1d52-d8f3-2516-782e98ab3fa0</uuid>
+<metadata><v:vm xmlns:v='urn:novacron:vm:1'><v:operation>op-1</v:operation><v:label key='a'>b&#13;&#127;</v:label></v:vm>
+<s:snapshots xmlns:s='urn:novacron:snapshots:1'><s:snapshot name='nc-000102030405060708090a0b0c0d0e0f-1-0000000a' disks='vda vdb' held='no'/></s:snapshots></metadata>
+<memory unit='KiB'>1048576</memory><vcpu current='1'>2</vcpu><os firmware='efi'><type arch='x86_64' machine='q35'>hvm</type><loader type='pflash'/></os>
+<devices><disk type='file' device='disk'><driver type='qcow2'/><source file='/a'/><target dev='vda' bus='virtio'/><boot order='1'/></disk>
+<disk type='volume'><source pool='p' volume='v'/><target dev='vdb'/><readonly/></disk>
+<disk type='network'><source protocol='nbd' name='x'/><target dev='vdc'/></disk>
+<interface type='network'><mac address='52:54:00:00:00:01'/><source network='default'/><model type='virtio'/></interface></devices></domain>
+X
+put libvirt_xml job <<'X'
+<domainbackup mode='pull'><server transport='unix' socket='/s'/><disks><disk name='vda' backup='yes' type='file' exportname='vda' incremental='nc-000102030405060708090a0b0c0d0e0f-1-0000000a' exportbitmap='changed-vda'><scratch file='/i/nc-000102030405060708090a0b0c0d0e0f-2-0000000b-vda.scratch'/></disk></disks></domainbackup>
+X
+put libvirt_xml volume <<'X'
+<volume><name>a</name><capacity unit='GiB'>8</capacity><target><path>/a</path><format type='qcow2'/></target><backingStore><path>/b</path></backingStore></volume>
+X
+put libvirt_xml capabilities <<'X'
+<domainCapabilities><path>/usr/bin/qemu</path><machine>q35</machine><os><enum name='firmware'><value>efi</value></enum></os></domainCapabilities>
+X
+put libvirt_xml snapshots <<'X'
+<snapshots><snapshot name='nc-000102030405060708090a0b0c0d0e0f-1-0000000a' disks='vda' held='yes'/></snapshots>
+X
