@@ -61,7 +61,7 @@ impl Harness for MemoryHarness {
     fn image(&self) -> Option<String> {
         Some("base".to_owned())
     }
-    #[allow(clippy::expect_used)]
+    #[expect(clippy::expect_used, reason = "fixed, valid ids")]
     fn absent(&self) -> (InstanceId, ImageId) {
         (InstanceId::new("i-absent").expect("an id"), ImageId::new("image-absent").expect("an id"))
     }

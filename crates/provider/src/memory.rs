@@ -181,7 +181,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-#[allow(clippy::expect_used)]
+#[expect(clippy::expect_used, reason = "it is fixed")]
 fn fallback_name() -> ProviderName {
     ProviderName::new("memory").expect("a fixed, valid name")
 }

@@ -1,6 +1,6 @@
 //! Processes that work on one store are killed at random; what they leave behind must be as if they had not been.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail by panicking")]
 
 mod common;
 

@@ -75,7 +75,7 @@ pub(super) fn ask(left: &mut u32) -> Readiness {
     Readiness { ready: false, percent: None }
 }
 
-#[allow(clippy::expect_used)]
+#[expect(clippy::expect_used, reason = "it was an id when it was stored")]
 fn tagged(state: &State, tag: &OperationTag) -> Option<ImageId> {
     let (id, _) = state.images.iter().find(|(_, image)| image.tag.as_ref() == Some(tag))?;
     Some(ImageId::new(id.as_str()).expect("it was an id when it was stored"))

@@ -65,7 +65,7 @@ pub(super) struct Image {
 
 impl State {
     /// An id that was never given before.
-    #[allow(clippy::expect_used)]
+    #[expect(clippy::expect_used, reason = "the prefixes are our own")]
     pub fn new_id<T: std::str::FromStr<Err = novacron_types::IdError>>(&mut self, prefix: &str) -> T {
         self.made += 1;
         format!("{prefix}-{:08x}", self.made).parse().expect("letters, a dash and digits are an id")
