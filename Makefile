@@ -35,13 +35,16 @@ run-tests:
 	@tools/test.sh $(VENV) $(FEATURES)
 
 .PHONY: check
-check: ## Format, lints, documentation, and the licences and sources of dependencies.
+check: ## Format, lints, and the licences, sources and known faults of dependencies.
 	@tools/check-rust.sh
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --exclude novacron-provider-libvirt --all-targets -- -D warnings
 	$(if $(FEATURES),cargo clippy --locked -p novacron-provider-libvirt --all-targets -- -D warnings)
-	@if command -v cargo-deny >/dev/null; then cargo deny --offline check bans licenses sources; \
-	else echo "skipped: cargo-deny is not installed (cargo install --locked cargo-deny)"; fi
+	@tools/check-deny.sh
+
+.PHONY: fuzz
+fuzz: ## Fuzzes each parser of bytes from outside: FUZZ="target …" and SECONDS_EACH=60 to choose.
+	@fuzz/run.sh $(or $(SECONDS_EACH),60) $(FUZZ)
 
 .PHONY: doc
 doc: ## The documentation of every crate, without warnings.

@@ -165,3 +165,42 @@ X
 put libvirt_xml snapshots <<'X'
 <snapshots><snapshot name='nc-000102030405060708090a0b0c0d0e0f-1-0000000a' disks='vda' held='yes'/></snapshots>
 X
+
+# --- the sandbox's AWS
+put sandbox_unsigned query <<'X'
+POST /
+host:127.0.0.1
+content-type:application/x-www-form-urlencoded
+x-amz-date:20261123T101112Z
+authorization:AWS4-HMAC-SHA256 Credential=AKIA/20261123/us-east-1/ec2/aws4_request, SignedHeaders=host;x-amz-date, Signature=00
+
+Action=DescribeInstances
+X
+put sandbox_unsigned ebs <<'X'
+GET /snapshots/snap-1/blocks?maxResults=100
+host:127.0.0.1
+x-amz-date:20261123T101112Z
+x-amz-content-sha256:UNSIGNED-PAYLOAD
+authorization:AWS4-HMAC-SHA256 Credential=AKIA/20261123/us-east-1/ebs/aws4_request, SignedHeaders=host, Signature=00
+X
+put sandbox_unsigned metrics <<'X'
+POST /service/GraniteServiceVersion20100801/operation/ListMetrics
+smithy-protocol:rpc-v2-cbor
+content-length:99999999999
+X
+ask() { # name, requests
+  local name=$1 text=$2
+  shift 2
+  for more in "$@"; do text+=$'\n--\n'$more; done
+  printf '%s' "$text" | put sandbox_signed "$name"
+}
+ask run qAction=DescribeImages 'qAction=RunInstances&ImageId=@a&InstanceType=t3.micro&MinCount=1&MaxCount=2&ClientToken=t&BlockDeviceMapping.1.DeviceName=%2Fdev%2Fsdf&BlockDeviceMapping.1.Ebs.VolumeSize=8&TagSpecification.1.ResourceType=instance&TagSpecification.1.Tag.1.Key=a&TagSpecification.1.Tag.1.Value=b' \
+  'qAction=DescribeInstances&Filter.1.Name=tag:a&Filter.1.Value.1=b*&MaxResults=5' 'qAction=StopInstances&InstanceId.1=@i&Force=true' 'qAction=CreateImage&InstanceId=@i&Name=n' 'qAction=TerminateInstances&InstanceId.1=@i'
+ask spot qAction=DescribeImages 'qAction=RunInstances&ImageId=@a&MinCount=1&MaxCount=1&InstanceMarketOptions.MarketType=spot&InstanceMarketOptions.SpotOptions.MaxPrice=0.5&UserData=aGk=&IamInstanceProfile.Name=p&PrivateIpAddress=172.31.0.9&Placement.AvailabilityZone=us-east-1a' qAction=DescribeSpotInstanceRequests
+ask volume 'qAction=CreateVolume&Size=8&AvailabilityZone=us-east-1a&VolumeType=gp3&Iops=3000&Throughput=125' 'qAction=CreateSnapshot&VolumeId=@v&Description=d' 'qAction=DescribeSnapshots&SnapshotId.1=@s' 'qAction=RegisterImage&Name=m&RootDeviceName=%2Fdev%2Fxvda&BlockDeviceMapping.1.DeviceName=%2Fdev%2Fxvda&BlockDeviceMapping.1.Ebs.SnapshotId=@s&Architecture=arm64' 'qAction=CopyImage&SourceImageId=@a&SourceRegion=us-east-1&Name=c' 'qAction=DeleteVolume&VolumeId=@v'
+ask tags 'qAction=CreateVolume&Size=1&AvailabilityZone=us-east-1b' 'qAction=CreateTags&ResourceId.1=@v&Tag.1.Key=k&Tag.1.Value=%00%26' 'qAction=DescribeTags&Filter.1.Name=resource-id&Filter.1.Value.1=@v' 'qAction=DeleteTags&ResourceId.1=@v&Tag.1.Key=k'
+ask places qAction=DescribeRegions qAction=DescribeSubnets 'qAction=DescribeInstanceTypes&InstanceType.1=t3.micro' 'qAction=DescribeSecurityGroups&GroupName.1=default'
+ask ebs 'ePOST /snapshots {"VolumeSize":1,"Description":"d","ClientToken":"t","Timeout":60,"Tags":[{"Key":"a","Value":"b"}]}' 'eGET /snapshots/@s/blocks?maxResults=100 ' 'ePOST /snapshots/completion/@s?x= ' 'eGET /snapshots/@s/changedblocks?startingBlockIndex=1 ' 'ePUT /snapshots/@s/blocks/0 x'
+ask sts sAction=GetCallerIdentity 'sAction=AssumeRole&RoleArn=arn:aws:iam::000000000000:role/r&RoleSessionName=s&DurationSeconds=900'
+ask json 'jPutMetricData {"Namespace":"n","MetricData":[{"MetricName":"m","Value":1.5,"Unit":"Percent","Timestamp":1764000000,"Dimensions":[{"Name":"InstanceId","Value":"i-1"}]}]}' 'jGetMetricStatistics {"Namespace":"n","MetricName":"m","StartTime":1763990000,"EndTime":1764010000,"Period":60,"Statistics":["Average","Maximum"]}' 'jGetMetricData {"StartTime":1763990000,"EndTime":1764010000,"MetricDataQueries":[{"Id":"a","MetricStat":{"Metric":{"Namespace":"n","MetricName":"m"},"Period":60,"Stat":"Sum"}}]}' 'jListMetrics {}'
+{ printf 'cListMetrics '; printf '\xbf\x69Namespace\x61n\xff'; } | put sandbox_signed cbor

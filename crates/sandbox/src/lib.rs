@@ -58,6 +58,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::BodyExt;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -163,6 +165,16 @@ impl Sandbox {
     /// Moves the clock by which states change and tokens expire. Signatures go by the machine's own clock.
     pub fn advance_clock(&self, by: Duration) {
         self.core.clock.advance(by);
+    }
+
+    /// Answers one request of the vendor's protocols as the server would, but without a connection: for tests that
+    /// send many requests, and such as no client would send. Absent where a fault drops the connection or cuts the
+    /// answer short. What is under `/_sandbox/` is not answered here.
+    pub async fn answer(&self, request: http::Request<Bytes>) -> Option<http::Response<Bytes>> {
+        let request = request.map(http_body_util::Full::new);
+        let (parts, body) = server::respond(&self.core, request).await.ok()?.into_parts();
+        let body = body.collect().await.ok()?.to_bytes();
+        Some(http::Response::from_parts(parts, body))
     }
 
     /// Stops the server: no new connections, and open ones are closed after the request that they are in,

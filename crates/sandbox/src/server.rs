@@ -1,5 +1,6 @@
 //! The server: connections, and the way of one request from its signature to its answer.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as HttpBody, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
@@ -76,17 +77,26 @@ async fn connection(stream: TcpStream, core: Arc<Core>, mut stopped: watch::Rece
 /// The connection is to be closed without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is dropped on order")]
-struct Hangup;
+pub(crate) struct Hangup;
 
 async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Result<Response<Body>, Hangup> {
+    if let Some(path) = request.uri().path().strip_prefix("/_sandbox/") {
+        let path = path.to_owned();
+        let (parts, body) = request.into_parts();
+        return Ok(admin::answer(&core, &path, &parts, body, &uuid()).await);
+    }
+    respond(&core, request).await
+}
+
+/// Answers a request of one of the vendor's protocols.
+pub(crate) async fn respond<B>(core: &Core, request: Request<B>) -> Result<Response<Body>, Hangup>
+where
+    B: HttpBody<Data = Bytes, Error: Display> + Unpin,
+{
     let request_id = uuid();
     let (parts, body) = request.into_parts();
-    if let Some(path) = parts.uri.path().strip_prefix("/_sandbox/") {
-        let path = path.to_owned();
-        return Ok(admin::answer(&core, &path, &parts, body, &request_id).await);
-    }
     let protocol = protocol_of(&parts);
-    let request = match read(&core, parts, body, protocol, request_id.clone()).await {
+    let request = match read(core, parts, body, protocol, request_id.clone()).await {
         Ok(request) => request,
         Err(e) => return Ok(Reply::error(protocol, &request_id, &e).into_response(&request_id)),
     };
@@ -103,15 +113,15 @@ async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Result<Response<
                 return Ok(Reply::error(protocol, &request_id, &e).into_response(&request_id));
             }
             Effect::Error { applied: true, .. } => late_error = Some(ordered(effect)),
-            Effect::Vanish => vanish(&core, &request),
+            Effect::Vanish => vanish(core, &request),
             _ => {}
         }
     }
     let done = match protocol {
-        Protocol::Ec2 => ec2::handle(&core, &request),
-        Protocol::Sts => sts::handle(&core, &request),
-        Protocol::RestJson => ebs::handle(&core, &request, &effects).await,
-        Protocol::Cbor | Protocol::AwsJson => cloudwatch::handle(&core, &request),
+        Protocol::Ec2 => ec2::handle(core, &request),
+        Protocol::Sts => sts::handle(core, &request),
+        Protocol::RestJson => ebs::handle(core, &request, &effects).await,
+        Protocol::Cbor | Protocol::AwsJson => cloudwatch::handle(core, &request),
     };
     if hangup {
         return Err(Hangup);
@@ -165,7 +175,10 @@ fn protocol_of(parts: &Parts) -> Protocol {
     }
 }
 
-async fn read(core: &Core, parts: Parts, body: Incoming, protocol: Protocol, id: String) -> ApiResult<ApiRequest> {
+async fn read<B>(core: &Core, parts: Parts, body: B, protocol: Protocol, id: String) -> ApiResult<ApiRequest>
+where
+    B: HttpBody<Data = Bytes, Error: Display> + Unpin,
+{
     let body = collect(body, &parts).await?;
     let (body, body_digest) = if body.len() > 64 * 1024 {
         tokio::task::spawn_blocking(move || {
@@ -212,7 +225,10 @@ async fn read(core: &Core, parts: Parts, body: Incoming, protocol: Protocol, id:
 }
 
 /// Reads the body into one piece; of a block, that is the only copy between the socket and the disk.
-async fn collect(mut body: Incoming, parts: &Parts) -> ApiResult<Bytes> {
+async fn collect<B>(mut body: B, parts: &Parts) -> ApiResult<Bytes>
+where
+    B: HttpBody<Data = Bytes, Error: Display> + Unpin,
+{
     let declared = parts.headers.get("content-length").and_then(|v| v.to_str().ok()?.parse().ok());
     let declared: usize = declared.unwrap_or(0);
     let too_large = || ApiError::new("RequestEntityTooLarge", 413, "The request's body is too large");

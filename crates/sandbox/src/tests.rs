@@ -279,3 +279,12 @@ async fn blocks_stream() {
     println!("put {:.0} MB/s, get {:.0} MB/s", rate(put), rate(began.elapsed()));
     sandbox.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_request_is_answered_without_a_connection_too() {
+    let (sandbox, _) = sandbox().await;
+    let request = http::Request::post("/").body(bytes::Bytes::from("Action=DescribeInstances")).unwrap();
+    let answer = sandbox.answer(request).await.unwrap();
+    assert_eq!(answer.status(), 401);
+    assert!(String::from_utf8_lossy(answer.body()).contains("AuthFailure"));
+}
