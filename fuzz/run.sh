@@ -30,5 +30,6 @@ for target in "${targets[@]}"; do
   echo "== $target"
   # One allocation of more than 64 MiB, 1 GiB in all, or 10 s for one input are findings.
   cargo +nightly fuzz run "${features[@]}" "$target" -- \
-    -max_total_time="$each" -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=64 -verbosity=0 -print_final_stats=1
+    -max_total_time="$each" -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=64 -verbosity=0 -print_final_stats=1 2>&1 |
+    sed '/^###### Recommended/,/^###### End/d'
 done
