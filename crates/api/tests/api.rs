@@ -8,10 +8,11 @@ use axum::{
     body::Body,
     http::{Method, Request, StatusCode, header},
 };
-use common::{World, world};
+use common::{World, world, world_with};
 use http_body_util::BodyExt;
 use novacron_api::{ApiConfig, BASE, Token, router};
-use novacron_types::Role;
+use novacron_provider::Provider;
+use novacron_types::{InstanceState, Role};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -168,6 +169,58 @@ async fn one_key_makes_one_migration_and_cancel_undoes_it() {
         audit["entries"].as_array().unwrap().iter().map(|e| (e["actor"].as_str(), e["action"].as_str())).collect();
     assert!(entries.contains(&(Some("local"), Some("cancel"))) && entries.contains(&(Some("local"), Some("import"))));
     assert_eq!(post(&app, &format!("migrations/{id}/cancel"), json!({})).await.code(), "already_ended");
+}
+
+/// However much a move has changed by then: its source is gone, its record is elsewhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeated_request_gets_its_first_answer_when_the_move_is_over() {
+    let world = world(2, 100).await;
+    let app = app(&world, &ApiConfig::default());
+    let keyed = async |path: &str, key: &str, body: &Value| {
+        let request = ask(Method::POST, path).header(header::CONTENT_TYPE, "application/json");
+        send(&app, request.header("idempotency-key", key).body(Body::from(body.to_string())).unwrap()).await
+    };
+    let again_and_again = async |path: &str, body: Value| {
+        let first = keyed(path, path, &body).await;
+        assert_eq!(first.status, StatusCode::ACCEPTED, "{path} {}", first.text);
+        let id = first.json()["migration_id"].as_str().unwrap().to_owned();
+        let migration = ended(&app, &id).await;
+        assert_eq!(migration["status"], "completed", "{migration:#}");
+        let unkeyed = post(&app, path, body.clone()).await;
+        assert!(unkeyed.status.is_client_error(), "a new request is refused: {}", unkeyed.text);
+        let second = keyed(path, path, &body).await;
+        assert_eq!(second.status, StatusCode::ACCEPTED, "{path} {}", second.text);
+        for field in ["migration_id", "start_time"] {
+            assert_eq!(first.json()[field], second.json()[field]);
+        }
+        assert_eq!(first.headers[header::LOCATION], second.headers[header::LOCATION]);
+        let plan = keyed(&format!("{path}?dry_run=true"), path, &body).await;
+        assert!(plan.status.is_client_error(), "a plan is made anew: {}", plan.text);
+    };
+
+    let import = json!({"instance_id": world.instances[0], "options": {"terminate_source": true}});
+    again_and_again("providers/cloud/import", import).await;
+    let vms = get(&app, "vms").await.json();
+    let export = json!({"vm_id": vms["vms"][0]["vm_id"], "options": {"delete_source": true}});
+    again_and_again("providers/cloud/export", export).await;
+    let migrate = json!({
+        "source": "cloud", "destination": "local", "instance_id": world.instances[1], "options": {"delete_source": true},
+    });
+    again_and_again("migrations", migrate).await;
+    assert_eq!(get(&app, "migrations").await.json()["migrations"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn the_plan_of_a_cold_move_stops_what_just_starts() {
+    let world = world_with(1, 0, 3).await;
+    let app = app(&world, &ApiConfig::default());
+    let instance = &world.instances[0];
+    world.cloud.stop(instance).await.unwrap();
+    while world.cloud.get(instance).await.unwrap().state != InstanceState::Stopped {}
+    world.cloud.start(instance).await.unwrap();
+    let body = json!({"instance_id": instance, "options": {"migration_type": "cold"}});
+    let plan = post(&app, "providers/cloud/import?dry_run=true", body).await.json();
+    assert_eq!((&plan["instance"]["state"], &plan["stops_source"]), (&json!("pending"), &json!(true)), "{plan:#}");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::{
     Caller, Control, ControlError, MigrationPlan, ProviderSummary,
     request::{self, Prepared},
     view,
-    workflow::{BANDWIDTH_LIMIT, Export, Import, Migrate, MoveState, step_names},
+    workflow::{BANDWIDTH_LIMIT, Export, Import, Migrate, MoveState, runs, step_names},
 };
 
 /// Which migrations to list. Empty lists and no text mean any.
@@ -125,7 +125,7 @@ impl Control {
     fn plan(&self, prepared: Prepared) -> MigrationPlan {
         let Prepared { params, source, .. } = prepared;
         let mut state = MoveState::new(params.clone());
-        state.was_running = source.state == novacron_types::InstanceState::Running;
+        state.was_running = runs(source.state);
         state.source = Some(source.clone());
         let target_runs = self
             .providers()

@@ -47,11 +47,14 @@ struct Life {
     now: Timestamp,
     policy: RetryPolicy,
     point_of_no_return: Option<usize>,
+    /// The step after which it is not late any more.
+    settles: Option<usize>,
+    settled: bool,
     events: u64,
 }
 
 impl Life {
-    fn new(steps: usize, point_of_no_return: Option<usize>, options: Options) -> Self {
+    fn new(steps: usize, point_of_no_return: Option<usize>, settles: Option<usize>, options: Options) -> Self {
         let now = Timestamp::UNIX_EPOCH;
         let new = NewOperation {
             id: OperationId::new("op").unwrap(),
@@ -68,7 +71,7 @@ impl Life {
         let (operation, events) = Operation::create(new, now);
         let policy = RetryPolicy { deaths: 4, undo: 3, committed: 3, forward: 2, ..RetryPolicy::default() };
         let events = events.len() as u64;
-        Self { operation, world: World::default(), now, policy, point_of_no_return, events }
+        Self { operation, world: World::default(), now, policy, point_of_no_return, settles, settled: false, events }
     }
 
     fn note(&mut self, events: Vec<crate::Event>) {
@@ -129,7 +132,11 @@ impl Life {
         match plan(&self.operation, &self.policy, self.now) {
             Next::Run(index) => self.run(index, happens),
             Next::Undo(index) => self.undo(index, happens),
-            Next::Unwind(cause, fault) => self.write(Change::Unwinding { cause, fault, state: None }).unwrap(),
+            Next::Unwind(cause, fault) => {
+                let late = fault.as_ref().is_some_and(|fault| fault.code == "timeout");
+                assert!(!(late && self.settled), "undone for being late though it was settled");
+                self.write(Change::Unwinding { cause, fault, state: None }).unwrap();
+            }
             Next::End(status, fault) => self.write(Change::Ended { status, fault, summary: None }).unwrap(),
         }
     }
@@ -158,6 +165,10 @@ impl Life {
                 }
                 self.write(Change::StepFinished { index, state, progress: 1.0, summary: None }).unwrap();
                 self.world.finished += 1;
+                if self.settles == Some(index) {
+                    self.write(Change::Settled).unwrap();
+                    self.settled = true;
+                }
             }
         }
     }
@@ -202,12 +213,13 @@ proptest! {
     fn every_life_ends_well(
         steps in 1usize..6,
         no_return in proptest::option::of(0usize..6),
+        settles in proptest::option::of(0usize..6),
         timeout in proptest::option::of(1u64..5000),
         retry_on_failure: bool,
         script in proptest::collection::vec(happens(), 0..60),
     ) {
         let options = Options { timeout: timeout.map(Duration::from_secs), retry_on_failure };
-        let mut life = Life::new(steps, no_return, options);
+        let mut life = Life::new(steps, no_return, settles, options);
         // After the script all goes well, so it must come to its end within a few turns a step.
         for happens in script.into_iter().chain(std::iter::repeat_n(Happens::Done, 4 * steps + 4)) {
             life.turn(happens);

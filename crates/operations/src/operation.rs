@@ -74,7 +74,7 @@ pub struct RunState {
     /// Owners that died in the current step.
     pub deaths: u32,
     pub options: Options,
-    /// Forward work must be done by then.
+    /// Forward work must be done by then. Absent: at any time, or it is settled.
     pub deadline: Option<Timestamp>,
     pub exclusive: Vec<String>,
     /// When it may next be claimed. Absent: it has ended, or waits for a person.
@@ -126,7 +126,7 @@ pub struct CancelRequest {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Options {
-    /// For the forward work, from its first step's start; undoing takes the time it takes.
+    /// For the forward work, from its first step's start until it is settled; undoing takes the time it takes.
     pub timeout: Option<Duration>,
     /// Try transient failures again before unwinding.
     pub retry_on_failure: bool,

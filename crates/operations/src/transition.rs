@@ -33,6 +33,8 @@ pub enum Change {
         progress: f64,
         summary: Option<Value>,
     },
+    /// What was asked for is there: being late is no reason any more to undo it.
+    Settled,
     Progress {
         progress: f64,
         transfer: TransferStats,
@@ -231,6 +233,10 @@ impl Operation {
                     at: now,
                 });
                 Some(self.event(now, "step_finished", Some(step), String::new()))
+            }
+            Change::Settled => {
+                self.run.deadline = None;
+                None
             }
             Change::Progress { progress, transfer } => {
                 self.record.progress = progress;

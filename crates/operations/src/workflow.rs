@@ -53,6 +53,11 @@ pub trait Step<S: Send + Sync>: Send + Sync {
         true
     }
 
+    /// Once it is done, what was asked for is there, and is not undone for being late: the timeout counts no more.
+    fn settles(&self) -> bool {
+        false
+    }
+
     async fn run(&self, cx: &StepContext, state: &mut S) -> Result<Outcome, StepError>;
 
     /// Removes whatever [`run`](Self::run) may have made, found by the ids in the state; all of it may already be gone,
@@ -80,6 +85,7 @@ pub(crate) trait ErasedStep: Send + Sync {
     fn status(&self) -> Status;
     fn weight(&self) -> f64;
     fn reversible(&self) -> bool;
+    fn settles(&self) -> bool;
     async fn run(&self, cx: &StepContext, state: &mut Value) -> Result<Outcome, StepError>;
     async fn undo(&self, cx: &StepContext, state: &mut Value) -> Result<(), StepError>;
 }
@@ -121,6 +127,9 @@ impl<S: Serialize + DeserializeOwned + Send + Sync> ErasedStep for Typed<S> {
     }
     fn reversible(&self) -> bool {
         self.0.reversible()
+    }
+    fn settles(&self) -> bool {
+        self.0.settles()
     }
     // What a failed run learned is kept too: its undo may need it.
     async fn run(&self, cx: &StepContext, state: &mut Value) -> Result<Outcome, StepError> {

@@ -197,6 +197,35 @@ async fn a_deadline_covers_forward_work_by_the_clock_that_was_passed_in() {
     assert!(lock(&world).things.is_empty());
 }
 
+/// What is there and settled is not taken away for being late, however long a person lets it wait.
+#[tokio::test]
+async fn once_it_is_settled_it_is_not_late_any_more() {
+    for (settled, expected) in [(true, Status::Completed), (false, Status::RolledBack)] {
+        let (store, world) = fresh();
+        let clock = Arc::new(ManualClock::new("2026-01-01T00:00:00Z".parse().unwrap()));
+        let engine = Engine::builder(store)
+            .clock(clock.clone())
+            .config(quick("a"))
+            .register(common::ErrandWorkflow(world.clone()))
+            .build();
+        engine.start();
+        let mut wanted = errand();
+        (wanted.state.hold, wanted.state.settled) = (true, settled);
+        wanted.options.timeout = Some(Duration::from_secs(3600));
+        let id = engine.submit::<common::ErrandWorkflow>(wanted).await.unwrap().record.id;
+        reach(&engine, &id, Status::Held).await;
+        clock.advance(Duration::from_secs(7200));
+        match engine.continue_(&id, "me").await {
+            Ok(_) => {}
+            // Its time was over before anyone could say so.
+            Err(EngineError::Store(StoreError::NotHeld { .. })) if !settled => {}
+            Err(error) => panic!("{error}"),
+        }
+        assert_eq!(end(&engine, &id).await.status, expected);
+        assert_eq!(lock(&world).things.len(), usize::from(settled));
+    }
+}
+
 #[tokio::test]
 async fn controls_reach_the_running_step() {
     let (store, world) = fresh();

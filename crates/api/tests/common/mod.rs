@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use novacron_control::{Control, ControlSettings, DiskJob, DiskMover, DiskResult, EngineConfig};
 use novacron_provider::{
     BuildFuture, KeyInfo, Provider, ProviderDefinition, ProviderError, ProviderFactory, Registry, Written,
-    memory::{MemoryOptions, MemoryProvider},
+    memory::{MemoryCloud, MemoryOptions, MemoryProvider},
 };
 use novacron_store::Store;
 use novacron_types::{
@@ -26,9 +26,21 @@ pub struct World {
 }
 
 pub async fn world(machines: usize, permits: usize) -> World {
-    let options = |region: &str| MemoryOptions { region: region.to_owned(), page_size: 4, ..MemoryOptions::default() };
-    let cloud = MemoryProvider::new("cloud", options("east"));
-    let local = MemoryProvider::new("local", options("here"));
+    world_with(machines, permits, 0).await
+}
+
+/// One whose machines change their state after so many questions.
+pub async fn world_with(machines: usize, permits: usize, settle_after: u32) -> World {
+    let options = |region: &str| MemoryOptions {
+        region: region.to_owned(),
+        page_size: 4,
+        settle_after,
+        ..MemoryOptions::default()
+    };
+    // Two regions of one vendor, between which `migrate` goes by image.
+    let vendor = MemoryCloud::default();
+    let cloud = MemoryProvider::in_cloud(&vendor, "cloud", options("east"));
+    let local = MemoryProvider::in_cloud(&vendor, "local", options("here"));
     let bytes: Vec<u8> = (0..MIB as usize + 5000).map(|i| (i * 31 % 251) as u8).collect();
     let spec = VmSpec { vcpus: Some(2), ..VmSpec::default() };
     let instances = (0..machines).map(|n| cloud.seed_instance(&format!("web-{n}"), spec.clone(), &[&bytes])).collect();

@@ -24,7 +24,7 @@ use novacron_operations::{Step, Workflow};
 use novacron_store::Store;
 use serde_json::Value;
 
-pub(crate) use state::{MoveParams, MoveState, MoveSummary, StartPolicy};
+pub(crate) use state::{MoveParams, MoveState, MoveSummary, StartPolicy, runs};
 pub(crate) use steps::BANDWIDTH_LIMIT;
 
 use crate::{Directory, DiskMover};

@@ -115,6 +115,11 @@ impl MoveState {
     }
 }
 
+/// Whether a machine in this state runs, or is about to: a cold move stops it.
+pub(crate) fn runs(state: InstanceState) -> bool {
+    matches!(state, InstanceState::Running | InstanceState::Pending)
+}
+
 /// What users see of the state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct MoveSummary {

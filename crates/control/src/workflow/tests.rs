@@ -1,14 +1,22 @@
 //! The workflows under the generated tests: failure, death, cancel and takeover at every step.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use novacron_operations::{
-    Engine, MemoryStore, OperationId, Submission, Workflow,
+    Engine, ManualClock, MemoryStore, OperationId, OperationRecord, Status, Submission, Workflow,
     testkit::{self, End, Scenario},
 };
 use novacron_provider::{
-    BuildFuture, KeyInfo, Provider, ProviderDefinition, ProviderError, ProviderFactory, Registry, Written,
+    BuildFuture, Call, ErrorKind, KeyInfo, Layer, Provider, ProviderDefinition, ProviderError, ProviderFactory,
+    Registry, Wrapped, Written,
+    chaos::{Chaos, Fault, Rule, When},
     memory::{MemoryCloud, MemoryOptions, MemoryProvider},
 };
 use novacron_store::Store;
@@ -21,9 +29,10 @@ use tokio::sync::watch;
 use super::{Import, Migrate, MoveParams, MoveState, StartPolicy, Tools};
 use crate::{Directory, DiskJob, DiskMover, DiskResult};
 
-struct Clones(Vec<MemoryProvider>);
+/// The providers, each within a layer.
+struct Clones<L>(Vec<MemoryProvider>, fn(MemoryProvider) -> L);
 
-impl ProviderFactory for Clones {
+impl<L: Layer> ProviderFactory for Clones<L> {
     fn kind(&self) -> ProviderKind {
         ProviderKind::Memory
     }
@@ -31,8 +40,10 @@ impl ProviderFactory for Clones {
         &[]
     }
     fn build(&self, definition: ProviderDefinition) -> BuildFuture {
-        let provider = self.0.iter().find(|provider| provider.identity().name == definition.name).cloned();
-        Box::pin(async move { Ok(Arc::new(provider.unwrap()) as Arc<dyn Provider>) })
+        let found = self.0.iter().find(|provider| provider.identity().name == definition.name);
+        let provider = found.cloned().unwrap();
+        let wrapped = Wrapped::new(Arc::new(provider.clone()), (self.1)(provider));
+        Box::pin(async move { Ok(Arc::new(wrapped) as Arc<dyn Provider>) })
     }
 }
 
@@ -91,8 +102,13 @@ struct World {
 }
 
 async fn world(one_vendor: bool) -> World {
+    world_within(one_vendor, 0, |_| Chaos::new(0, [])).await
+}
+
+/// The same, with providers that each are in a layer, and whose changes of state take so many questions.
+async fn world_within<L: Layer>(one_vendor: bool, settle_after: u32, layer: fn(MemoryProvider) -> L) -> World {
     let (here, there) = (MemoryCloud::default(), MemoryCloud::default());
-    let region = |region: &str| MemoryOptions { region: region.to_owned(), ..MemoryOptions::default() };
+    let region = |region: &str| MemoryOptions { region: region.to_owned(), settle_after, ..MemoryOptions::default() };
     let source = MemoryProvider::in_cloud(&here, "cloud", region("east"));
     let target = MemoryProvider::in_cloud(if one_vendor { &here } else { &there }, "local", region("west"));
     let bytes: Vec<u8> = (0..200_000).map(|i| (i * 31 % 251) as u8).collect();
@@ -104,7 +120,7 @@ async fn world(one_vendor: bool) -> World {
         kind: ProviderKind::Memory,
         settings: serde_json::json!({}),
     });
-    let registry = Registry::default().with(Clones(providers.clone()));
+    let registry = Registry::default().with(Clones(providers.clone(), layer));
     let folder = tempfile::tempdir().unwrap();
     let tools = Tools {
         directory: Arc::new(Directory::build(definitions.collect(), &registry).await.unwrap()),
@@ -212,7 +228,7 @@ async fn a_move_by_image_survives_everything() {
 /// Waits, bounded, until the operation is held for a reason that contains `text`.
 async fn held(engine: &Engine, id: &OperationId, text: &str) {
     let mut watch = engine.watch(id).await.unwrap();
-    let found = tokio::time::timeout(std::time::Duration::from_secs(30), async {
+    let found = tokio::time::timeout(Duration::from_secs(30), async {
         while let Some(record) = watch.next().await {
             let record = record.unwrap();
             if record.hold.is_some_and(|hold| hold.reason.contains(text)) {
@@ -222,6 +238,149 @@ async fn held(engine: &Engine, id: &OperationId, text: &str) {
         false
     });
     assert!(found.await.unwrap(), "it was never held for {text:?}");
+}
+
+/// An engine at work on one import, by a clock that stands still until it is moved.
+async fn begun(
+    world: &World,
+    params: MoveParams,
+    timeout: Option<Duration>,
+) -> (Engine, OperationId, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH));
+    let builder = Engine::builder(Arc::new(MemoryStore::new())).clock(clock.clone());
+    let engine = builder.register(Import(world.tools.clone())).build();
+    engine.start();
+    let mut submission = Submission::new(world.instance.to_string(), MoveState::new(params));
+    submission.options.timeout = timeout;
+    let id = engine.submit::<Import>(submission).await.unwrap().record.id;
+    (engine, id, clock)
+}
+
+async fn ended(engine: &Engine, id: &OperationId) -> OperationRecord {
+    tokio::time::timeout(Duration::from_secs(30), engine.wait(id)).await.expect("it does not end").unwrap()
+}
+
+/// Snapshots can't be deleted, so many times.
+fn may_not_delete<const TIMES: u32>(_: MemoryProvider) -> Chaos {
+    let fault = Fault::FailBefore(ErrorKind::Unauthorised);
+    Chaos::new(0, (0..TIMES).map(|n| Rule { operation: Some("delete_snapshot"), when: When::Nth(n), fault }))
+}
+
+#[tokio::test]
+async fn what_may_not_be_cleaned_up_waits_and_does_not_cost_the_target() {
+    let world = world_within(false, 0, may_not_delete::<1>).await;
+    let (engine, id, clock) = begun(&world, params(&world), None).await;
+    held(&engine, &id, "can't be removed yet").await;
+    assert_eq!((world.source.counts().snapshots, world.target.counts().instances), (2, 1));
+
+    // The permission is back, and nobody needs to say so.
+    clock.advance(Duration::from_secs(600));
+    assert_eq!(ended(&engine, &id).await.status, Status::Completed);
+    assert_eq!(wrongs(&world, End::Done).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_may_not_be_cleaned_up_stays_when_a_person_says_so() {
+    let world = world_within(false, 0, may_not_delete::<2>).await;
+    let (engine, id, _clock) = begun(&world, params(&world), None).await;
+    held(&engine, &id, "can't be removed yet").await;
+    engine.continue_(&id, "someone").await.unwrap();
+    assert_eq!(ended(&engine, &id).await.status, Status::Completed);
+    let events = engine.events(&id, 0, 500).await.unwrap();
+    assert!(events.iter().any(|event| event.kind == "log" && event.message.contains("left behind")), "{events:#?}");
+    assert_eq!((world.source.counts().snapshots, world.target.counts().instances), (2, 1));
+}
+
+/// Lets a snapshot be made of a machine that is stopped, and of no other.
+struct OnlyStopped(MemoryProvider);
+
+impl Layer for OnlyStopped {
+    async fn call<T, F, Fut>(&self, call: Call, attempt: F) -> Result<T, ProviderError>
+    where
+        T: Send,
+        F: Fn() -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T, ProviderError>> + Send,
+    {
+        if call.operation == "snapshot" {
+            for machine in self.0.list_page(&Default::default(), None).await?.items {
+                assert_eq!(
+                    machine.state,
+                    InstanceState::Stopped,
+                    "a snapshot is made of a machine that is not stopped"
+                );
+            }
+        }
+        attempt().await
+    }
+}
+
+#[tokio::test]
+async fn a_cold_move_of_what_just_starts_waits_and_then_stops_it() {
+    let world = world_within(false, 2, OnlyStopped).await;
+    let state = async || world.source.get(&world.instance).await.unwrap().state;
+    world.source.stop(&world.instance).await.unwrap();
+    while state().await != InstanceState::Stopped {}
+    world.source.start(&world.instance).await.unwrap();
+
+    let (engine, id, _clock) = begun(&world, params(&world), None).await;
+    let record = ended(&engine, &id).await;
+    assert_eq!(record.status, Status::Completed, "{record:#?}");
+    assert_eq!(wrongs(&world, End::Done).await, Vec::<String>::new());
+    assert_eq!(state().await, InstanceState::Stopped);
+    let vms = world.tools.store.vms().vms(&Default::default()).await.unwrap().items;
+    assert_eq!(vms[0].instance.state, InstanceState::Running, "it runs there as it would have run here");
+}
+
+#[tokio::test]
+async fn a_verified_move_is_not_undone_for_being_late() {
+    for gone in [false, true] {
+        let world = world(false).await;
+        let params = MoveParams { delete_source: true, grace_seconds: 3600, ..params(&world) };
+        let (engine, id, clock) = begun(&world, params, Some(Duration::from_secs(600))).await;
+        held(&engine, &id, "is deleted at").await;
+        if gone {
+            world.source.delete(&world.instance).await.unwrap();
+        }
+        clock.advance(Duration::from_secs(7200));
+        let record = ended(&engine, &id).await;
+        assert_eq!((record.status, record.error), (Status::Completed, None));
+        assert_eq!((world.source.counts().instances, world.target.counts().instances), (0, 1));
+    }
+}
+
+/// Can't be asked how a machine is, while `AWAY`.
+struct Away;
+static AWAY: AtomicBool = AtomicBool::new(false);
+
+impl Layer for Away {
+    async fn call<T, F, Fut>(&self, call: Call, attempt: F) -> Result<T, ProviderError>
+    where
+        T: Send,
+        F: Fn() -> Fut + Send + Sync,
+        Fut: Future<Output = Result<T, ProviderError>> + Send,
+    {
+        if call.operation == "get" && AWAY.load(Ordering::SeqCst) {
+            return Err(ProviderError::new(ErrorKind::Unauthorised, "get", "not today"));
+        }
+        attempt().await
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_cannot_be_looked_at_is_not_deleted_and_does_not_cost_the_target() {
+    let world = world_within(false, 0, |_| Away).await;
+    let params = MoveParams { delete_source: true, grace_seconds: 3600, ..params(&world) };
+    let (engine, id, clock) = begun(&world, params, None).await;
+    held(&engine, &id, "is deleted at").await;
+    AWAY.store(true, Ordering::SeqCst);
+    engine.continue_(&id, "someone").await.unwrap();
+    held(&engine, &id, "can't be looked at").await;
+    assert_eq!((world.source.counts().instances, world.target.counts().instances), (1, 1));
+
+    AWAY.store(false, Ordering::SeqCst);
+    clock.advance(Duration::from_secs(7200));
+    assert_eq!(ended(&engine, &id).await.status, Status::Completed);
+    assert_eq!((world.source.counts().instances, world.target.counts().instances), (0, 1));
 }
 
 #[tokio::test]
@@ -240,7 +399,7 @@ async fn a_source_that_ran_again_is_deleted_only_when_a_person_who_knows_says_so
     assert_eq!(world.source.get(&world.instance).await.unwrap().state, InstanceState::Running);
 
     engine.continue_(&id, "someone who was told").await.unwrap();
-    assert_eq!(engine.wait(&id).await.unwrap().status, novacron_types::Status::Completed);
+    assert_eq!(engine.wait(&id).await.unwrap().status, Status::Completed);
     assert_eq!(world.source.counts().instances, 0);
 }
 
@@ -256,6 +415,6 @@ async fn a_source_that_somebody_else_deleted_does_not_cost_the_target() {
 
     world.source.delete(&world.instance).await.unwrap();
     engine.continue_(&id, "someone").await.unwrap();
-    assert_eq!(engine.wait(&id).await.unwrap().status, novacron_types::Status::Completed);
+    assert_eq!(engine.wait(&id).await.unwrap().status, Status::Completed);
     assert_eq!(world.target.counts().instances, 1);
 }

@@ -152,6 +152,7 @@ impl Runner {
             Ok(Ok(Outcome::Done)) => {
                 let summary = self.workflow.summary(&state);
                 changes.push(Change::StepFinished { index, state, progress: end, summary });
+                changes.extend(step.settles().then_some(Change::Settled));
             }
             Ok(Ok(Outcome::Hold { reason, resume_at })) => changes.push(Change::Held { state, reason, resume_at }),
             Ok(Err(error)) => changes.push(self.failed(error, state)?),

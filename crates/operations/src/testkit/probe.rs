@@ -143,6 +143,9 @@ impl<S: DeserializeOwned + Send + Sync> Step<S> for ProbedStep<S> {
     fn reversible(&self) -> bool {
         self.step.reversible()
     }
+    fn settles(&self) -> bool {
+        self.step.settles()
+    }
 
     async fn run(&self, cx: &StepContext, state: &mut S) -> Result<Outcome, StepError> {
         let script = &*self.script;

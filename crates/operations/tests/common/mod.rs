@@ -35,6 +35,8 @@ pub struct Errand {
     pub size: u32,
     pub hold: bool,
     pub remove_source: bool,
+    /// After the step `copy` it is late no more.
+    pub settled: bool,
     /// Stays in the step `copy` until the operation is told to go on by a control.
     pub linger: bool,
     pub token: Option<String>,
@@ -58,7 +60,8 @@ impl Workflow for ErrandWorkflow {
         }
         names.push("tidy");
         let world = &self.0;
-        names.into_iter().map(|name| Box::new(Action { name, world: world.clone() }) as Box<dyn Step<_>>).collect()
+        let action = |name| Action { name, settles: params.settled && name == "copy", world: world.clone() };
+        names.into_iter().map(|name| Box::new(action(name)) as Box<dyn Step<_>>).collect()
     }
 
     fn summary(&self, state: &Errand) -> Option<Value> {
@@ -68,6 +71,7 @@ impl Workflow for ErrandWorkflow {
 
 struct Action {
     name: &'static str,
+    settles: bool,
     world: Shared,
 }
 
@@ -88,6 +92,9 @@ impl Step<Errand> for Action {
     }
     fn reversible(&self) -> bool {
         self.name != "remove_source"
+    }
+    fn settles(&self) -> bool {
+        self.settles
     }
 
     async fn run(&self, cx: &StepContext, state: &mut Errand) -> Result<Outcome, StepError> {

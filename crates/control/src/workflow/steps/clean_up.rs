@@ -1,12 +1,12 @@
 //! Removes what was only needed on the way: snapshots, images, the mover's memory of the job.
 
 use async_trait::async_trait;
-use jiff::SignedDuration;
 use novacron_operations::{Outcome, Status, Step, StepContext, StepError};
 use novacron_provider::SweepScope;
 
 use super::{
     super::{MoveState, Tools},
+    AGAIN,
     transfer::forget_all,
 };
 use crate::error::step_error;
@@ -43,9 +43,6 @@ impl Step<MoveState> for CleanUp {
         Ok(Outcome::Hold { reason, resume_at: cx.now().checked_add(AGAIN).ok() })
     }
 }
-
-/// How long it waits before it tries to remove again.
-const AGAIN: SignedDuration = SignedDuration::from_secs(120);
 
 impl CleanUp {
     async fn remove(&self, cx: &StepContext, state: &MoveState) -> Result<(), StepError> {

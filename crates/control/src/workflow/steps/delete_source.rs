@@ -6,7 +6,10 @@ use novacron_operations::{Outcome, Status, Step, StepContext, StepError};
 use novacron_provider::ErrorKind;
 use novacron_types::{Instance, InstanceState};
 
-use super::super::{MoveState, Tools};
+use super::{
+    super::{MoveState, Tools},
+    AGAIN,
+};
 use crate::error::step_error;
 
 /// Holds until the grace period has passed, or a person says continue. A source that was started again holds what
@@ -26,16 +29,17 @@ impl Step<MoveState> for Grace {
     }
 
     async fn run(&self, cx: &StepContext, state: &mut MoveState) -> Result<Outcome, StepError> {
-        let source = match self.0.provider(&state.params.source)?.get(&state.params.instance).await {
-            Ok(source) => source,
+        let source = match self.look(state).await {
+            Ok(Some(source)) => source,
             // Somebody else has deleted it. Then the target is the only copy, which a failure here would undo.
-            Err(error) if error.is_not_found() => return Ok(Outcome::Done),
-            Err(error) => return Err(step_error(error)),
+            Ok(None) => return Ok(Outcome::Done),
+            Err(error) => return Ok(unseen(cx, state, &error)),
         };
-        if source.state == InstanceState::Terminated {
-            return Ok(Outcome::Done);
-        }
-        if state.source_ran_since(&source) || self.was_written(state).await? {
+        let written = match self.was_written(state).await {
+            Ok(written) => written,
+            Err(error) => return Ok(unseen(cx, state, &error)),
+        };
+        if state.source_ran_since(&source) || written {
             if state.told_of_restart && cx.continued() {
                 return Ok(Outcome::Done);
             }
@@ -72,7 +76,26 @@ impl Step<MoveState> for Grace {
     }
 }
 
+/// The target is verified: that the source can't be looked at is no reason to undo that. Nor is it deleted unseen.
+fn unseen(cx: &StepContext, state: &MoveState, error: &StepError) -> Outcome {
+    let reason = format!(
+        "the target is verified, but {} can't be looked at, and is not deleted unseen: {error}. It is tried again; \
+         cancel to keep it and remove the target",
+        state.params.instance
+    );
+    Outcome::Hold { reason, resume_at: cx.now().checked_add(AGAIN).ok() }
+}
+
 impl Grace {
+    /// The source, if it is still there.
+    async fn look(&self, state: &MoveState) -> Result<Option<Instance>, StepError> {
+        match self.0.provider(&state.params.source)?.get(&state.params.instance).await {
+            Ok(source) => Ok(Some(source).filter(|source| source.state != InstanceState::Terminated)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(step_error(error)),
+        }
+    }
+
     /// Whether a snapshot says that its disk has changed under it.
     async fn was_written(&self, state: &MoveState) -> Result<bool, StepError> {
         for snapshot in &state.snapshots {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use novacron_operations::{Outcome, Status, Step, StepContext, StepError};
 use novacron_types::{InstanceState, VmId};
 
-use super::super::{MoveState, Tools};
+use super::super::{MoveState, Tools, state::runs};
 use crate::error::step_error;
 
 pub(super) struct Inspect(pub Tools);
@@ -40,7 +40,7 @@ impl Step<MoveState> for Inspect {
         }
         // It often holds secrets, and this state is stored; it is read again when the machine is made.
         source.spec.user_data = None;
-        state.was_running = matches!(source.state, InstanceState::Running | InstanceState::Pending);
+        state.was_running = runs(source.state);
         let moves_record = params.delete_source.then(|| params.vm_id.clone()).flatten();
         let vm_id = match moves_record.or_else(|| state.new_vm_id.take()) {
             Some(vm_id) => vm_id,

@@ -55,6 +55,9 @@ const PATIENCE: Patience = Patience {
     limit: std::time::Duration::from_secs(6 * 3600),
 };
 
+/// How long what has been moved waits before that is tried again which does not depend on us alone.
+const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(120);
+
 fn tag(cx: &StepContext) -> OperationTag {
     OperationTag(cx.operation_id().clone())
 }

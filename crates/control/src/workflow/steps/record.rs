@@ -19,6 +19,10 @@ impl Step<MoveState> for Record {
     fn weight(&self) -> f64 {
         1.0
     }
+    /// The machine is there and verified, and known to be: from now on the target is the truth.
+    fn settles(&self) -> bool {
+        true
+    }
 
     async fn run(&self, cx: &StepContext, state: &mut MoveState) -> Result<Outcome, StepError> {
         let (Some(vm_id), Some(created)) = (&state.new_vm_id, &state.created) else {
