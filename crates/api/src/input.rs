@@ -59,6 +59,12 @@ fn is_json(headers: &HeaderMap) -> bool {
 fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let mut value: Value = serde_json::from_slice(bytes)
         .map_err(|error| Failure::bad_request("invalid_json", format!("the body is not JSON: {error}")))?;
+    // Serde would take a list for a struct's fields in their order.
+    if !value.is_object() {
+        let message = format!("the body must be a JSON object, not {}", sort(&value));
+        return Err(Failure::bad_request("invalid_json", message)
+            .advice("Write `{\"field\": …}`; `GET /api/docs` shows the form of the body."));
+    }
     make_whole(&mut value);
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
@@ -70,6 +76,17 @@ fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
             None => failure.advice("`GET /api/docs` shows the form of the body."),
         }
     })
+}
+
+fn sort(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
 }
 
 /// To JSON there is one sort of number, and some clients write 5 as 5.0.
@@ -238,7 +255,13 @@ mod tests {
         assert_eq!((typo.status.as_u16(), typo.advice.as_deref()), (422, Some("Did you mean `instance_id`?")));
         assert!(fail("{\"instance_id\": 7}").detail.starts_with("`instance_id`: "));
         assert!(fail("{\"instance_id\": \"a b\"}").detail.contains("white space"));
-        assert!(fail("[]").detail.contains("invalid"));
+        for (body, sort) in
+            [("[\"i\", null, null, {}]", "a list"), ("[]", "a list"), ("7", "a number"), ("null", "null")]
+        {
+            let refused = fail(body);
+            assert_eq!((refused.status.as_u16(), refused.code.as_ref()), (400, "invalid_json"), "{body}");
+            assert!(refused.detail.contains("must be a JSON object") && refused.detail.ends_with(sort), "{body}");
+        }
         let floats = "{\"instance_id\": \"i\", \"options\": {\"timeout\": 60.0, \"x\": [1.5, -2e0]}}";
         let request: ImportRequest = json(floats.as_bytes()).unwrap();
         assert_eq!(Value::Object(request.options).to_string(), "{\"timeout\":60,\"x\":[1.5,-2]}");

@@ -29,5 +29,5 @@ mod views;
 pub use config::{ApiConfig, Exposed, TlsFiles, Token, check_exposure};
 pub use openapi::document as openapi_document;
 pub use routes::{BASE, DOCUMENT_PATH};
-pub use server::{ServeError, bind, router, serve};
+pub use server::{ServeError, bind, check_tls, router, serve};
 pub use tls::TlsError;

@@ -48,9 +48,15 @@ pub enum ServeError {
     Listener(io::Error),
 }
 
+/// Whether the certificate and the key, if there are any, can be used.
+pub fn check_tls(config: &ApiConfig) -> Result<(), TlsError> {
+    config.tls.as_ref().map_or(Ok(()), |files| tls::acceptor(files).map(drop))
+}
+
 /// Listens, once it is known to be safe. The port can be asked of the listener.
 pub async fn bind(address: SocketAddr, config: &ApiConfig) -> Result<TcpListener, ServeError> {
     check_exposure(address, config)?;
+    check_tls(config)?;
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => ServeError::InUse(address),
         _ => ServeError::Bind { address, error },

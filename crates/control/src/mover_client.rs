@@ -64,10 +64,25 @@ fn failure(error: MoverError) -> ProviderError {
     let MoverError::Job(fault) = error else {
         return ProviderError::new(ErrorKind::Unavailable, "mover", error.to_string());
     };
-    let mut error =
-        ProviderError::new(fault.kind(), fault.operation.unwrap_or_else(|| fault.code.clone()), fault.message)
-            .request_id(fault.request_id);
+    let kind = fault.kind();
+    let operation = fault.operation.unwrap_or(fault.code);
+    // A fault's message begins with the operation, which the error puts before it too.
+    let message = fault.message.strip_prefix(&format!("{operation}: ")).unwrap_or(&fault.message).to_owned();
+    let mut error = ProviderError::new(kind, operation, message).request_id(fault.request_id);
     error.provider = fault.provider;
     error.advice = fault.advice;
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_is_named_once() {
+        let original = ProviderError::new(ErrorKind::Unavailable, "GetSnapshotBlock", "block 38 came cut short");
+        let told = failure(MoverError::Job(original.clone().into()));
+        assert_eq!(told.to_string(), "GetSnapshotBlock: block 38 came cut short");
+        assert_eq!((told.kind, told.operation), (original.kind, original.operation));
+    }
 }

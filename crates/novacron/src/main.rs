@@ -25,12 +25,16 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are no mistakes. A reader that went away is none either.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+            let printed = error.print().and_then(|()| std::io::stdout().flush());
+            // Help and version are no mistakes, and data: who asked must know when it did not get out.
+            return if error.use_stderr() { Exit::Usage.into() } else { end(printed.map_err(Failure::from)) };
         }
     };
-    match run(cli) {
+    end(run(cli))
+}
+
+fn end(result: Result<()>) -> ExitCode {
+    match result {
         Ok(()) => Exit::Done.into(),
         Err(failure) => {
             if !failure.is_silent() {
@@ -94,7 +98,8 @@ fn server(command: impl Future<Output = Result<()>>) -> Result<()> {
 fn completions(shell: clap_complete::Shell) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "novacron", &mut script);
-    Ok(std::io::stdout().write_all(&script)?)
+    std::io::stdout().write_all(&script)?;
+    Ok(std::io::stdout().flush()?)
 }
 
 fn version(output: &Output) -> Result<()> {

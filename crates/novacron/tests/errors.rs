@@ -43,6 +43,58 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
+fn output_that_does_not_get_out_is_an_error() {
+    if !std::path::Path::new("/dev/full").exists() {
+        eprintln!("skipped: there is no /dev/full here");
+        return;
+    }
+    for args in ["help", "--help", "help migrate", "--version", "version", "exit-codes", "completions bash"] {
+        let mut shell = std::process::Command::new("sh");
+        let ran = run(shell.args(["-c", &format!("exec {} {args} >/dev/full", common::EXE)]));
+        assert_eq!(ran.code, 1, "{args}: {ran:#?}");
+        assert!(ran.stderr.contains("cannot write the output"), "{args}: {ran:#?}");
+    }
+}
+
+/// What one of the two refuses the other refuses too, with the same exit code and in much the same words.
+#[test]
+fn config_check_refuses_what_serve_refuses() {
+    let site = Site::bare();
+    let dir = site.dir.path().display().to_string();
+    let head = format!("data_dir: {dir}/data\n");
+    let loopback = "server: {listen: '127.0.0.1:0'}\n";
+    let local = format!("local: {{kind: files, path: {dir}/disks}}\n");
+    let cases = [
+        (format!("{loopback}local: {{kind: files, path: [x]}}\n"), "local"),
+        (format!("{loopback}local: {{kind: files, path: {dir}/disks, format: vmdk}}\n"), "vmdk"),
+        (format!("{loopback}local: {{enabled: false}}\n"), "local"),
+        (format!("server: {{listen: '0.0.0.0:0'}}\n{local}"), "TLS and a token"),
+        (
+            format!(
+                "server: {{listen: '127.0.0.1:0', tls: {{cert_file: {dir}/none.pem, key_file: {dir}/none.key}}}}\n{local}"
+            ),
+            "none.pem",
+        ),
+        (format!("server: {{listen: '127.0.0.1:0', tokens: [{{name: a, role: viewer, token: x}}]}}\n{local}"), "token"),
+        #[cfg(feature = "aws")]
+        (format!("{loopback}{local}aws: {{region: [a]}}\n"), "aws"),
+        #[cfg(feature = "aws")]
+        (format!("{loopback}{local}aws: {{region: us-east-1, endpoint: not a url}}\n"), "aws"),
+    ];
+    for (text, says) in cases {
+        std::fs::write(site.config(), format!("{head}{text}")).unwrap();
+        for command in [&["config", "check"][..], &["serve"]] {
+            let ran = run(&mut site.command(command));
+            assert_eq!(ran.code, 2, "{command:?} of {text}: {ran:#?}");
+            assert!(ran.stderr.contains(says), "{command:?} of {text}: {ran:#?}");
+        }
+    }
+    std::fs::write(site.config(), format!("{head}{loopback}{local}")).unwrap();
+    run(&mut site.command(&["config", "check"])).expect(0);
+    assert_eq!(site.serve().process.terminate().code(), Some(0));
+}
+
+#[test]
 fn a_typo_in_the_configuration() {
     let site = Site::bare();
     site.write_config("logging:\n  levle: info\n");

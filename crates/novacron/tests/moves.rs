@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "../../store/tests/common/databases.rs"]
+mod databases;
 
 use common::{Cloud, Serve, Site, image, novacron, root, run};
 use serde_json::Value;
@@ -236,4 +238,88 @@ fn ctrl_c_stops_watching_and_not_the_migration() {
     assert_eq!(status.code(), Some(130));
     assert_eq!(server.migration(&id)["status"], "transferring");
     server.run(&["migration", "cancel", &id]).expect(0);
+}
+
+/// The store is on the disk that the move fills: it must still be able to say so, and to undo it.
+#[test]
+fn a_full_disk_at_the_target_is_said_and_undone() {
+    let stage = Stage::new(96);
+    let site = &stage.site;
+    let full = site.dir.path().join("full");
+    std::fs::create_dir(&full).unwrap();
+    let mount = format!("mount -t tmpfs -o size=64m tmpfs '{}'", full.display());
+    let alone = |script: &str| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--mount", "sh", "-c", script]);
+        command
+    };
+    match alone(&mount).output() {
+        Ok(mounted) if mounted.status.success() => {}
+        other => {
+            eprintln!("skipped: no file system can be mounted here (that takes root): {other:?}");
+            return;
+        }
+    }
+    let cloud = &stage.cloud;
+    let config = format!(
+        "data_dir: {0}/data\nserver:\n  listen: 127.0.0.1:0\nlocal:\n  kind: files\n  path: {0}/data/disks\naws:\n  \
+         region: us-east-1\n  endpoint: {1}\n  access_key_id: {2}\n  secret_access_key: {3}\n",
+        full.display(),
+        cloud.endpoint,
+        cloud.access,
+        cloud.secret
+    );
+    std::fs::write(site.config(), config).unwrap();
+    let serve = format!("{mount} && exec '{}' serve --config '{}'", common::EXE, site.config().display());
+    let server = site.serve_by(&mut alone(&serve));
+
+    for _ in 0..2 {
+        let ran = server.run(&["migrate", "import", "aws", &cloud.instance, "-y", "-o", "json"]).expect(6);
+        let migration = ran.json();
+        assert_eq!(
+            (&migration["status"], &migration["error"]["code"]),
+            (&"rolled_back".into(), &"disk_full".into()),
+            "{ran:#?}"
+        );
+        assert!(ran.stderr.contains("disk is full"), "{ran:#?}");
+        let disks = format!("/proc/{}/root{}/data/disks", server.process.pid(), full.display());
+        assert!(std::path::Path::new(&disks).is_dir());
+        assert_eq!(common::staged(disks.as_ref()), 0);
+        assert_eq!((cloud.leftovers(), cloud.state()["instances"].as_u64()), ((0, 0, 0), Some(1)));
+        assert_eq!(server.migration(migration["migration_id"].as_str().unwrap())["status"], "rolled_back");
+    }
+    assert_eq!(server.run(&["migration", "list", "-o", "json"]).expect(0).json().as_array().unwrap().len(), 2);
+}
+
+/// Two servers share the work by one database; one dies in mid-move, and the other ends what it had begun.
+#[test]
+fn the_survivor_of_two_servers_ends_the_move() {
+    let Some(database) = databases::postgres() else { return };
+    let stage = Stage::new(64);
+    let (cloud, disks) = (&stage.cloud, stage.site.disks());
+    let other = Site { dir: tempfile::tempdir().unwrap() };
+    for site in [&stage.site, &other] {
+        let config = format!(
+            "data_dir: {0}/data\nserver:\n  listen: 127.0.0.1:0\nstore:\n  url: {1}\nlocal:\n  kind: files\n  path: {2}\n\
+             aws:\n  region: us-east-1\n  endpoint: {3}\n  access_key_id: {4}\n  secret_access_key: {5}\n",
+            site.dir.path().display(),
+            database.url,
+            disks.display(),
+            cloud.endpoint,
+            cloud.access,
+            cloud.secret
+        );
+        std::fs::write(site.config(), config).unwrap();
+    }
+    let mut first = stage.site.serve();
+    let id = stage.slow_import(&first);
+    let second = other.serve();
+    assert_eq!(second.migration(&id)["status"], "transferring");
+    first.process.kill();
+
+    second.run(&["migration", "limit", &id, "none"]).expect(0);
+    let migration = second.run(&["migration", "watch", &id, "-o", "json"]).expect(0).json();
+    stage.check_imported(&migration);
+    assert_eq!(second.run(&["vm", "list", "-o", "json"]).expect(0).json().as_array().unwrap().len(), 1);
+    assert_eq!(cloud.state()["instances"], 1);
 }

@@ -10,7 +10,7 @@ use crate::{
     exit::{Failure, Result},
     output::{Format, Output},
     registry,
-    serve::api_config,
+    serve::{api_config, local},
 };
 
 pub async fn run(output: &Output, command: ConfigCommand) -> Result<()> {
@@ -72,8 +72,11 @@ async fn as_serve_would(file: &str, config: &Config) -> Result<()> {
             Failure::usage(format!("{file}: provider `{name}` can't be used")).why(error.message).hint(hint)
         })?;
     }
-    novacron_api::check_exposure(config.server.listen, &api_config(config)?)
-        .map_err(|exposed| Failure::usage(format!("{file}: `server` can't be used")).why(exposed))
+    local(config)?;
+    let api = api_config(config)?;
+    let refused = |why: &dyn std::fmt::Display| Failure::usage(format!("{file}: `server` can't be used")).why(why);
+    novacron_api::check_exposure(config.server.listen, &api).map_err(|exposed| refused(&exposed))?;
+    novacron_api::check_tls(&api).map_err(|error| refused(&error))
 }
 
 fn show(output: &Output, config: &Config) -> Result<()> {

@@ -170,7 +170,7 @@ pub(crate) fn api_config(config: &Config) -> Result<ApiConfig> {
 }
 
 /// The provider that `local` means.
-fn local(config: &Config) -> Result<ProviderName> {
+pub(crate) fn local(config: &Config) -> Result<ProviderName> {
     let named = config.providers.iter().find(|provider| provider.name.as_str() == "local");
     named.map(|provider| provider.name.clone()).ok_or_else(|| {
         Failure::usage("the configuration has no provider named `local`, the federation's own host")

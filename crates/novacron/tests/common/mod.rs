@@ -322,7 +322,12 @@ impl Site {
     }
 
     pub fn serve_at(&self, address: &str) -> Serve {
-        let mut process = Process::spawn(&mut self.command(&["serve", "--listen", address]));
+        self.serve_by(&mut self.command(&["serve", "--listen", address]))
+    }
+
+    /// By a command that becomes `novacron serve`.
+    pub fn serve_by(&self, command: &mut Command) -> Serve {
+        let mut process = Process::spawn(command);
         let ready = process.line_with("is ready at");
         let word = |after: &str| ready.split(after).nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
         let (url, ready_ms) = (word("is ready at "), word(" after ").parse().unwrap());
@@ -338,12 +343,17 @@ impl Site {
 
     /// Files of operations that are not finished.
     pub fn staged(&self) -> usize {
-        fn files(dir: &Path) -> usize {
-            let Ok(entries) = fs::read_dir(dir) else { return 0 };
-            entries.map(|e| e.unwrap().path()).map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
-        }
-        files(&self.disks().join(".staging"))
+        staged(&self.disks())
     }
+}
+
+/// Files of operations that are not finished, in a folder of disks.
+pub fn staged(disks: &Path) -> usize {
+    fn files(dir: &Path) -> usize {
+        let Ok(entries) = fs::read_dir(dir) else { return 0 };
+        entries.map(|e| e.unwrap().path()).map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
+    }
+    files(&disks.join(".staging"))
 }
 
 /// `novacron serve`
