@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// I/O and digests work in pieces of at most this, unless the target's own unit is larger.
-const PIECE: u64 = MIB;
+const PIECE: u64 = 2 * MIB;
 /// A source with blocks of this size is a store at the other end of a network, and slow to answer.
 const FAR_BLOCK: u64 = 512 * 1024;
 const SAMPLE: Duration = Duration::from_millis(200);
@@ -91,7 +91,9 @@ impl Copier {
         let lanes = (control.budget.total() / (2 * piece)).max(1) as usize;
         let checked_store = job.writer.stored_check() == StoredCheck::StoreChecksum;
         let far = checked_store || job.reader.granularity() >= FAR_BLOCK;
-        let depth = job.options.depth.unwrap_or(if far { 8 } else { 2 }).max(1);
+        // What changed is small pieces far apart, and each of them waits for the disk.
+        let scattered = job.changes.is_some();
+        let depth = job.options.depth.unwrap_or(if far || scattered { 8 } else { 2 }).max(1);
         Self {
             reader: job.reader.clone(),
             writer: job.writer.clone(),

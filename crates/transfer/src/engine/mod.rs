@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  extent map ─► plan ─► workers × lanes:  read ─► digest ─► compare ─► write / zero ─► pending
-//!  (or changed          each lane has one piece of ≤ 1 MiB in flight                       │
+//!  (or changed          each lane has one piece of ≤ 2 MiB in flight                       │
 //!   blocks)                                                            flush ─► ledger ◄───┘  by size, or each second
 //!                                                                                  │
 //!                                            read back what was written ◄──────────┘  heal what differs

@@ -43,7 +43,8 @@ pub struct CopyJob {
 #[serde(default)]
 pub struct CopyOptions {
     pub workers: usize,
-    /// Pieces that one worker has in flight. Absent: few between local disks, more where an end is far away.
+    /// Pieces that one worker has in flight. Absent: few between local disks, more where an end is far away or
+    /// only what changed is read.
     pub depth: Option<usize>,
     /// The extent that one worker takes.
     pub extent_bytes: u64,
