@@ -316,7 +316,7 @@ impl Layer for OnlyStopped {
 
 #[tokio::test]
 async fn a_cold_move_of_what_just_starts_waits_and_then_stops_it() {
-    let world = world_within(false, 2, OnlyStopped).await;
+    let world = world_within(false, 4, OnlyStopped).await;
     let state = async || world.source.get(&world.instance).await.unwrap().state;
     world.source.stop(&world.instance).await.unwrap();
     while state().await != InstanceState::Stopped {}
