@@ -55,6 +55,23 @@ async fn what_is_no_store_is_said_to_be_none() {
     assert!(error.contains("127.0.0.1:1/nowhere") && !error.contains("secret"), "{error}");
 }
 
+#[tokio::test]
+async fn a_database_is_reached_by_tls_and_by_its_own_certificate_only() {
+    let Some(place) = common::postgres_with_tls() else { return };
+    let hasty = OpenOptions { patience: Duration::from_secs(5), ..OpenOptions::default() };
+    let open = async |query: String| hasty.open(&format!("{}?{query}", place.url)).await;
+    let refused = open("sslmode=disable".into()).await.err().unwrap().to_string();
+    assert!(refused.contains("no encryption"), "{refused}");
+    open("sslmode=require".into()).await.unwrap().close().await;
+    let ours = place.folder.path().join("ca.pem");
+    open(format!("sslmode=verify-full&sslrootcert={}", ours.display())).await.unwrap().close().await;
+
+    let Some(other) = common::postgres_with_tls() else { return };
+    let theirs = other.folder.path().join("ca.pem");
+    let error = open(format!("sslmode=verify-full&sslrootcert={}", theirs.display())).await.err().unwrap().to_string();
+    assert!(error.contains("certificate"), "{error}");
+}
+
 /// A small file system, unmounted at the end.
 struct Small(tempfile::TempDir);
 

@@ -4,4 +4,4 @@
 mod databases;
 pub mod filing;
 
-pub use databases::{Place, postgres, sqlite};
+pub use databases::{Place, postgres, postgres_with_tls, sqlite};
