@@ -126,8 +126,7 @@ async fn tls_is_served() {
 
     std::fs::write(&files.key_file, "nonsense").unwrap();
     let config = ApiConfig { tls: Some(files), ..ApiConfig::default() };
-    let (_, _stop, running) = start(config, 0, 0).await;
-    let error = running.server.await.unwrap().unwrap_err();
+    let error = bind("127.0.0.1:0".parse().unwrap(), &config).await.unwrap_err();
     assert!(error.to_string().contains("k.pem"), "{error}");
 }
 
