@@ -3,7 +3,6 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -24,61 +23,9 @@ pub fn postgres() -> Option<Place> {
         return None;
     };
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(&bin, folder.path(), None);
+    let server = Server::start(&bin, folder.path());
     let url = format!("postgres://postgres@127.0.0.1:{}/postgres", server.port);
     Some(Place { url, folder, server: Some(server) })
-}
-
-/// One that takes nothing but TLS. The authority that its certificate stands on is `ca.pem` in the place's folder.
-pub fn postgres_with_tls() -> Option<Place> {
-    let bin = binaries().or_else(|| {
-        eprintln!("skipped: no PostgreSQL under /usr/lib/postgresql; install the package postgresql");
-        None
-    })?;
-    let folder = tempfile::tempdir().unwrap();
-    let identity = Identity::new();
-    fs::write(folder.path().join("ca.pem"), &identity.authority).unwrap();
-    let server = Server::start(&bin, folder.path(), Some(&identity));
-    let url = format!("postgres://postgres@127.0.0.1:{}/postgres", server.port);
-    Some(Place { url, folder, server: Some(server) })
-}
-
-/// A server's certificate for 127.0.0.1 and its key, and the authority behind it, in PEM.
-struct Identity {
-    authority: String,
-    certificate: String,
-    key: String,
-}
-
-impl Identity {
-    fn new() -> Self {
-        let mut of_authority = rcgen::CertificateParams::default();
-        of_authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let authority_key = rcgen::KeyPair::generate().unwrap();
-        let authority = of_authority.self_signed(&authority_key).unwrap().pem();
-        let issuer = rcgen::Issuer::new(of_authority, authority_key);
-        let key = rcgen::KeyPair::generate().unwrap();
-        let of_server = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
-        let certificate = of_server.signed_by(&key, &issuer).unwrap().pem();
-        Self { authority, certificate, key: key.serialize_pem() }
-    }
-
-    /// Gives it to the server that keeps its data there; the options that make the server use it.
-    fn install(&self, data: &Path) -> &'static str {
-        for (name, content) in [
-            ("server.crt", self.certificate.as_str()),
-            ("server.key", &self.key),
-            ("pg_hba.conf", "hostssl all all 127.0.0.1/32 trust\n"),
-        ] {
-            let path = data.join(name);
-            fs::write(&path, content).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-            if is_root() {
-                run(Command::new("chown").arg("nobody:nogroup").arg(&path));
-            }
-        }
-        " -c ssl=on"
-    }
 }
 
 fn binaries() -> Option<PathBuf> {
@@ -97,7 +44,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(bin: &Path, folder: &Path, tls: Option<&Identity>) -> Self {
+    fn start(bin: &Path, folder: &Path) -> Self {
         let data = folder.join("postgres");
         fs::create_dir(&data).unwrap();
         if is_root() {
@@ -107,11 +54,10 @@ impl Server {
         }
         let initdb = ["-U", "postgres", "-A", "trust", "--no-sync", "-D"];
         run(unprivileged(bin, "initdb").args(initdb).arg(&data));
-        let tls = tls.map_or("", |identity| identity.install(&data));
         // Another process may take the port in between: then another one is tried.
         for _ in 0..5 {
             let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let options = format!("-p {port} -h 127.0.0.1 -k {} -c fsync=off{tls}", data.display());
+            let options = format!("-p {port} -h 127.0.0.1 -k {} -c fsync=off", data.display());
             let mut start = unprivileged(bin, "pg_ctl");
             start
                 .arg("-D")
