@@ -12,8 +12,9 @@ use tempfile::TempDir;
 /// A store's address, and what is stopped and removed at the end.
 pub struct Place {
     pub url: String,
-    pub folder: TempDir,
+    // Stopped before its folder goes: without it, it would not be found.
     server: Option<Server>,
+    pub folder: TempDir,
 }
 
 /// `None`, with the reason printed, where PostgreSQL is not installed.

@@ -13,8 +13,9 @@ use tempfile::TempDir;
 /// A store's address, and what is stopped and removed at the end.
 pub struct Place {
     pub url: String,
-    pub folder: TempDir,
+    // Stopped before its folder goes: without it, it would not be found.
     server: Option<Server>,
+    pub folder: TempDir,
 }
 
 pub fn sqlite() -> Place {
