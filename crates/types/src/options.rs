@@ -125,7 +125,7 @@ pub struct ImportOptions {
     pub ebs_optimized: Option<bool>,
     /// Start the machine at the target. Default: only when the source is stopped or terminated by this import.
     pub start: Option<bool>,
-    /// Seconds for the whole work, undoing it not counted. Absent: no limit.
+    /// Seconds until the machine is at the target, verified and recorded; undoing is not counted. Absent: no limit.
     #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 31622400))]
     pub timeout: Option<u64>,
     /// Retry what may succeed later. Default: true.
@@ -149,7 +149,7 @@ pub struct ExportOptions {
     pub ebs_optimized: Option<bool>,
     /// Start the machine at the target. Default: true.
     pub start: Option<bool>,
-    /// Seconds for the whole work, undoing it not counted. Absent: no limit.
+    /// Seconds until the machine is at the target, verified and recorded; undoing is not counted. Absent: no limit.
     #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 31622400))]
     pub timeout: Option<u64>,
     /// Retry what may succeed later. Default: true.

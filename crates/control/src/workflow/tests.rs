@@ -384,6 +384,30 @@ async fn a_source_that_cannot_be_looked_at_is_not_deleted_and_does_not_cost_the_
 }
 
 #[tokio::test]
+async fn cancelling_does_not_remove_the_only_copy() {
+    let world = world(false).await;
+    let params = MoveParams { delete_source: true, grace_seconds: 3600, ..params(&world) };
+    let (engine, id, clock) = begun(&world, params, None).await;
+    held(&engine, &id, "is deleted at").await;
+    world.source.delete(&world.instance).await.unwrap();
+    engine.cancel(&id, "someone who does not know").await.unwrap();
+    let end = tokio::time::timeout(Duration::from_secs(30), async {
+        loop {
+            clock.advance(Duration::from_secs(600));
+            let record = engine.get(&id).await.unwrap().unwrap();
+            if record.status.is_terminal() {
+                return record;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    let end = end.await.expect("it does not end");
+    assert_eq!(end.status, Status::Failed);
+    assert!(end.error.unwrap().message.contains("the target is the only copy"));
+    assert_eq!(world.target.counts().instances, 1);
+}
+
+#[tokio::test]
 async fn a_source_that_ran_again_is_deleted_only_when_a_person_who_knows_says_so() {
     let world = world(false).await;
     let engine = Engine::builder(Arc::new(MemoryStore::new())).register(Import(world.tools.clone())).build();

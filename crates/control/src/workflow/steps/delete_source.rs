@@ -29,7 +29,7 @@ impl Step<MoveState> for Grace {
     }
 
     async fn run(&self, cx: &StepContext, state: &mut MoveState) -> Result<Outcome, StepError> {
-        let source = match self.look(state).await {
+        let source = match self.0.source_machine(state).await {
             Ok(Some(source)) => source,
             // Somebody else has deleted it. Then the target is the only copy, which a failure here would undo.
             Ok(None) => return Ok(Outcome::Done),
@@ -87,15 +87,6 @@ fn unseen(cx: &StepContext, state: &MoveState, error: &StepError) -> Outcome {
 }
 
 impl Grace {
-    /// The source, if it is still there.
-    async fn look(&self, state: &MoveState) -> Result<Option<Instance>, StepError> {
-        match self.0.provider(&state.params.source)?.get(&state.params.instance).await {
-            Ok(source) => Ok(Some(source).filter(|source| source.state != InstanceState::Terminated)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(step_error(error)),
-        }
-    }
-
     /// Whether a snapshot says that its disk has changed under it.
     async fn was_written(&self, state: &MoveState) -> Result<bool, StepError> {
         for snapshot in &state.snapshots {

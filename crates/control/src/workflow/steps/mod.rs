@@ -16,7 +16,7 @@ pub(crate) use transfer::BANDWIDTH_LIMIT;
 
 use novacron_operations::{OperationId, Step, StepContext, StepError};
 use novacron_provider::{DiskSink, DiskSource, OperationTag, Patience, Provider, SweepScope};
-use novacron_types::{MigrationType, ProviderName};
+use novacron_types::{Instance, InstanceState, MigrationType, ProviderName};
 
 use super::{MoveParams, MoveState, Tools};
 use crate::{directory::Entry, error::step_error};
@@ -72,6 +72,15 @@ impl Tools {
             StepError::permanent(error.code, format!("{}: it was configured when this began", error.message))
                 .advice("Put the provider back into the configuration, then retry this operation.")
         })
+    }
+
+    /// The machine that is moved, if it is still there.
+    async fn source_machine(&self, state: &MoveState) -> Result<Option<Instance>, StepError> {
+        match self.provider(&state.params.source)?.get(&state.params.instance).await {
+            Ok(source) => Ok(Some(source).filter(|source| source.state != InstanceState::Terminated)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(step_error(error)),
+        }
     }
 
     fn provider(&self, name: &ProviderName) -> Result<&dyn Provider, StepError> {

@@ -46,7 +46,16 @@ impl Step<MoveState> for Record {
         Ok(Outcome::Done)
     }
 
+    /// Everything that was made is undone after this, so what must not be lost is looked for here.
     async fn undo(&self, cx: &StepContext, state: &mut MoveState) -> Result<(), StepError> {
+        if self.0.source_machine(state).await?.is_none() {
+            let message = format!(
+                "{} has been deleted by somebody else, so the target is the only copy, and is kept",
+                state.params.instance
+            );
+            return Err(StepError::permanent("only_copy", message)
+                .advice("Use the target. If it is not wanted, delete it at its provider"));
+        }
         let Some(vm_id) = &state.new_vm_id else { return Ok(()) };
         let vms = self.0.store.vms();
         match vms.vm(vm_id).await? {
