@@ -61,8 +61,10 @@ impl DiskMover for MoverClient {
 }
 
 fn failure(error: MoverError) -> ProviderError {
-    let MoverError::Job(fault) = error else {
-        return ProviderError::new(ErrorKind::Unavailable, "mover", error.to_string());
+    let fault = match error {
+        MoverError::Job(fault) if !fault.is_cancelled() => fault,
+        // A job is stopped here by leaving it; so the mover itself is stopping, and its ledger goes on.
+        other => return ProviderError::new(ErrorKind::Unavailable, "mover", other.to_string()),
     };
     let kind = fault.kind();
     let operation = fault.operation.unwrap_or(fault.code);
@@ -77,6 +79,12 @@ fn failure(error: MoverError) -> ProviderError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mover_that_stops_is_no_reason_to_give_up() {
+        let stopping = failure(MoverError::Job(novacron_transfer::TransferError::Cancelled.into()));
+        assert!(stopping.kind.is_transient(), "{stopping}");
+    }
 
     #[test]
     fn an_operation_is_named_once() {

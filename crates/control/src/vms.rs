@@ -82,7 +82,10 @@ impl Control {
         let local = self.find("local")?;
         let id = InstanceId::new(vm.as_str()).map_err(|error| ControlError::invalid("invalid", error.to_string()))?;
         match local.provider.get(&id).await {
-            Ok(instance) => Ok((local, instance.instance_id, None)),
+            Ok(instance) => {
+                let record = self.record_of(&local.definition.name, &instance.instance_id).await?;
+                Ok((local, instance.instance_id, record.map(|record| record.vm_id)))
+            }
             Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Invalid) => {
                 let message = format!("there is no VM `{vm}`, and no machine of that id at {}", local.definition.name);
                 Err(ControlError::not_found("unknown_vm", message)

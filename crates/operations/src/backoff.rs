@@ -25,7 +25,7 @@ impl Backoff {
 /// How often an operation tries again before it gives up.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryPolicy {
-    /// Retries of an operation that asked for `retry_on_failure`, over all its steps; transient failures only.
+    /// Retries of an operation that asked for `retry_on_failure`, from one progress to the next; transient failures only.
     pub forward: u32,
     /// Retries past the point of no return.
     pub committed: u32,

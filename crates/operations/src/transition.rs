@@ -220,6 +220,7 @@ impl Operation {
                 self.run.cursor = Cursor { next: index + 1, started: false };
                 self.run.state = state;
                 self.run.deaths = 0;
+                self.run.forward_retries = 0;
                 self.run.continued = false;
                 self.run.held_for = None;
                 let record = &mut self.record;
@@ -239,6 +240,10 @@ impl Operation {
                 None
             }
             Change::Progress { progress, transfer } => {
+                if transfer.bytes_done > self.record.transfer.bytes_done {
+                    // It goes forward: many short failures over days are not one long one.
+                    self.run.forward_retries = 0;
+                }
                 self.record.progress = progress;
                 self.record.transfer = transfer;
                 None

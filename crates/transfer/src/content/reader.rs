@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use novacron_provider::{BlockReader, Buf, Result};
+use novacron_provider::{BlockReader, Buf, ErrorKind, ProviderError, Result};
 use novacron_types::{ContentRoot, MIB};
 
 use super::{CHUNK, RootBuilder, chunk_count, digest_chunks};
@@ -31,7 +31,7 @@ pub fn content_root_of(mut reader: impl Read) -> std::io::Result<(ContentRoot, u
     }
 }
 
-/// Reads a disk, its holes left out,.
+/// Reads a disk, its holes left out.
 pub async fn content_root_of_disk(reader: &dyn BlockReader) -> Result<ContentRoot> {
     let size = reader.size();
     let mut builder = RootBuilder::new();
@@ -58,7 +58,13 @@ pub async fn content_root_of_disk(reader: &dyn BlockReader) -> Result<ContentRoo
                 at += len;
             }
         }
-        from = page.next.filter(|next| *next > start);
+        from = match page.next.filter(|next| *next < size) {
+            Some(next) if next <= start => {
+                let message = format!("the list of extents does not lead on from byte {start}");
+                return Err(ProviderError::new(ErrorKind::Unavailable, "extents", message));
+            }
+            next => next,
+        };
     }
     builder.push_zeros(chunk_count(size).saturating_sub(builder.chunks()));
     Ok(builder.finish(size))

@@ -86,7 +86,7 @@ impl Plan {
         while let Some(next) = self.queue.front().copied() {
             let touches = next.offset / self.unit * self.unit <= end && !next.zero;
             let new_end = next.end().next_multiple_of(self.unit).min(self.size);
-            if !touches || new_end - start > self.most {
+            if !touches || new_end.saturating_sub(start) > self.most {
                 break;
             }
             end = end.max(new_end);

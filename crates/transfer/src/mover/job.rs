@@ -21,10 +21,10 @@ use crate::{
 
 /// At most so often is progress sent.
 const PROGRESS: Duration = Duration::from_millis(200);
-/// A ledger may still be held by a job whose connection was just lost …
+/// A ledger may still be held by a job whose connection was just lost, and that makes a last flush …
 const LEDGER_WAIT: Duration = Duration::from_secs(40);
-/// … and its target by a write that was under way.
-const TARGET_WAIT: Duration = Duration::from_secs(5);
+/// … and so may its target.
+const TARGET_WAIT: Duration = LEDGER_WAIT;
 
 /// Runs a job to its end, or until its connection is lost or the mover stops.
 pub(super) async fn run(stream: UnixStream, spec: JobSpec, shared: Arc<Shared>) {
@@ -88,7 +88,7 @@ async fn work(spec: JobSpec, shared: &Shared, control: &CopyControl) -> Result<c
     let turn = shared.turn(&spec.ledger_key);
     let _turn = tokio::time::timeout(LEDGER_WAIT, turn.lock())
         .await
-        .map_err(|_| JobFault::new("conflict", "another job is moving this disk"))?;
+        .map_err(|_| JobFault::new("unavailable", "another job is moving this disk"))?;
     let open = async {
         spec.options.transfer.check().map_err(|why| JobFault::new("invalid", why))?;
         let (reader, changes) = open_source(shared, &spec.source).await?;

@@ -7,7 +7,7 @@ use novacron_types::{InstanceState, ProviderName, VmSpec};
 
 use super::{
     super::{MoveState, Tools},
-    PATIENCE, tag,
+    PATIENCE, only_copy, tag,
 };
 use crate::error::step_error;
 
@@ -35,7 +35,7 @@ impl Step<MoveState> for CreateVm {
         let request = CreateRequest {
             tag: tag(cx),
             name: state.name(),
-            spec: self.spec(state).await?,
+            spec: self.spec(cx, state).await?,
             boot: match state.target_image.clone() {
                 Some(image) => Boot::ImageId { image },
                 None => Boot::Disks { disks: state.disks.clone() },
@@ -52,16 +52,28 @@ impl Step<MoveState> for CreateVm {
     }
 
     async fn undo(&self, cx: &StepContext, state: &mut MoveState) -> Result<(), StepError> {
+        // The disks are sealed. Without their source they are all that is left of the machine.
+        if let Ok(None) = self.0.source_machine(state).await {
+            return Err(only_copy(state));
+        }
         self.0.sweep(cx, &state.params.target, SweepScope::Everything).await
     }
 }
 
 impl CreateVm {
     /// The source's specification, without what only means something there.
-    async fn spec(&self, state: &MoveState) -> Result<VmSpec, StepError> {
+    async fn spec(&self, cx: &StepContext, state: &MoveState) -> Result<VmSpec, StepError> {
         let params = &state.params;
         let source = self.0.provider(&params.source)?;
-        let original = source.get(&params.instance).await.map_err(step_error)?.spec;
+        let original = match (source.get(&params.instance).await, &state.source) {
+            (Ok(found), _) => found.spec,
+            // The copy is whole; what is lost is the user data, which is not kept.
+            (Err(error), Some(noted)) if error.is_not_found() => {
+                cx.log(format!("{} is gone: the machine is made without its user data", params.instance));
+                noted.spec.clone()
+            }
+            (Err(error), _) => return Err(step_error(error)),
+        };
         let same_kind = source.identity().kind == self.kind(&params.target)?;
         Ok(VmSpec {
             instance_type: params.instance_type.clone().or(original.instance_type.filter(|_| same_kind)),

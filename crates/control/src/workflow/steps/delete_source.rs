@@ -3,12 +3,11 @@
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use novacron_operations::{Outcome, Status, Step, StepContext, StepError};
-use novacron_provider::ErrorKind;
 use novacron_types::{Instance, InstanceState};
 
 use super::{
     super::{MoveState, Tools},
-    AGAIN,
+    AGAIN, Written,
 };
 use crate::error::step_error;
 
@@ -35,23 +34,16 @@ impl Step<MoveState> for Grace {
             Ok(None) => return Ok(Outcome::Done),
             Err(error) => return Ok(unseen(cx, state, &error)),
         };
-        let written = match self.was_written(state).await {
+        let written = match self.0.was_written(state).await {
             Ok(written) => written,
             Err(error) => return Ok(unseen(cx, state, &error)),
         };
-        if state.source_ran_since(&source) || written {
+        if state.source_ran_since(&source) || written != Written::No {
             if state.told_of_restart && cx.continued() {
                 return Ok(Outcome::Done);
             }
             state.told_of_restart = true;
-            return Ok(Outcome::Hold {
-                reason: format!(
-                    "{} was started or written after it had been copied, and what is new in it is not at the target: \
-                     cancel to keep it and remove the target, continue to delete it all the same",
-                    state.params.instance
-                ),
-                resume_at: None,
-            });
+            return Ok(changed(state, written));
         }
         let now = cx.now();
         let until = match state.grace_until {
@@ -76,6 +68,19 @@ impl Step<MoveState> for Grace {
     }
 }
 
+/// The source holds, or may hold, what the target does not: a person must say what is to be done.
+pub(super) fn changed(state: &MoveState, written: Written) -> Outcome {
+    let found = match written {
+        Written::Unknown => "may have been written after it had been copied (its snapshot is gone), and then what",
+        _ => "was started or written after it had been copied, and what",
+    };
+    let reason = format!(
+        "{} {found} is new in it is not at the target: cancel to keep it and remove the target, continue to delete it all the same",
+        state.params.instance
+    );
+    Outcome::Hold { reason, resume_at: None }
+}
+
 /// The target is verified: that the source can't be looked at is no reason to undo that. Nor is it deleted unseen.
 fn unseen(cx: &StepContext, state: &MoveState, error: &StepError) -> Outcome {
     let reason = format!(
@@ -84,20 +89,6 @@ fn unseen(cx: &StepContext, state: &MoveState, error: &StepError) -> Outcome {
         state.params.instance
     );
     Outcome::Hold { reason, resume_at: cx.now().checked_add(AGAIN).ok() }
-}
-
-impl Grace {
-    /// Whether a snapshot says that its disk has changed under it.
-    async fn was_written(&self, state: &MoveState) -> Result<bool, StepError> {
-        for snapshot in &state.snapshots {
-            match self.0.source(&state.params.source)?.snapshot_ready(snapshot).await {
-                Ok(_) => {}
-                Err(error) if error.kind == ErrorKind::Conflict => return Ok(true),
-                Err(error) => return Err(step_error(error)),
-            }
-        }
-        Ok(false)
-    }
 }
 
 pub(super) struct DeleteSource(pub Tools);

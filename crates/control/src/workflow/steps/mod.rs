@@ -15,7 +15,7 @@ mod transfer;
 pub(crate) use transfer::BANDWIDTH_LIMIT;
 
 use novacron_operations::{OperationId, Step, StepContext, StepError};
-use novacron_provider::{DiskSink, DiskSource, OperationTag, Patience, Provider, SweepScope};
+use novacron_provider::{DiskSink, DiskSource, ErrorKind, OperationTag, Patience, Provider, SweepScope};
 use novacron_types::{Instance, InstanceState, MigrationType, ProviderName};
 
 use super::{MoveParams, MoveState, Tools};
@@ -58,6 +58,22 @@ const PATIENCE: Patience = Patience {
 /// How long what has been moved waits before that is tried again which does not depend on us alone.
 const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(120);
 
+/// Why a target is not removed whose source is gone.
+fn only_copy(state: &MoveState) -> StepError {
+    let instance = &state.params.instance;
+    let message = format!("{instance} has been deleted by somebody else, so the target is the only copy, and is kept");
+    StepError::permanent("only_copy", message).advice("Use the target. If it is not wanted, delete it at its provider")
+}
+
+/// Whether a source has been written to since its snapshots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    No,
+    Yes,
+    /// A snapshot that could have told is gone.
+    Unknown,
+}
+
 fn tag(cx: &StepContext) -> OperationTag {
     OperationTag(cx.operation_id().clone())
 }
@@ -81,6 +97,20 @@ impl Tools {
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(step_error(error)),
         }
+    }
+
+    /// Whether the disks that were copied have changed since.
+    async fn was_written(&self, state: &MoveState) -> Result<Written, StepError> {
+        let mut written = Written::No;
+        for snapshot in &state.snapshots {
+            match self.source(&state.params.source)?.snapshot_ready(snapshot).await {
+                Ok(_) => {}
+                Err(error) if error.kind == ErrorKind::Conflict => return Ok(Written::Yes),
+                Err(error) if error.is_not_found() => written = Written::Unknown,
+                Err(error) => return Err(step_error(error)),
+            }
+        }
+        Ok(written)
     }
 
     fn provider(&self, name: &ProviderName) -> Result<&dyn Provider, StepError> {

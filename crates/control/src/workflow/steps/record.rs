@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use novacron_operations::{Outcome, Status, Step, StepContext, StepError};
 use novacron_types::VmRecord;
 
-use super::super::{MoveState, Tools};
+use super::{
+    super::{MoveState, Tools},
+    only_copy,
+};
 
 pub(super) struct Record(pub Tools);
 
@@ -40,7 +43,9 @@ impl Step<MoveState> for Record {
             updated_at: cx.now(),
         };
         // Run again after a crash, it finds its own record, which is not the one to go back to.
-        state.record_before = before.filter(|before| before.placed_by.as_ref() != Some(cx.operation_id()));
+        if let Some(before) = before.filter(|before| before.placed_by.as_ref() != Some(cx.operation_id())) {
+            state.record_before = Some(before);
+        }
         cx.save(state).await?;
         vms.put_vm(&record).await?;
         Ok(Outcome::Done)
@@ -49,12 +54,7 @@ impl Step<MoveState> for Record {
     /// Everything that was made is undone after this, so what must not be lost is looked for here.
     async fn undo(&self, cx: &StepContext, state: &mut MoveState) -> Result<(), StepError> {
         if self.0.source_machine(state).await?.is_none() {
-            let message = format!(
-                "{} has been deleted by somebody else, so the target is the only copy, and is kept",
-                state.params.instance
-            );
-            return Err(StepError::permanent("only_copy", message)
-                .advice("Use the target. If it is not wanted, delete it at its provider"));
+            return Err(only_copy(state));
         }
         let Some(vm_id) = &state.new_vm_id else { return Ok(()) };
         let vms = self.0.store.vms();
