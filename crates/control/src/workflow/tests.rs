@@ -384,6 +384,22 @@ async fn a_source_that_cannot_be_looked_at_is_not_deleted_and_does_not_cost_the_
 }
 
 #[tokio::test]
+async fn a_source_is_not_deleted_when_its_target_is_gone() {
+    let world = world(false).await;
+    let params = MoveParams { delete_source: true, grace_seconds: 3600, ..params(&world) };
+    let (engine, id, clock) = begun(&world, params, None).await;
+    held(&engine, &id, "is deleted at").await;
+    let made = world.target.list_page(&Default::default(), None).await.unwrap().items;
+    world.target.delete(&made[0].instance_id).await.unwrap();
+    clock.advance(Duration::from_secs(7200));
+    engine.continue_(&id, "someone who does not know").await.unwrap();
+    held(&engine, &id, "is the only copy").await;
+    engine.cancel(&id, "someone").await.unwrap();
+    assert_eq!(ended(&engine, &id).await.status, Status::Cancelled);
+    assert_eq!(world.source.counts().instances, 1);
+}
+
+#[tokio::test]
 async fn cancelling_does_not_remove_the_only_copy() {
     let world = world(false).await;
     let params = MoveParams { delete_source: true, grace_seconds: 3600, ..params(&world) };

@@ -12,7 +12,7 @@ use novacron_provider::{
     Boot, CreateRequest, DiskSink, DiskSource, ErrorKind, Health, Identity, ListFilter, OperationTag, Page, PageToken,
     Provider, ProviderError, Result, SweepScope,
 };
-use novacron_transfer::format::ImageFormat;
+use novacron_transfer::format::{self, ImageFormat};
 use novacron_types::{ByteSize, Instance, InstanceId, ProviderKind, ProviderName};
 
 use crate::{
@@ -83,7 +83,7 @@ impl Provider for Files {
 
     async fn get(&self, id: &InstanceId) -> Result<Instance> {
         let (id, region) = (id.clone(), self.region());
-        self.off_thread("get", move |inner| Ok(inner.machine("get", &id)?.instance(region))).await
+        self.off_thread("get", move |inner| Ok(inner.whole_machine("get", &id)?.instance(region))).await
     }
 
     async fn create(&self, request: &CreateRequest) -> Result<Instance> {
@@ -129,6 +129,25 @@ impl Inner {
             let message = format!("there is no machine {id} in {}", self.folder.root().display());
             ProviderError::new(ErrorKind::NotFound, operation, message)
         })
+    }
+
+    /// A machine whose disks are all there, in the sizes that its record says. What was cut is not taken for the whole.
+    pub fn whole_machine(&self, operation: &'static str, id: &InstanceId) -> Result<Machine> {
+        let machine = self.machine(operation, id)?;
+        for disk in machine.disks.iter().filter(|_| machine.record.is_some()) {
+            let file = self.folder.file(operation, &disk.inside, false)?;
+            let found = format::disk_size(&file, &disk.inside, disk.format)?;
+            if found != disk.size_bytes {
+                let message = format!(
+                    "{} is a disk of {found} bytes, and {id} was recorded with {}: it was cut, or replaced",
+                    disk.inside, disk.size_bytes
+                );
+                return Err(ProviderError::new(ErrorKind::Conflict, operation, message).advice(
+                    "Put the whole image back; if it was resized on purpose, correct `size_bytes` in vm.json.",
+                ));
+            }
+        }
+        Ok(machine)
     }
 
     fn health(&self, account: Option<String>) -> Result<Health> {

@@ -102,7 +102,7 @@ impl Inner {
     }
 
     fn snapshot(&self, request: &SnapshotRequest) -> Result<Vec<DiskSnapshot>> {
-        let machine = self.machine("snapshot", &request.instance)?;
+        let machine = self.whole_machine("snapshot", &request.instance)?;
         let name = format!("snap-{}", short(&format!("{}#{}", request.tag, request.sequence)));
         let pin = match self.pin("snapshot", &name) {
             Ok(pin) => pin,

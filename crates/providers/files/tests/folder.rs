@@ -114,6 +114,30 @@ fn refuses_what_leads_out_or_lies() {
 }
 
 #[test]
+fn a_disk_that_was_cut_is_not_taken_for_the_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = files(dir.path());
+    let json = serde_json::json!({
+        "version": 1, "id": "vm", "name": "x", "tag": "op", "spec": {}, "created_at": "2026-01-01T00:00:00Z",
+        "disks": [{ "file": "disk-0.raw", "format": "raw", "size_bytes": 8192 }],
+    });
+    std::fs::create_dir(dir.path().join("vm")).unwrap();
+    std::fs::write(dir.path().join("vm/vm.json"), json.to_string()).unwrap();
+    std::fs::write(dir.path().join("vm/disk-0.raw"), vec![1; 8192]).unwrap();
+    run(files.get(&id("vm"))).unwrap();
+    let request =
+        SnapshotRequest { tag: OperationTag(OperationId::new("op").unwrap()), instance: id("vm"), sequence: 0 };
+    for bytes in [0, 4096, 12288] {
+        std::fs::write(dir.path().join("vm/disk-0.raw"), vec![1; bytes]).unwrap();
+        let error = run(files.get(&id("vm"))).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Conflict, "{error}");
+        let error = run(files.disk_source().unwrap().snapshot(&request)).unwrap_err();
+        assert!(error.message.contains(&format!("a disk of {bytes} bytes")), "{error}");
+    }
+    run(files.delete(&id("vm"))).unwrap();
+}
+
+#[test]
 fn a_disk_is_made_once_and_goes_with_its_operation() {
     let dir = tempfile::tempdir().unwrap();
     let files = files(dir.path());

@@ -32,11 +32,16 @@ impl Step<MoveState> for Grace {
             Ok(Some(source)) => source,
             // Somebody else has deleted it. Then the target is the only copy, which a failure here would undo.
             Ok(None) => return Ok(Outcome::Done),
-            Err(error) => return Ok(unseen(cx, state, &error)),
+            Err(error) => return Ok(unseen(cx, &state.params.instance, &error)),
         };
+        match self.0.target_machine(state).await {
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(Outcome::Hold { reason: target_gone(state), resume_at: None }),
+            Err(error) => return Ok(unseen(cx, &state.params.target, &error)),
+        }
         let written = match self.0.was_written(state).await {
             Ok(written) => written,
-            Err(error) => return Ok(unseen(cx, state, &error)),
+            Err(error) => return Ok(unseen(cx, &state.params.instance, &error)),
         };
         if state.source_ran_since(&source) || written != Written::No {
             if state.told_of_restart && cx.continued() {
@@ -81,12 +86,20 @@ pub(super) fn changed(state: &MoveState, written: Written) -> Outcome {
     Outcome::Hold { reason, resume_at: None }
 }
 
-/// The target is verified: that the source can't be looked at is no reason to undo that. Nor is it deleted unseen.
-fn unseen(cx: &StepContext, state: &MoveState, error: &StepError) -> Outcome {
-    let reason = format!(
-        "the target is verified, but {} can't be looked at, and is not deleted unseen: {error}. It is tried again; \
-         cancel to keep it and remove the target",
+/// Nothing is deleted while that is not there which was to take its place.
+fn target_gone(state: &MoveState) -> String {
+    let target = state.created.as_ref().map_or_else(String::new, |created| created.instance_id.to_string());
+    format!(
+        "the target {target} is gone, so {} is the only copy, and is kept: cancel to have it as it was",
         state.params.instance
+    )
+}
+
+/// The target is verified: that one side can't be looked at is no reason to undo that. Nor is the source deleted unseen.
+fn unseen(cx: &StepContext, what: &impl std::fmt::Display, error: &StepError) -> Outcome {
+    let reason = format!(
+        "the target is verified, but {what} can't be looked at, and the source is not deleted unseen: {error}. It is \
+         tried again; cancel to keep the source and remove the target"
     );
     Outcome::Hold { reason, resume_at: cx.now().checked_add(AGAIN).ok() }
 }
@@ -117,6 +130,9 @@ impl Step<MoveState> for DeleteSource {
             Ok(_) => {}
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(step_error(error)),
+        }
+        if self.0.target_machine(state).await?.is_none() {
+            return Err(StepError::permanent("target_gone", target_gone(state)));
         }
         provider.delete(&state.params.instance).await.map_err(step_error)?;
         cx.log(format!("deleted {} at {}", state.params.instance, state.params.source));

@@ -16,7 +16,7 @@ pub(crate) use transfer::BANDWIDTH_LIMIT;
 
 use novacron_operations::{OperationId, Step, StepContext, StepError};
 use novacron_provider::{DiskSink, DiskSource, ErrorKind, OperationTag, Patience, Provider, SweepScope};
-use novacron_types::{Instance, InstanceState, MigrationType, ProviderName};
+use novacron_types::{Instance, InstanceId, InstanceState, MigrationType, ProviderName};
 
 use super::{MoveParams, MoveState, Tools};
 use crate::{directory::Entry, error::step_error};
@@ -92,8 +92,20 @@ impl Tools {
 
     /// The machine that is moved, if it is still there.
     async fn source_machine(&self, state: &MoveState) -> Result<Option<Instance>, StepError> {
-        match self.provider(&state.params.source)?.get(&state.params.instance).await {
-            Ok(source) => Ok(Some(source).filter(|source| source.state != InstanceState::Terminated)),
+        self.machine(&state.params.source, &state.params.instance).await
+    }
+
+    /// The machine that was made of it, if it is still there.
+    async fn target_machine(&self, state: &MoveState) -> Result<Option<Instance>, StepError> {
+        match &state.created {
+            Some(created) => self.machine(&state.params.target, &created.instance_id).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn machine(&self, provider: &ProviderName, id: &InstanceId) -> Result<Option<Instance>, StepError> {
+        match self.provider(provider)?.get(id).await {
+            Ok(found) => Ok(Some(found).filter(|found| found.state != InstanceState::Terminated)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(step_error(error)),
         }
