@@ -49,7 +49,10 @@ impl Step<MoveState> for StopSource {
         }
         let provider = self.0.provider(&state.params.source)?;
         let instance = &state.params.instance;
-        let now = provider.get(instance).await.map_err(step_error)?;
+        let Some(now) = self.0.source_machine(state).await? else {
+            cx.log(format!("{instance} is gone, so it is not started again"));
+            return Ok(());
+        };
         match now.state {
             InstanceState::Running | InstanceState::Pending => return Ok(()),
             // It can't be started before it has stopped.
