@@ -39,8 +39,9 @@ pub struct RetryPolicy {
 impl Default for RetryPolicy {
     fn default() -> Self {
         let backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(300) };
-        // Undoing, and going on past the point of no return, sit out a provider's outage of an hour.
-        Self { forward: 5, committed: 18, undo: 18, deaths: 20, backoff }
+        // With these delays going forward sits out an outage of ten minutes at least; undoing, and going on past the point
+        // of no return, one of 25 minutes.
+        Self { forward: 12, committed: 18, undo: 18, deaths: 20, backoff }
     }
 }
 

@@ -7,11 +7,13 @@ use novacron_types::{OperationFault, OperationId, Status};
 /// Whether trying again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
+    /// Not by itself. An undo is tried again all the same, as is what is past the point of no return: for those there is
+    /// no other way than on.
     Permanent,
+    /// Only when a person has decided or changed something: it is not tried again before a person says so.
+    NeedsPerson,
     /// It may go away by itself; not before `retry_after`, if the other side said so.
-    Transient {
-        retry_after: Option<Duration>,
-    },
+    Transient { retry_after: Option<Duration> },
 }
 
 /// Why a step or an undo failed, in words for the person who reads it. Holds no secrets.
@@ -28,6 +30,10 @@ impl StepError {
     /// `code` is stable and for machines (`disk_full`), `message` says what happened.
     pub fn permanent(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(code, message, ErrorKind::Permanent)
+    }
+
+    pub fn needs_person(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::new(code, message, ErrorKind::NeedsPerson)
     }
 
     pub fn transient(code: impl Into<String>, message: impl Into<String>) -> Self {

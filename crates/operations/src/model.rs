@@ -18,6 +18,7 @@ enum Happens {
     Done,
     Transient,
     Permanent,
+    NeedsPerson,
     Hold,
     Death,
     Cancel,
@@ -25,9 +26,9 @@ enum Happens {
 }
 
 fn happens() -> impl Strategy<Value = Happens> {
-    use Happens::{Cancel, Death, Done, Hold, LongWait, Permanent, Transient};
+    use Happens::{Cancel, Death, Done, Hold, LongWait, NeedsPerson, Permanent, Transient};
     prop_oneof![
-        8 => Just(Done), 3 => Just(Transient), 1 => Just(Permanent), 2 => Just(Hold), 3 => Just(Death),
+        8 => Just(Done), 3 => Just(Transient), 1 => Just(Permanent), 1 => Just(NeedsPerson), 2 => Just(Hold), 3 => Just(Death),
         1 => Just(Cancel), 1 => Just(LongWait),
     ]
 }
@@ -158,7 +159,7 @@ impl Life {
                 let held = Change::Held { state, reason: "r".to_owned(), resume_at: None };
                 self.write(held).unwrap();
             }
-            Happens::Transient | Happens::Permanent => self.fail(happens),
+            Happens::Transient | Happens::Permanent | Happens::NeedsPerson => self.fail(happens),
             Happens::Done | Happens::Cancel | Happens::LongWait => {
                 if matches!(happens, Happens::LongWait) {
                     self.now += Duration::from_secs(3600);
@@ -178,7 +179,7 @@ impl Life {
         self.write(Change::UndoStarted { phase: index.to_string() }).unwrap();
         match happens {
             Happens::Death => self.die(),
-            Happens::Transient | Happens::Permanent => self.fail(happens),
+            Happens::Transient | Happens::Permanent | Happens::NeedsPerson => self.fail(happens),
             _ => {
                 assert_eq!(self.world.dirty.pop(), Some(index), "undone in reverse");
                 self.write(Change::UndoFinished { index, phase: index.to_string(), state: json!({}) }).unwrap();
@@ -189,10 +190,17 @@ impl Life {
     fn fail(&mut self, happens: Happens) {
         let error = match happens {
             Happens::Transient => StepError::transient("t", "t"),
+            Happens::NeedsPerson => StepError::needs_person("n", "n"),
             _ => StepError::permanent("p", "p"),
         };
-        let change = after_failure(&self.operation, error, json!({}), &self.policy, self.now, 0.5);
+        let undoing = self.operation.run.unwinding.is_some();
+        let no_way_but_on = undoing || self.operation.run.committed;
+        let change = after_failure(&self.operation, error, None, &self.policy, self.now, 0.5);
         self.write(change).unwrap();
+        assert!(self.operation.record.error.is_some(), "nobody sees why");
+        if matches!(happens, Happens::NeedsPerson) && no_way_but_on {
+            assert_eq!(self.operation.record.status, Status::Failed, "tried again though only a person can help");
+        }
     }
 
     fn die(&mut self) {

@@ -27,7 +27,7 @@ pub struct OperationRecord {
     pub phase: String,
     /// Percent, 0 to 100.
     pub progress: f64,
-    /// Why the last attempt failed, or why it is or was undone; cleared when a retry gets past it.
+    /// Why the last attempt failed (an undo's too), or why it is or was undone; cleared when a retry gets past it.
     pub error: Option<OperationFault>,
     /// What it waits for while it is held.
     pub hold: Option<Hold>,
@@ -61,6 +61,9 @@ pub struct RunState {
     pub steps: Vec<String>,
     pub cursor: Cursor,
     pub unwinding: Option<UnwindCause>,
+    /// The failure that it is undone for.
+    #[serde(default)]
+    pub cause: Option<OperationFault>,
     /// A step that can't be undone has been started.
     pub committed: bool,
     /// A person said continue, and the held step has not run since.

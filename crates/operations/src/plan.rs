@@ -60,7 +60,7 @@ fn ending(cause: UnwindCause) -> Status {
 pub(crate) fn after_failure(
     operation: &Operation,
     error: StepError,
-    state: serde_json::Value,
+    state: Option<serde_json::Value>,
     policy: &RetryPolicy,
     now: Timestamp,
     unit: f64,
@@ -75,18 +75,16 @@ pub(crate) fn after_failure(
     } else {
         (Budget::Forward, 0, 0)
     };
-    if used < allowed {
+    if used < allowed && error.kind != ErrorKind::NeedsPerson {
         let retry_after = match error.kind {
             ErrorKind::Transient { retry_after } => retry_after,
-            ErrorKind::Permanent => None,
+            ErrorKind::Permanent | ErrorKind::NeedsPerson => None,
         };
         let until = later(now, policy.backoff.delay(used, retry_after, unit));
-        return Change::Waiting { state: Some(state), fault: error.fault, until, budget };
+        return Change::Waiting { state, fault: error.fault, until, budget };
     }
     match budget {
-        Budget::Forward => {
-            Change::Unwinding { cause: UnwindCause::Failed, fault: Some(error.fault), state: Some(state) }
-        }
+        Budget::Forward => Change::Unwinding { cause: UnwindCause::Failed, fault: Some(error.fault), state },
         Budget::Committed | Budget::Undo => {
             let fault = needs_person(operation, budget, error.fault);
             Change::Ended { status: Status::Failed, fault: Some(fault), summary: None }
@@ -100,17 +98,28 @@ fn needs_person(operation: &Operation, budget: Budget, fault: OperationFault) ->
         Budget::Undo => ("could not be undone, so something may be left behind", "the rollback goes on"),
         _ => ("could not be finished, and there is no way back from it", "it goes on"),
     };
-    // Why it was being undone is worth as much as why that failed.
-    let first = operation.record.error.as_ref().filter(|first| **first != fault && budget == Budget::Undo);
-    let because = first.map(|first| format!(" (rolling back because: {})", first.message)).unwrap_or_default();
     OperationFault {
         code: fault.code,
-        message: format!("step {phase} {what}: {}{because}", fault.message),
+        message: format!("step {phase} {what}: {}{}", fault.message, because(operation)),
         advice: Some(format!(
             "{}then retry this operation; {then} where it stopped",
             fault.advice.map(|advice| format!("{advice}; ")).unwrap_or_default(),
         )),
     }
+}
+
+/// What people see between two attempts to undo a step.
+pub(crate) fn not_undone_yet(operation: &Operation, fault: &OperationFault) -> OperationFault {
+    OperationFault {
+        message: format!("step {} is not undone yet: {}{}", operation.record.phase, fault.message, because(operation)),
+        ..fault.clone()
+    }
+}
+
+/// Why it is being undone is worth as much as why that fails.
+fn because(operation: &Operation) -> String {
+    let cause = operation.run.cause.as_ref();
+    cause.map(|cause| format!(" (rolling back because: {})", cause.message)).unwrap_or_default()
 }
 
 fn keeps_dying(operation: &Operation) -> OperationFault {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     CancelRequest, Claim, Cursor, Event, Hold, Lease, NewOperation, Operation, OperationRecord, RunState, StoreError,
-    UnwindCause, clock::later,
+    UnwindCause, clock::later, plan::not_undone_yet,
 };
 
 /// Log messages kept of one operation, and the longest one.
@@ -137,6 +137,7 @@ impl Operation {
             steps: new.steps,
             cursor: Cursor::default(),
             unwinding: None,
+            cause: None,
             committed: false,
             continued: false,
             held_for: None,
@@ -216,6 +217,10 @@ impl Operation {
                 self.run.state = state;
                 None
             }
+            // Stored before, by a call whose answer was lost.
+            Change::StepFinished { index, .. } if self.run.cursor == (Cursor { next: index + 1, started: false }) => {
+                None
+            }
             Change::StepFinished { index, state, progress, summary } => {
                 self.run.cursor = Cursor { next: index + 1, started: false };
                 self.run.state = state;
@@ -259,10 +264,10 @@ impl Operation {
                 *used += 1;
                 let retry = *used;
                 self.run.state = state.unwrap_or_else(|| self.run.state.take());
-                if budget != Budget::Undo {
-                    // While it is undone, what people want to see is why.
-                    self.record.error = Some(fault.clone());
-                }
+                self.record.error = Some(match budget {
+                    Budget::Undo => not_undone_yet(self, &fault),
+                    _ => fault.clone(),
+                });
                 let until = deadline.map_or(until, |deadline| until.min(deadline));
                 self.give_back(Some(if self.to_be_cancelled() { now } else { until }));
                 let message = format!("{}; retry {retry} at {until}", fault.message);
@@ -279,10 +284,11 @@ impl Operation {
                 self.record.hold = None;
                 self.record.status = Status::RollingBack;
                 let message = fault.as_ref().map(|fault| fault.message.clone()).unwrap_or_default();
-                self.record.error = match cause {
+                self.run.cause = match cause {
                     UnwindCause::Failed => fault.or(self.record.error.take()),
                     UnwindCause::Cancelled => None,
                 };
+                self.record.error.clone_from(&self.run.cause);
                 Some(self.event(now, "rolling_back", Some(step), message))
             }
             Change::UndoStarted { phase } => {
@@ -296,6 +302,7 @@ impl Operation {
                 self.run.state = state;
                 self.run.deaths = 0;
                 self.record.attempt = 0;
+                self.record.error.clone_from(&self.run.cause);
                 Some(self.event(now, "undo_finished", Some(phase), String::new()))
             }
             Change::Ended { status, fault, summary } => {

@@ -78,6 +78,27 @@ pub enum Outcome {
     },
 }
 
+/// Why a step or an undo did not end well.
+pub(crate) struct Failure {
+    pub(crate) error: StepError,
+    /// What it learned is kept: its undo may need it. Absent where nobody can tell (a panic): what it stored stands.
+    pub(crate) state: Option<Value>,
+}
+
+impl From<StepError> for Failure {
+    fn from(error: StepError) -> Self {
+        Self { error, state: None }
+    }
+}
+
+fn left<T>(outcome: Result<T, StepError>, state: &impl Serialize) -> Result<(T, Value), Failure> {
+    let state = encode(state)?;
+    match outcome {
+        Ok(outcome) => Ok((outcome, state)),
+        Err(error) => Err(Failure { error, state: Some(state) }),
+    }
+}
+
 /// A step over the stored form of its state, so that the engine need not know the type.
 #[async_trait]
 pub(crate) trait ErasedStep: Send + Sync {
@@ -86,8 +107,8 @@ pub(crate) trait ErasedStep: Send + Sync {
     fn weight(&self) -> f64;
     fn reversible(&self) -> bool;
     fn settles(&self) -> bool;
-    async fn run(&self, cx: &StepContext, state: &mut Value) -> Result<Outcome, StepError>;
-    async fn undo(&self, cx: &StepContext, state: &mut Value) -> Result<(), StepError>;
+    async fn run(&self, cx: &StepContext, state: &Value) -> Result<(Outcome, Value), Failure>;
+    async fn undo(&self, cx: &StepContext, state: &Value) -> Result<Value, Failure>;
 }
 
 pub(crate) trait ErasedWorkflow: Send + Sync {
@@ -131,18 +152,15 @@ impl<S: Serialize + DeserializeOwned + Send + Sync> ErasedStep for Typed<S> {
     fn settles(&self) -> bool {
         self.0.settles()
     }
-    // What a failed run learned is kept too: its undo may need it.
-    async fn run(&self, cx: &StepContext, state: &mut Value) -> Result<Outcome, StepError> {
-        let mut typed: S = decode(state)?;
-        let outcome = self.0.run(cx, &mut typed).await;
-        *state = encode(&typed)?;
-        outcome
+    async fn run(&self, cx: &StepContext, state: &Value) -> Result<(Outcome, Value), Failure> {
+        let mut state: S = decode(state)?;
+        let outcome = self.0.run(cx, &mut state).await;
+        left(outcome, &state)
     }
-    async fn undo(&self, cx: &StepContext, state: &mut Value) -> Result<(), StepError> {
-        let mut typed: S = decode(state)?;
-        let outcome = self.0.undo(cx, &mut typed).await;
-        *state = encode(&typed)?;
-        outcome
+    async fn undo(&self, cx: &StepContext, state: &Value) -> Result<Value, Failure> {
+        let mut state: S = decode(state)?;
+        let outcome = self.0.undo(cx, &mut state).await;
+        left(outcome, &state).map(|((), state)| state)
     }
 }
 

@@ -107,6 +107,100 @@ async fn an_undo_that_keeps_failing_ends_with_a_person_who_can_retry() {
 }
 
 #[tokio::test]
+async fn while_an_undo_is_tried_again_people_see_why_and_for_what() {
+    for (cancelled, mut expected) in [(true, vec!["stuck"]), (false, vec!["stuck", "no room"])] {
+        let (store, world) = fresh();
+        lock(&world).failures.insert("start", vec![StepError::permanent("no_capacity", "no room")]);
+        lock(&world).failures.insert("undo", vec![StepError::transient("busy", "stuck")]);
+        let mut config = quick("a");
+        config.retry.backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_millis(200) };
+        let engine = engine(&store, &world, config);
+        engine.start();
+        let mut wanted = errand();
+        wanted.state.linger = cancelled;
+        let id = engine.submit::<common::ErrandWorkflow>(wanted).await.unwrap().record.id;
+        if cancelled {
+            reach(&engine, &id, Status::Transferring).await;
+            engine.cancel(&id, "me").await.unwrap();
+        }
+        let mut watch = engine.watch(&id).await.unwrap();
+        while let Some(record) = watch.next().await {
+            let message = record.unwrap().error.map(|error| error.message).unwrap_or_default();
+            if message.contains("not undone yet") {
+                expected.retain(|text| !message.contains(text));
+            }
+        }
+        assert!(expected.is_empty(), "nobody saw {expected:?}");
+        let record = end(&engine, &id).await;
+        assert_eq!(record.status, if cancelled { Status::Cancelled } else { Status::RolledBack });
+        assert_eq!(record.error.map(|error| error.message), (!cancelled).then(|| "no room".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn what_only_a_person_can_mend_is_not_tried_again_before_one_has() {
+    for (step, ends) in [("undo", Status::RolledBack), ("remove_source", Status::Completed)] {
+        let (store, world) = fresh();
+        if step == "undo" {
+            lock(&world).failures.insert("start", vec![StepError::permanent("no_capacity", "no room")]);
+        }
+        lock(&world).failures.insert(step, vec![StepError::needs_person("only_copy", "look first").advice("look")]);
+        let engine = engine(&store, &world, quick("a"));
+        engine.start();
+        let mut wanted = errand();
+        wanted.state.remove_source = true;
+        let id = engine.submit::<common::ErrandWorkflow>(wanted).await.unwrap().record.id;
+        let record = end(&engine, &id).await;
+        assert_eq!((record.status, record.attempt), (Status::Failed, 1));
+        let error = record.error.unwrap();
+        assert!(error.code == "only_copy" && error.advice.unwrap().starts_with("look; then retry"));
+        engine.retry(&id, "me").await.unwrap();
+        assert_eq!(end(&engine, &id).await.status, ends);
+    }
+}
+
+/// Nothing is refused and nothing answers: the step ends before another process may take the operation over.
+#[tokio::test]
+async fn a_silent_store_ends_the_step_before_its_lease() {
+    for progresses in [false, true] {
+        let (store, world) = fresh();
+        let far = common::silent::SilentStore::new(store.clone());
+        let lease = Duration::from_millis(600);
+        let store_of_first: Arc<dyn OperationStore> = far.clone();
+        let first = engine(&store_of_first, &world, EngineConfig { lease, ..quick("a") });
+        first.start();
+        let mut wanted = errand();
+        // Either it only waits, or it has something to store when it ends.
+        (wanted.state.linger, wanted.state.slow) = (!progresses, progresses);
+        let id = first.submit::<common::ErrandWorkflow>(wanted).await.unwrap().record.id;
+        reach(&first, &id, Status::Transferring).await;
+        far.silent.store(true, std::sync::atomic::Ordering::SeqCst);
+
+        let second = engine(&store, &world, EngineConfig { lease, ..quick("b") });
+        second.start();
+        let mut watch = second.watch(&id).await.unwrap();
+        let over = async {
+            while let Some(record) = watch.next().await {
+                if record.unwrap().owner.as_deref() == Some("b") {
+                    return first.running();
+                }
+            }
+            first.running()
+        };
+        let running = tokio::time::timeout(PATIENCE, over).await.expect("nobody took it over");
+        assert_eq!(running, 0, "two at work on one operation");
+        let patch = json!({ "go": true }).as_object().unwrap().clone();
+        second.set_controls(&id, patch, "me").await.unwrap();
+        assert_eq!(end(&second, &id).await.status, Status::Completed);
+        // It is asked again when it is back.
+        far.silent.store(false, std::sync::atomic::Ordering::SeqCst);
+        let id = second.submit::<common::ErrandWorkflow>(errand()).await.unwrap().record.id;
+        second.shutdown(PATIENCE).await;
+        assert_eq!(end(&first, &id).await.status, Status::Completed);
+    }
+}
+
+#[tokio::test]
 async fn past_the_point_of_no_return_it_goes_on() {
     let (store, world) = fresh();
     let mut failures = vec![StepError::permanent("denied", "may not terminate").advice("allow it"); 9];
@@ -296,6 +390,13 @@ async fn a_panic_is_a_failure_and_a_deadly_step_is_given_up() {
     let id = engine_a.submit::<common::ErrandWorkflow>(errand()).await.unwrap().record.id;
     let record = end(&engine_a, &id).await;
     assert_eq!((record.status, record.error.unwrap().code.as_str()), (Status::RolledBack, "internal"));
+
+    // What it had stored before stands.
+    lock(&world).panics_when_copied = true;
+    let id = engine_a.submit::<common::ErrandWorkflow>(errand()).await.unwrap().record.id;
+    let record = end(&engine_a, &id).await;
+    assert_eq!((record.status, record.summary), (Status::RolledBack, Some(json!({ "copied": 3 }))));
+    lock(&world).panics_when_copied = false;
     engine_a.kill().await;
 
     let mut wanted = errand();

@@ -7,12 +7,12 @@ use novacron_types::OperationId;
 use serde_json::Value;
 use tokio::{
     sync::watch,
-    time::{Instant, timeout},
+    time::{Instant, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::Inner;
-use crate::{Change, Operation, StepError, StoreError, context::Live};
+use crate::{Change, Operation, StepError, StoreError, context::Live, workflow::Failure};
 
 /// Why a step was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,15 +39,15 @@ impl Attendant {
     /// A panic in it is an error of its own.
     pub(super) async fn attend<T>(
         &mut self,
-        work: impl Future<Output = Result<T, StepError>>,
+        work: impl Future<Output = Result<T, Failure>>,
         token: CancellationToken,
         undoing: bool,
-    ) -> Result<Result<T, StepError>, Stop> {
+    ) -> Result<Result<T, Failure>, Stop> {
         let _cancelled_at_the_end = token.drop_guard();
         let work = AssertUnwindSafe(work).catch_unwind();
         tokio::select! {
             biased;
-            result = work => Ok(result.unwrap_or_else(|panic| Err(panicked(&*panic)))),
+            result = work => Ok(result.unwrap_or_else(|panic| Err(panicked(&*panic).into()))),
             stop = self.watch_over(undoing) => Err(stop),
         }
     }
@@ -69,11 +69,13 @@ impl Attendant {
             let now = self.inner.clock.now();
             let unsaved = Unsaved::take(&live);
             let store = &self.inner.store;
-            let stored = match unsaved.changes.is_empty() {
-                true => store.get(&self.id).await.and_then(|op| op.ok_or(StoreError::StaleOwner)),
-                false => store.apply(&self.id, self.generation, unsaved.changes.clone(), now).await,
+            let look = async {
+                match unsaved.changes.is_empty() {
+                    true => store.get(&self.id).await.and_then(|op| op.ok_or(StoreError::StaleOwner)),
+                    false => store.apply(&self.id, self.generation, unsaved.changes.clone(), now).await,
+                }
             };
-            match stored {
+            match self.within_lease(look).await {
                 Ok(operation) if operation.check_owner(self.generation).is_err() => return Stop::Stale,
                 Ok(operation) => {
                     unsaved.are_stored();
@@ -105,18 +107,32 @@ impl Attendant {
         }
         let sent = Instant::now();
         let renewal = self.inner.store.renew(&self.id, self.generation, lease, self.inner.clock.now());
-        match timeout(lease / 3, renewal).await {
-            Ok(Ok(())) => self.renewed = sent,
-            Ok(Err(StoreError::StaleOwner | StoreError::NotFound(_))) => return Err(Stop::Stale),
-            Ok(Err(error)) => tracing::warn!(operation = %self.id, %error, "the lease was not renewed"),
-            Err(_) => tracing::warn!(operation = %self.id, "the lease was not renewed: no answer"),
+        match self.within_lease(renewal).await {
+            Ok(()) => self.renewed = sent,
+            Err(StoreError::StaleOwner | StoreError::NotFound(_)) => return Err(Stop::Stale),
+            Err(error) => tracing::warn!(operation = %self.id, %error, "the lease was not renewed"),
         }
         if self.lease_is_over() { Err(Stop::Stale) } else { Ok(()) }
     }
 
+    /// Waits for the store no longer than the lease lasts, and leaves time in it to ask once more.
+    pub(super) async fn within_lease<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let limit = (Instant::now() + self.inner.config.lease / 3).min(self.lease_end());
+        let no_answer = || StoreError::Unavailable("it does not answer".to_owned());
+        timeout_at(limit, call).await.unwrap_or_else(|_| Err(no_answer()))
+    }
+
     /// Whether another may own the operation by now, for all we know.
     pub(super) fn lease_is_over(&self) -> bool {
-        self.renewed.elapsed() >= self.inner.config.lease
+        Instant::now() >= self.lease_end()
+    }
+
+    /// A little early, for a step takes a moment to stop.
+    fn lease_end(&self) -> Instant {
+        self.renewed + self.inner.config.lease * 9 / 10
     }
 }
 

@@ -2,10 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 
 use super::{Inner, run::run};
-use crate::{Backoff, Claim, Claimed, clock::until};
+use crate::{Backoff, Claim, Claimed, StoreError, clock::until};
 
 const TROUBLE: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(10) };
 
@@ -31,21 +35,20 @@ pub(super) async fn dispatch(inner: Arc<Inner>) {
         // The semaphore is never closed.
         let Ok(slot) = slot else { break };
         let sent = Instant::now();
-        let claimed = match inherit {
-            true => match inner.store.release_owner(&claim.owner, inner.clock.now()).await {
-                Ok(count) => {
-                    inherit = false;
-                    if count > 0 {
-                        tracing::info!(count, "taking up what was interrupted");
-                    }
-                    inner.store.claim(&claim, inner.clock.now()).await
+        let next = async {
+            if inherit {
+                let count = inner.store.release_owner(&claim.owner, inner.clock.now()).await?;
+                inherit = false;
+                if count > 0 {
+                    tracing::info!(count, "taking up what was interrupted");
                 }
-                Err(error) => Err(error),
-            },
-            // Not raced against the shutdown: a claim that was dropped may have been made.
-            false => inner.store.claim(&claim, inner.clock.now()).await,
+            }
+            inner.store.claim(&claim, inner.clock.now()).await
         };
-        let wait = match claimed {
+        // Not raced against the shutdown: a claim that was dropped may have been made. One that takes as long as the lease
+        // is of no use any more.
+        let claimed = timeout(config.lease, next).await;
+        let wait = match claimed.unwrap_or_else(|_| Err(StoreError::Unavailable("it does not answer".to_owned()))) {
             Ok(Claimed::Operation(operation)) => {
                 trouble = 0;
                 let work = run(inner.clone(), *operation, sent);

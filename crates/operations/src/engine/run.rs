@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use novacron_types::OperationId;
-use serde_json::Value;
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +16,7 @@ use crate::{
     backoff::STORE_TROUBLE,
     context::Live,
     plan::{after_failure, plan},
-    workflow::{ErasedStep, ErasedWorkflow},
+    workflow::{ErasedStep, ErasedWorkflow, Failure},
 };
 
 /// `claimed_at` is when the claim was sent: the lease runs from then.
@@ -144,18 +143,19 @@ impl Runner {
         let (base, end) = (bar(steps, index), bar(steps, index + 1));
         self.live.enter(base, end - base);
         let cx = self.context(step.name());
-        let mut state = self.operation.run.state.clone();
-        let work = step.run(&cx, &mut state);
+        let work = step.run(&cx, &self.operation.run.state);
         let result = self.attendant.attend(work, cx.token.clone(), false).await;
         let mut changes = self.live.take_unsaved();
         match result {
-            Ok(Ok(Outcome::Done)) => {
+            Ok(Ok((Outcome::Done, state))) => {
                 let summary = self.workflow.summary(&state);
                 changes.push(Change::StepFinished { index, state, progress: end, summary });
                 changes.extend(step.settles().then_some(Change::Settled));
             }
-            Ok(Ok(Outcome::Hold { reason, resume_at })) => changes.push(Change::Held { state, reason, resume_at }),
-            Ok(Err(error)) => changes.push(self.failed(error, state)?),
+            Ok(Ok((Outcome::Hold { reason, resume_at }, state))) => {
+                changes.push(Change::Held { state, reason, resume_at });
+            }
+            Ok(Err(failure)) => changes.push(self.failed(failure)?),
             // With what is left over stored, the row says what is next.
             Err(Stop::Replan) => {}
             Err(Stop::Shutdown) => changes.push(Change::Released),
@@ -170,19 +170,18 @@ impl Runner {
         self.apply(vec![Change::UndoStarted { phase: phase.clone() }]).await?;
         self.live.enter(self.operation.record.progress, 0.0);
         let cx = self.context(step.name());
-        let mut state = self.operation.run.state.clone();
         let limit = self.inner.config.undo_timeout;
         let work = async {
-            tokio::time::timeout(limit, step.undo(&cx, &mut state)).await.unwrap_or_else(|_| {
+            tokio::time::timeout(limit, step.undo(&cx, &self.operation.run.state)).await.unwrap_or_else(|_| {
                 let message = format!("the undo was not done within {} s", limit.as_secs());
-                Err(StepError::transient("undo_timeout", message))
+                Err(StepError::transient("undo_timeout", message).into())
             })
         };
         let result = self.attendant.attend(work, cx.token.clone(), true).await;
         let mut changes = self.live.take_unsaved();
         match result {
-            Ok(Ok(())) => changes.push(Change::UndoFinished { index, phase, state }),
-            Ok(Err(error)) => changes.push(self.failed(error, state)?),
+            Ok(Ok(state)) => changes.push(Change::UndoFinished { index, phase, state }),
+            Ok(Err(failure)) => changes.push(self.failed(failure)?),
             Err(Stop::Replan) => {}
             Err(Stop::Shutdown) => changes.push(Change::Released),
             Err(Stop::Stale) => return Err(Stop::Stale),
@@ -190,7 +189,7 @@ impl Runner {
         self.apply(changes).await.map(drop)
     }
 
-    fn failed(&self, error: StepError, state: Value) -> Result<Change, Stop> {
+    fn failed(&self, Failure { error, state }: Failure) -> Result<Change, Stop> {
         if error.is_stale_owner() {
             return Err(Stop::Stale);
         }
@@ -227,7 +226,8 @@ impl Runner {
         let generation = self.operation.lease.generation;
         for retry in 0.. {
             let now = self.inner.clock.now();
-            let error = match self.inner.store.apply(&id, generation, changes.clone(), now).await {
+            let stored = self.inner.store.apply(&id, generation, changes.clone(), now);
+            let error = match self.attendant.within_lease(stored).await {
                 Ok(operation) => {
                     self.stored(operation);
                     return Ok(Applied::Whole);
@@ -238,7 +238,7 @@ impl Runner {
                 StoreError::StaleOwner | StoreError::NotFound(_) => return Err(Stop::Stale),
                 StoreError::CancelRequested => {
                     // The row, with the cancel in it, says what is next.
-                    let stored = self.inner.store.get(&id).await;
+                    let stored = self.attendant.within_lease(self.inner.store.get(&id)).await;
                     if let Ok(Some(operation)) = stored {
                         operation.check_owner(generation).map_err(|_| Stop::Stale)?;
                         self.stored(operation);

@@ -1,6 +1,8 @@
 //! A small workflow with everything in it: ids made first, a thing created, a hold, a point of no return.
 #![allow(dead_code)]
 
+pub mod silent;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
@@ -18,6 +20,7 @@ pub struct World {
     pub things: BTreeMap<String, u32>,
     pub source_is_gone: bool,
     pub creations: u32,
+    pub panics_when_copied: bool,
     /// Failures to hand out, by step.
     pub failures: BTreeMap<&'static str, Vec<StepError>>,
     pub runs: Vec<&'static str>,
@@ -39,6 +42,8 @@ pub struct Errand {
     pub settled: bool,
     /// Stays in the step `copy` until the operation is told to go on by a control.
     pub linger: bool,
+    /// Takes its time over each thing that it copies.
+    pub slow: bool,
     pub token: Option<String>,
     pub copied: u32,
 }
@@ -151,12 +156,16 @@ impl Action {
         }
         while state.copied < state.size {
             state.copied += 1;
+            if state.slow {
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
             lock(&self.world).things.insert(token.clone(), state.copied);
             cx.progress(f64::from(state.copied) / f64::from(state.size));
             cx.transfer(TransferStats { bytes_done: u64::from(state.copied), ..TransferStats::default() });
             cx.save(state).await?;
         }
         cx.log(format!("copied {}", state.copied));
+        assert!(!lock(&self.world).panics_when_copied, "the step panics");
         Ok(())
     }
 }
@@ -167,6 +176,7 @@ pub fn quick(owner: &str) -> EngineConfig {
         poll: Duration::from_millis(5),
         persist: Duration::from_millis(5),
         retry: RetryPolicy {
+            forward: 5,
             committed: 8,
             undo: 8,
             backoff: Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(4) },
