@@ -132,7 +132,7 @@ impl Step<MoveState> for DeleteSource {
             Err(error) => return Err(step_error(error)),
         }
         if self.0.target_machine(state).await?.is_none() {
-            return Err(StepError::permanent("target_gone", target_gone(state)));
+            return Err(StepError::needs_person("target_gone", target_gone(state)));
         }
         provider.delete(&state.params.instance).await.map_err(step_error)?;
         cx.log(format!("deleted {} at {}", state.params.instance, state.params.source));
@@ -142,7 +142,7 @@ impl Step<MoveState> for DeleteSource {
 
 /// A source that should have stayed as it was stopped.
 pub(super) fn source_started(source: &Instance) -> StepError {
-    StepError::permanent(
+    StepError::needs_person(
         "source_started",
         format!(
             "{} was started while it was being moved, and may have written what was not copied",

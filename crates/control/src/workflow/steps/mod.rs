@@ -62,7 +62,8 @@ const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(120);
 fn only_copy(state: &MoveState) -> StepError {
     let instance = &state.params.instance;
     let message = format!("{instance} has been deleted by somebody else, so the target is the only copy, and is kept");
-    StepError::permanent("only_copy", message).advice("Use the target. If it is not wanted, delete it at its provider")
+    StepError::needs_person("only_copy", message)
+        .advice("Use the target. If it is not wanted, delete it at its provider")
 }
 
 /// Whether a source has been written to since its snapshots.
