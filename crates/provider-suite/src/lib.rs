@@ -78,6 +78,11 @@ pub trait Harness: Send + Sync {
     /// How many there are of everything that an operation can leave behind.
     async fn leftovers(&self) -> Result<BTreeMap<String, u64>, Trouble>;
 
+    /// Another provider of the same machines: by another name, and reached in another way where there is one.
+    async fn again(&self) -> Option<Arc<dyn Provider>> {
+        None
+    }
+
     /// An image that machines can be made from; without one those checks are skipped.
     fn image(&self) -> Option<String> {
         None

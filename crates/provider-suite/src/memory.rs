@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use novacron_provider::{
     Provider,
-    memory::{MemoryOptions, MemoryProvider},
+    memory::{MemoryCloud, MemoryOptions, MemoryProvider},
 };
 use novacron_types::{DiskId, ImageId, InstanceId, VmSpec};
 
@@ -13,15 +13,18 @@ use crate::{Harness, Trouble};
 
 pub struct MemoryHarness {
     memory: MemoryProvider,
+    again: MemoryProvider,
     outer: Arc<dyn Provider>,
     loses_answers: bool,
 }
 
 impl MemoryHarness {
     pub fn new(options: MemoryOptions) -> Self {
-        let memory = MemoryProvider::new("memory", options);
+        let cloud = MemoryCloud::default();
+        let memory = MemoryProvider::in_cloud(&cloud, "memory", options.clone());
+        let again = MemoryProvider::in_cloud(&cloud, "again", options);
         memory.seed_image("base", &[0x42; 10_000]);
-        Self { outer: Arc::new(memory.clone()), memory, loses_answers: false }
+        Self { outer: Arc::new(memory.clone()), memory, again, loses_answers: false }
     }
 
     /// The same provider inside a layer.
@@ -57,6 +60,9 @@ impl Harness for MemoryHarness {
             entry("snapshots", counts.snapshots),
             entry("images", counts.images),
         ]))
+    }
+    async fn again(&self) -> Option<Arc<dyn Provider>> {
+        Some(Arc::new(self.again.clone()))
     }
     fn image(&self) -> Option<String> {
         Some("base".to_owned())

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Buf, Result};
+use crate::{Buf, ErrorKind, ProviderError, Result};
 
 /// A run of bytes of a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -85,4 +85,12 @@ pub trait BlockWriter: Send + Sync {
 
     /// Fills the buffer from what is stored, not from a cache where that can be avoided.
     async fn read_back(&self, offset: u64, buf: Buf) -> Result<Buf>;
+}
+
+/// Where `len` bytes at `offset` end. `Invalid` unless that is within a disk of `size` bytes.
+pub fn end_within(size: u64, offset: u64, len: u64, operation: &str) -> Result<u64> {
+    offset.checked_add(len).filter(|end| *end <= size).ok_or_else(|| {
+        let message = format!("{len} bytes at {offset} are not within a disk of {size} bytes");
+        ProviderError::new(ErrorKind::Invalid, operation, message)
+    })
 }

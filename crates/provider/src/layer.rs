@@ -11,7 +11,7 @@ use novacron_types::{ImageId, Instance, InstanceId};
 use crate::{
     BlockReader, BlockWriter, Buf, ChangedBlocks, CreateRequest, Datapoint, DiskSink, DiskSnapshot, DiskSource,
     ExtentPage, Health, Identity, ImageStatus, Images, ListFilter, MetricQuery, Metrics, NewDisk, OperationTag, Page,
-    PageToken, Provider, Readiness, Result, SnapshotRequest, StoredCheck, SweepScope, TargetDisk, Written,
+    PageToken, Provider, Readiness, Realm, Result, SnapshotRequest, StoredCheck, SweepScope, TargetDisk, Written,
 };
 
 /// Which method is called.
@@ -86,6 +86,9 @@ fn have<T: ?Sized>(capability: Option<&T>) -> Result<&T> {
 impl<L: Layer> Provider for Wrapped<L> {
     fn identity(&self) -> &Identity {
         self.inner.identity()
+    }
+    async fn realm(&self) -> Result<Realm> {
+        self.run(ask("realm"), || self.inner.realm()).await
     }
     async fn health(&self) -> Result<Health> {
         self.run(ask("health"), || self.inner.health()).await

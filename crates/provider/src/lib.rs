@@ -36,7 +36,7 @@ pub mod memory;
 pub mod rate_limit;
 pub mod retry;
 
-pub use block::{BlockReader, BlockWriter, Extent, ExtentPage, StoredCheck};
+pub use block::{BlockReader, BlockWriter, Extent, ExtentPage, StoredCheck, end_within};
 pub use buf::{ALIGN, Buf};
 pub use capability::{Datapoint, ImageStatus, Images, MetricQuery, Metrics};
 pub use definition::{BuildFuture, KeyInfo, ProviderDefinition, ProviderFactory, Registry};
@@ -47,6 +47,6 @@ pub use error::{ErrorKind, ProviderError, Result};
 pub use layer::{Call, Layer, Wrapped};
 pub use provider::{
     Boot, Capability, CreateRequest, Health, Identity, ListFilter, OperationTag, Page, PageToken, Provider,
-    ProviderExt, SweepScope,
+    ProviderExt, Realm, SweepScope,
 };
 pub use wait::{Patience, wait_for_disk, wait_for_image, wait_for_snapshot, wait_for_state};

@@ -22,6 +22,24 @@ pub struct Identity {
     pub emulated: bool,
 }
 
+/// Where a provider's machines are. All providers that see the same machines have the same one, however they are named
+/// or reached, and it stays the same over restarts: within it an instance's id means one machine.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Realm(String);
+
+impl Realm {
+    /// `place` is what makes a place out among those of its kind: an account and region, a host, a folder.
+    pub fn new(kind: ProviderKind, place: impl fmt::Display) -> Self {
+        Self(format!("{kind} {place}"))
+    }
+}
+
+impl fmt::Display for Realm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
 /// The optional parts of a provider, for showing and for error messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -130,6 +148,9 @@ pub enum SweepScope {
 pub trait Provider: Send + Sync + 'static {
     fn identity(&self) -> &Identity;
 
+    /// Where its machines are. If it has to be asked for, that is done once.
+    async fn realm(&self) -> Result<Realm>;
+
     /// Asks the cheapest question that needs the credentials.
     async fn health(&self) -> Result<Health>;
 
@@ -215,6 +236,9 @@ impl<P: Provider + ?Sized> ProviderExt for P {}
 impl<P: Provider + ?Sized> Provider for Arc<P> {
     fn identity(&self) -> &Identity {
         (**self).identity()
+    }
+    async fn realm(&self) -> Result<Realm> {
+        (**self).realm().await
     }
     async fn health(&self) -> Result<Health> {
         (**self).health().await

@@ -14,6 +14,7 @@ type Result = std::result::Result<(), Trouble>;
 pub const CHECKS: Group = || {
     vec![
         check!(health_answers),
+        check!(a_realm_is_that_of_the_machines),
         check!(a_list_has_every_machine_once),
         check!(an_unknown_filter_is_invalid),
         check!(a_machine_is_described),
@@ -28,6 +29,19 @@ pub const CHECKS: Group = || {
 async fn health_answers(context: &Context<'_>) -> Result {
     let health = context.provider.health().await?;
     ensure!(!health.detail.is_empty(), "it says nothing about what was asked");
+    Ok(())
+}
+
+async fn a_realm_is_that_of_the_machines(context: &Context<'_>) -> Result {
+    let realm = context.provider.realm().await?;
+    let later = context.provider.realm().await?;
+    ensure!(realm == later, "it was `{realm}` and is `{later}`");
+    let Some(again) = context.harness.again().await else {
+        return context.skip("there is no second provider of the same machines");
+    };
+    ensure!(again.identity().name != context.provider.identity().name, "the second provider has the same name");
+    let other = again.realm().await?;
+    ensure!(realm == other, "the same machines are in `{realm}` and in `{other}`");
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Boot, ChangedBlocks, CreateRequest, DiskSink, DiskSource, Health, Identity, Images, ListFilter, Metrics,
-    OperationTag, Page, PageToken, Provider, Result, SweepScope,
+    OperationTag, Page, PageToken, Provider, Realm, Result, SweepScope,
 };
 
 const FILTERS: [&str; 4] = ["instance-id", "instance-state-name", "instance-type", "tag:<key>"];
@@ -19,6 +19,11 @@ const FILTERS: [&str; 4] = ["instance-id", "instance-state-name", "instance-type
 impl Provider for MemoryProvider {
     fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    async fn realm(&self) -> Result<Realm> {
+        let cloud = std::sync::Arc::as_ptr(&self.cloud.regions);
+        Ok(Realm::new(self.identity.kind, format_args!("{cloud:p}/{}", self.options.region)))
     }
 
     async fn health(&self) -> Result<Health> {

@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::invalid;
-use crate::Result;
+use crate::{Result, end_within};
 
 const BLOCK: u64 = 4096;
 
@@ -45,13 +44,7 @@ impl Sparse {
     }
 
     pub fn check_range(&self, offset: u64, len: usize, operation: &str) -> Result<()> {
-        match offset.checked_add(len as u64) {
-            Some(end) if end <= self.size => Ok(()),
-            _ => {
-                let message = format!("{len} bytes at {offset} are not inside a disk of {} bytes", self.size);
-                Err(invalid(operation, message))
-            }
-        }
+        end_within(self.size, offset, len as u64, operation).map(drop)
     }
 
     pub fn read(&self, offset: u64, buf: &mut [u8]) {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use novacron_provider::{
     ChangedBlocks, CreateRequest, DiskSink, DiskSource, Health, Identity, Images, ListFilter, Metrics, OperationTag,
-    Page, PageToken, Provider, Result, SweepScope,
+    Page, PageToken, Provider, Realm, Result, SweepScope,
 };
 use novacron_types::{Instance, InstanceId};
 
@@ -13,6 +13,9 @@ use crate::AwsProvider;
 impl Provider for AwsProvider {
     fn identity(&self) -> &Identity {
         &self.identity
+    }
+    async fn realm(&self) -> Result<Realm> {
+        self.account_and_region().await
     }
     async fn health(&self) -> Result<Health> {
         self.caller().await

@@ -37,7 +37,7 @@ mod writer;
 
 use std::sync::Arc;
 
-use novacron_provider::{BuildFuture, Identity, KeyInfo, Provider, ProviderDefinition, ProviderFactory, Result};
+use novacron_provider::{BuildFuture, Identity, KeyInfo, Provider, ProviderDefinition, ProviderFactory, Realm, Result};
 use novacron_types::{ProviderKind, ProviderName};
 
 use client::Clients;
@@ -79,6 +79,7 @@ pub(crate) struct Inner {
     identity: Identity,
     settings: Settings,
     clients: Clients,
+    realm: tokio::sync::OnceCell<Realm>,
     sizes: Sizes,
     read_pace: Pace,
     write_pace: Pace,
@@ -109,6 +110,7 @@ impl AwsProvider {
             identity,
             settings,
             clients,
+            realm: tokio::sync::OnceCell::new(),
             sizes: Sizes::default(),
             read_pace: Pace::new(rate),
             write_pace: Pace::new(rate),

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_ec2::types::{Instance as Ec2Instance, InstanceAttributeName, Volume};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use novacron_provider::{Health, ListFilter, Page, PageToken, Result};
-use novacron_types::{Instance, InstanceId};
+use novacron_provider::{Health, ListFilter, Page, PageToken, Realm, Result};
+use novacron_types::{Instance, InstanceId, ProviderKind};
 
 use crate::{
     AwsProvider,
@@ -25,6 +25,19 @@ impl AwsProvider {
         let caller = self.clients.sts.get_caller_identity().send().await.map_err(failed("sts", "GetCallerIdentity"))?;
         let arn = caller.arn().unwrap_or("an identity without a name");
         Ok(Health { account: caller.account().map(str::to_owned), detail: format!("GetCallerIdentity said {arn}") })
+    }
+
+    /// An account is the same through whatever endpoint, so that an endpoint does not count: two emulations may then be
+    /// taken for one, but never one account for two.
+    pub async fn account_and_region(&self) -> Result<Realm> {
+        let ask = || async {
+            let caller = self.clients.sts.get_caller_identity().send().await;
+            let caller = caller.map_err(failed("sts", "GetCallerIdentity"))?;
+            let account = caller.account().ok_or_else(|| incomplete("GetCallerIdentity", "the account"))?;
+            let partition = caller.arn().and_then(|arn| arn.split(':').nth(1)).unwrap_or("aws");
+            Ok(Realm::new(ProviderKind::Aws, format_args!("{partition}/{account}/{}", self.clients.region)))
+        };
+        self.realm.get_or_try_init(ask).await.cloned()
     }
 
     pub async fn page(&self, filter: &ListFilter, page: Option<&PageToken>) -> Result<Page<Instance>> {

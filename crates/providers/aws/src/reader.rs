@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use aws_lc_rs::digest::{Context, SHA256};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use novacron_provider::{BlockReader, Buf, ErrorKind, Extent, ExtentPage, ProviderError, Result};
+use novacron_provider::{BlockReader, Buf, ErrorKind, Extent, ExtentPage, ProviderError, Result, end_within};
 
 use crate::{
     AwsProvider,
@@ -194,10 +194,7 @@ impl BlockReader for Reader {
 
     async fn read(&self, offset: u64, mut buf: Buf) -> Result<Buf> {
         let len = buf.len() as u64;
-        if offset.checked_add(len).is_none_or(|end| end > self.size) {
-            let message = format!("{len} bytes at {offset} are not inside a disk of {} bytes", self.size);
-            return Err(invalid("GetSnapshotBlock", message));
-        }
+        end_within(self.size, offset, len, "GetSnapshotBlock")?;
         let first = ((BLOCK - offset % BLOCK).min(len)) as usize;
         let (head, tail) = buf.split_at_mut(first);
         let mut parts = Vec::new();

@@ -10,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 use novacron_provider::{
     Boot, CreateRequest, DiskSink, DiskSource, ErrorKind, Health, Identity, ListFilter, OperationTag, Page, PageToken,
-    Provider, ProviderError, Result, SweepScope,
+    Provider, ProviderError, Realm, Result, SweepScope,
 };
 use novacron_transfer::format::{self, ImageFormat};
 use novacron_types::{ByteSize, Instance, InstanceId, ProviderKind, ProviderName};
@@ -69,6 +69,11 @@ impl Files {
 impl Provider for Files {
     fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// The folder by its canonical path, through whatever links it was named.
+    async fn realm(&self) -> Result<Realm> {
+        Ok(Realm::new(ProviderKind::Files, self.inner.folder.root().display()))
     }
 
     async fn health(&self) -> Result<Health> {

@@ -21,6 +21,7 @@ use novacron_types::{DiskId, ImageId, InstanceId, ProviderName};
 
 struct Folder {
     dir: tempfile::TempDir,
+    links: tempfile::TempDir,
     provider: Arc<dyn Provider>,
     seeds: AtomicU32,
 }
@@ -29,7 +30,7 @@ impl Folder {
     fn new(format: ImageFormat) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let files = Files::open(ProviderName::new("local").unwrap(), dir.path(), format).unwrap();
-        Self { dir, provider: Arc::new(files), seeds: AtomicU32::new(0) }
+        Self { dir, links: tempfile::tempdir().unwrap(), provider: Arc::new(files), seeds: AtomicU32::new(0) }
     }
 }
 
@@ -70,6 +71,13 @@ impl Harness for Folder {
         let root = self.dir.path();
         let parts = [("machines", root.to_owned()), ("staged", root.join(".staging")), ("pins", root.join(".pins"))];
         Ok(parts.into_iter().map(|(name, path)| (name.to_owned(), count(&path))).collect())
+    }
+
+    /// Through a link.
+    async fn again(&self) -> Option<Arc<dyn Provider>> {
+        let link = self.links.path().join("link");
+        std::os::unix::fs::symlink(self.dir.path(), &link).unwrap();
+        Some(Arc::new(Files::open(ProviderName::new("again").unwrap(), &link, ImageFormat::Raw).unwrap()))
     }
 
     fn absent(&self) -> (InstanceId, ImageId) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use novacron_provider::{
     ChangedBlocks, CreateRequest, DiskSink, DiskSource, Health, Identity, ListFilter, OperationTag, Page, PageToken,
-    Provider, Result, SweepScope,
+    Provider, Realm, Result, SweepScope,
 };
 use novacron_types::{Instance, InstanceId, ProviderKind, ProviderName};
 use virt::connect::Connect;
@@ -19,11 +19,13 @@ use crate::{
     power,
     settings::Settings,
     sweep,
+    xml::host_uuid,
 };
 
 /// One KVM host.
 pub struct LibvirtProvider {
     identity: Identity,
+    realm: tokio::sync::OnceCell<Realm>,
     pub(crate) inner: Arc<Inner>,
 }
 
@@ -36,7 +38,7 @@ impl LibvirtProvider {
         let emulated = inner.host.is_mock();
         let identity =
             Identity { name, kind: ProviderKind::Libvirt, region: Some(region), runs_guests: !emulated, emulated };
-        Self { identity, inner }
+        Self { identity, realm: tokio::sync::OnceCell::new(), inner }
     }
 
     fn region(&self) -> String {
@@ -60,6 +62,20 @@ impl LibvirtProvider {
 impl Provider for LibvirtProvider {
     fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// The host by its UUID, and which of its daemons it is. A driver without such a host is told by its own address.
+    async fn realm(&self) -> Result<Realm> {
+        let ask = self.run(Access::Read, "virConnectGetCapabilities", |_, connect| {
+            let uri = connect.get_uri().map_err(fault("virConnectGetURI"))?;
+            let xml = connect.get_capabilities().map_err(fault("virConnectGetCapabilities"))?;
+            let place = match host_uuid(&xml)? {
+                Some(uuid) => format!("{uuid}{}", daemon(&uri)),
+                None => uri,
+            };
+            Ok(Realm::new(ProviderKind::Libvirt, place))
+        });
+        self.realm.get_or_try_init(|| ask).await.cloned()
     }
 
     async fn health(&self) -> Result<Health> {
@@ -147,6 +163,13 @@ impl Provider for LibvirtProvider {
     fn disk_sink(&self) -> Option<&dyn DiskSink> {
         Some(self)
     }
+}
+
+/// `/system`, or `/session` of a user: the path of an address.
+fn daemon(uri: &str) -> &str {
+    let rest = uri.split_once("://").map_or("", |(_, rest)| rest);
+    let path = rest.find('/').map_or("", |at| &rest[at..]);
+    path.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// libvirt's number of a version: a million times the major, a thousand times the minor, and the release.

@@ -6,7 +6,7 @@
 use std::{fs, io, path::Path, process::Stdio, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use novacron_provider::{BlockWriter, Buf, ErrorKind, ProviderError, Result, StoredCheck};
+use novacron_provider::{BlockWriter, Buf, ErrorKind, ProviderError, Result, StoredCheck, end_within};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{
@@ -94,16 +94,11 @@ impl BlockWriter for VolumeWriter {
 impl VolumeWriter {
     /// The length, up to the end of the last sector: the volume is whole sectors, and reads zero beyond the size.
     fn within(&self, offset: u64, len: u64) -> Result<u64> {
-        match offset.checked_add(len) {
-            Some(end) if end < self.size => Ok(len),
-            Some(end) if end == self.size => {
-                Ok(end.next_multiple_of(self.granularity()).min(self.inner.size()) - offset)
-            }
-            _ => {
-                let message = format!("{len} bytes at {offset} are not within the disk's {}", self.size);
-                Err(ProviderError::new(ErrorKind::Invalid, PROGRAM, message))
-            }
+        let end = end_within(self.size, offset, len, PROGRAM)?;
+        if end < self.size {
+            return Ok(len);
         }
+        Ok(end.next_multiple_of(self.granularity()).min(self.inner.size()) - offset)
     }
 }
 

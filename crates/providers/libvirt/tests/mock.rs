@@ -34,6 +34,11 @@ async fn lists_and_filters() {
     assert!(provider.identity().emulated);
     let health = provider.health().await.unwrap();
     assert!(health.detail.contains("TEST"), "{}", health.detail);
+    let realm = provider.realm().await.unwrap();
+    assert_eq!(
+        (realm.to_string().as_str(), &realm),
+        ("libvirt test:///default", &self::provider().await.realm().await.unwrap())
+    );
     let page = provider.list_page(&ListFilter::default(), None).await.unwrap();
     assert_eq!(page.next, None);
     let test = page.items.iter().find(|instance| instance.name.as_deref() == Some("test")).unwrap();

@@ -104,6 +104,10 @@ impl Harness for Kvm {
         Ok(left)
     }
 
+    async fn again(&self) -> Option<Arc<dyn Provider>> {
+        Some(self.host.named("again", json!({"uri": self.host.uri().replace("/run/", "/run/../run/")})).await)
+    }
+
     fn image(&self) -> Option<String> {
         Some("image.qcow2".to_owned())
     }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use novacron_provider::{BlockReader, Buf, ErrorKind, Extent, ExtentPage, ProviderError, Result};
+use novacron_provider::{BlockReader, Buf, Extent, ExtentPage, ProviderError, Result, end_within};
 use rustix::{
     fs::{Advice, SeekFrom},
     io::{Errno, ReadWriteFlags},
@@ -118,11 +118,7 @@ impl Inner {
     }
 
     fn read(&self, offset: u64, buf: &mut Buf) -> Result<()> {
-        let inside = offset.checked_add(buf.len() as u64).is_some_and(|end| end <= self.size);
-        if !inside {
-            let message = format!("{}: a read at {offset} of {} bytes is outside", self.files.name, buf.len());
-            return Err(ProviderError::new(ErrorKind::Invalid, "read", message));
-        }
+        end_within(self.size, offset, buf.len() as u64, "read")?;
         match &self.files.direct {
             Some(direct) if offset.is_multiple_of(BLOCK) => {
                 if !self.read_if_cached(offset, buf) {

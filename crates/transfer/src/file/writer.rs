@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use novacron_provider::{BlockWriter, Buf, ErrorKind, ProviderError, Result, StoredCheck};
+use novacron_provider::{BlockWriter, Buf, ErrorKind, ProviderError, Result, StoredCheck, end_within};
 use rustix::{
     fs::{Advice, FallocateFlags},
     io::Errno,
@@ -122,16 +122,8 @@ impl BlockWriter for FileWriter {
 }
 
 impl Inner {
-    fn check(&self, operation: &'static str, offset: u64, len: u64) -> Result<()> {
-        if offset.checked_add(len).is_some_and(|end| end <= self.size) {
-            return Ok(());
-        }
-        let message = format!("{}: {len} bytes at {offset} are outside of {} bytes", self.files.name, self.size);
-        Err(ProviderError::new(ErrorKind::Invalid, operation, message))
-    }
-
     fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-        self.check("write", offset, bytes.len() as u64)?;
+        end_within(self.size, offset, bytes.len() as u64, "write")?;
         let whole = bytes.len() - bytes.len() % BLOCK as usize;
         let (aligned, tail) = match &self.files.direct {
             Some(_) if offset.is_multiple_of(BLOCK) => bytes.split_at(whole),
@@ -147,7 +139,7 @@ impl Inner {
     }
 
     fn zero(&self, offset: u64, len: u64) -> Result<()> {
-        self.check("zero", offset, len)?;
+        end_within(self.size, offset, len, "zero")?;
         let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         for flags in [punch, FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE] {
             match rustix::fs::fallocate(&self.files.cached, flags, offset, len) {
@@ -167,7 +159,7 @@ impl Inner {
     }
 
     fn read_back(&self, offset: u64, buf: &mut Buf) -> Result<()> {
-        self.check("read_back", offset, buf.len() as u64)?;
+        end_within(self.size, offset, buf.len() as u64, "read_back")?;
         let result = match &self.files.direct {
             Some(direct) if offset.is_multiple_of(BLOCK) => self.files.read_direct(direct, offset, buf),
             _ => {

@@ -7,7 +7,7 @@ use std::sync::{
 
 use async_trait::async_trait;
 use novacron_provider::{
-    BlockReader, BlockWriter, Buf, ErrorKind, Extent, ExtentPage, ProviderError, Result, StoredCheck,
+    BlockReader, BlockWriter, Buf, ErrorKind, Extent, ExtentPage, ProviderError, Result, StoredCheck, end_within,
 };
 use novacron_types::{GIB, MIB};
 use tokio::sync::Mutex;
@@ -167,11 +167,7 @@ impl Disk {
     }
 
     fn check(&self, operation: &'static str, offset: u64, len: u64) -> Result<()> {
-        if offset.checked_add(len).is_some_and(|end| end <= self.export.size) {
-            return Ok(());
-        }
-        let message = format!("{len} bytes at {offset} are outside of {} bytes", self.export.size);
-        Err(ProviderError::new(ErrorKind::Invalid, operation, message))
+        end_within(self.export.size, offset, len, operation).map(drop)
     }
 
     async fn read(&self, offset: u64, buf: Buf) -> Result<Buf> {

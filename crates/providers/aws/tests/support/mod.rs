@@ -43,6 +43,13 @@ impl Account {
         provider(settings).await
     }
 
+    /// The same region of the same account, by another name and another address of the server.
+    pub async fn again(&self) -> Arc<dyn Provider> {
+        let mut settings = self.settings();
+        settings["endpoint"] = self.endpoint.replace("127.0.0.1", "localhost").into();
+        named("aws-again", settings).await
+    }
+
     /// The vendor's own client, to look from outside.
     pub fn ec2(&self, region: &str) -> aws_sdk_ec2::Client {
         let config = aws_sdk_ec2::Config::builder()
@@ -56,7 +63,10 @@ impl Account {
 }
 
 pub async fn provider(settings: Value) -> Arc<dyn Provider> {
-    let definition =
-        ProviderDefinition { name: ProviderName::new("aws-test").unwrap(), kind: ProviderKind::Aws, settings };
+    named("aws-test", settings).await
+}
+
+async fn named(name: &str, settings: Value) -> Arc<dyn Provider> {
+    let definition = ProviderDefinition { name: ProviderName::new(name).unwrap(), kind: ProviderKind::Aws, settings };
     novacron_provider_aws::factory().build(definition).await.unwrap()
 }

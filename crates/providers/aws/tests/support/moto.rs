@@ -135,6 +135,10 @@ impl Harness for MotoHarness {
         self.provider.clone()
     }
 
+    async fn again(&self) -> Option<Arc<dyn Provider>> {
+        Some(self.account.again().await)
+    }
+
     async fn seed(&self, name: &str, disks: &[&[u8]]) -> Result<InstanceId, Trouble> {
         let devices = ["/dev/sda1", "/dev/sdf", "/dev/sdg"];
         let mappings = disks.iter().zip(devices).map(|(_, device)| {

@@ -61,6 +61,10 @@ impl Harness for SandboxHarness {
         self.provider.clone()
     }
 
+    async fn again(&self) -> Option<Arc<dyn Provider>> {
+        Some(self.account.again().await)
+    }
+
     async fn seed(&self, name: &str, disks: &[&[u8]]) -> Result<InstanceId, Trouble> {
         let mut seed = InstanceSeed::named(name);
         let mut files = Vec::new();

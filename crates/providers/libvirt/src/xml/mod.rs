@@ -11,7 +11,7 @@ mod write;
 pub use domain::{DiskSource, DomainDisk, DomainInterface, DomainXml};
 pub use job::{JobDisk, JobXml};
 pub use metadata::{Entry, LEDGER_KEY, LEDGER_URI, Ledger, VM_URI, VmMetadata};
-pub use parts::{Capabilities, VolumeXml};
+pub use parts::{Capabilities, VolumeXml, host_uuid};
 pub use write::{BackupDisk, NewDomain, NewVolume, Server, backup, checkpoint, domain, escape, new_disk, pool, volume};
 
 use novacron_provider::{ErrorKind, ProviderError, Result};

@@ -28,6 +28,12 @@ impl Capabilities {
     }
 }
 
+/// What a host is known by, where its driver says it.
+pub fn host_uuid(xml: &str) -> Result<Option<String>> {
+    let document = parse("virConnectGetCapabilities", xml)?;
+    Ok(child(document.root_element(), "host").and_then(|host| text(host, "uuid")))
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeXml {
     pub path: String,

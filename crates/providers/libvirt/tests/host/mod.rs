@@ -120,6 +120,10 @@ impl Host {
     }
 
     pub async fn provider(&self, more: Value) -> Arc<dyn Provider> {
+        self.named("kvm", more).await
+    }
+
+    pub async fn named(&self, name: &str, more: Value) -> Arc<dyn Provider> {
         let mut settings = json!({
             "uri": self.uri(),
             "path": self.path("images"),
@@ -129,7 +133,7 @@ impl Host {
         });
         let map = settings.as_object_mut().unwrap();
         map.extend(more.as_object().unwrap().clone());
-        let name = ProviderName::new("kvm").unwrap();
+        let name = ProviderName::new(name).unwrap();
         LibvirtFactory.build(ProviderDefinition { name, kind: ProviderKind::Libvirt, settings }).await.unwrap()
     }
 
