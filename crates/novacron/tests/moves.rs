@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
-#[path = "common/postgres.rs"]
+#[path = "../../store/tests/common/databases.rs"]
 mod databases;
 
 use common::{Cloud, Serve, Site, image, novacron, root, run};

@@ -41,7 +41,7 @@ pub use error::{EngineError, ErrorKind, StepError, StoreError};
 pub use memory::MemoryStore;
 pub use novacron_types::{Checkpoint, OperationFault, OperationId, Status, TransferStats};
 pub use operation::{
-    CancelRequest, Cursor, Event, Hold, IdempotencyKey, Lease, Operation, OperationRecord, Options, RunState,
+    CancelRequest, Cursor, Event, Hold, IdempotencyKey, Lease, Operation, OperationRecord, Options, PRUNED, RunState,
     UnwindCause,
 };
 pub use page::{Page, PageCursor};

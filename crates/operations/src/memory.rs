@@ -25,6 +25,7 @@ pub struct MemoryStore {
 struct Tables {
     // By place in the list, which is the order of creation.
     operations: BTreeMap<u64, Operation>,
+    last_place: u64,
     places: HashMap<OperationId, u64>,
     keys: HashMap<String, OperationId>,
     idempotency: HashMap<String, (String, OperationId)>,
@@ -100,7 +101,8 @@ impl OperationStore for MemoryStore {
             tables.idempotency.insert(key.clone(), (digest.clone(), new.id.clone()));
         }
         let (operation, events) = Operation::create(new, now);
-        let place = tables.operations.len() as u64 + 1;
+        tables.last_place += 1;
+        let place = tables.last_place;
         tables.places.insert(operation.id().clone(), place);
         tables.write(&operation, events)?;
         Ok(Created { operation, existing: false })
@@ -185,6 +187,20 @@ impl OperationStore for MemoryStore {
             tables.write(&operation, events)?;
         }
         Ok(dead.len() as u64)
+    }
+
+    async fn prune(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let mut tables = self.lock();
+        let old = tables.operations.iter().filter(|(_, operation)| operation.may_be_pruned(before));
+        let old: Vec<(u64, OperationId)> =
+            old.map(|(place, operation)| (*place, operation.id().clone())).take(limit as usize).collect();
+        for (place, id) in &old {
+            tables.operations.remove(place);
+            tables.places.remove(id);
+            tables.events.remove(id);
+            tables.idempotency.retain(|_, (_, made)| made != id);
+        }
+        Ok(old.len() as u64)
     }
 
     async fn events(&self, id: &OperationId, after: u64, limit: u32) -> Result<Vec<Event>, StoreError> {

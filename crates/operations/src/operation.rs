@@ -157,6 +157,9 @@ pub struct Event {
     pub message: String,
 }
 
+/// How those ended that may be forgotten. What has failed waits for a person.
+pub const PRUNED: [Status; 3] = [Status::Completed, Status::RolledBack, Status::Cancelled];
+
 impl Operation {
     pub fn id(&self) -> &OperationId {
         &self.record.id
@@ -164,5 +167,10 @@ impl Operation {
 
     pub fn is_terminal(&self) -> bool {
         self.record.status.is_terminal()
+    }
+
+    /// Whether it ended before that, in a way that nobody has to see to.
+    pub fn may_be_pruned(&self, before: Timestamp) -> bool {
+        PRUNED.contains(&self.record.status) && self.record.ended_at.is_some_and(|ended| ended < before)
     }
 }

@@ -51,6 +51,10 @@ pub trait OperationStore: Send + Sync + 'static {
     /// Ends the leases of an owner that is known to be dead, and says how many there were.
     async fn release_owner(&self, owner: &str, now: Timestamp) -> Result<u64, StoreError>;
 
+    /// Removes up to `limit` operations that ended before `before` in a way that nobody has to see to, with their events
+    /// and the keys of their requests, and says how many. One that has not ended, or has failed, stays.
+    async fn prune(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
+
     /// Up to `limit` events after number `after`, oldest first.
     async fn events(&self, id: &OperationId, after: u64, limit: u32) -> Result<Vec<Event>, StoreError>;
 }

@@ -6,10 +6,13 @@ use novacron_operations::{Page, PageCursor, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Takes entries, and never changes one.
+/// Takes entries, and never changes one; old ones go all together.
 #[async_trait]
 pub trait AuditLog: Send + Sync + 'static {
     async fn append(&self, entry: &AuditEntry) -> Result<(), StoreError>;
+
+    /// Removes up to `limit` entries from before `before`, oldest first, and says how many.
+    async fn prune(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
     /// Newest first.
     async fn entries(&self, query: &AuditQuery) -> Result<Page<AuditEntry>, StoreError>;

@@ -1,6 +1,6 @@
 //! Why a store could not be opened, and what the databases' errors mean to its users.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use novacron_operations::StoreError;
 
@@ -18,6 +18,12 @@ pub enum OpenError {
     File { path: PathBuf, error: std::io::Error },
     #[error("{} is not a NovaCron store: {why}; give another path, or move that file away", path.display())]
     NotAStore { path: PathBuf, why: String },
+    #[error(
+        "{} is damaged: {why}; put a backup in its place, or save what can be read with `sqlite3 {} .recover`",
+        path.display(), path.display()
+    )]
+    Damaged { path: PathBuf, why: String },
+    /// A database server.
     #[error("{place} can't be opened: {why}")]
     Database { place: String, why: String },
 }
@@ -51,7 +57,13 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     }
 }
 
-pub(crate) fn is_not_a_database(error: &sqlx::Error) -> bool {
+/// Why SQLite could not open a file.
+pub(crate) fn cannot_open(path: &Path, error: sqlx::Error) -> OpenError {
     let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i32>().ok());
-    code.is_some_and(|code| code & 0xff == SQLITE_NOT_A_DATABASE)
+    let (path, why) = (path.to_owned(), error.to_string());
+    match code.map(|code| code & 0xff) {
+        Some(SQLITE_NOT_A_DATABASE) => OpenError::NotAStore { path, why },
+        Some(SQLITE_CORRUPT) => OpenError::Damaged { path, why },
+        _ => OpenError::File { path, error: std::io::Error::other(store_error(error).to_string()) },
+    }
 }

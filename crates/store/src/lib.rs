@@ -19,13 +19,13 @@ pub use audit::{AuditEntry, AuditLog, AuditQuery};
 pub use counts::{Counts, EndedCount, VmCount};
 pub use error::OpenError;
 pub use novacron_operations::{OperationStore, Page, PageCursor, StoreError};
-pub use open::{LeaseTime, OpenOptions};
+pub use open::{LeaseTime, OpenOptions, check_url};
 pub use vm::{VmQuery, VmStore};
 
 use async_trait::async_trait;
 
 /// Newest version of the schema that this program knows. Both dialects count alike.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 /// An open store. Cheap to clone.
 #[derive(Clone)]

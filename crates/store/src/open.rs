@@ -1,6 +1,6 @@
 //! Opening a store by its address.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use crate::{OpenError, Store, postgres::Postgres, sqlite};
 
@@ -23,6 +23,17 @@ pub enum LeaseTime {
     Caller,
 }
 
+/// Refuses an address that [`Store::open`] would refuse whatever is behind it. Opens nothing; of SQLite, answers the
+/// file.
+pub fn check_url(url: &str) -> Result<Option<PathBuf>, OpenError> {
+    match url.split(':').next().unwrap_or_default() {
+        "sqlite" => sqlite::path(url).map(Some).ok_or_else(|| OpenError::Url(url.to_owned())),
+        "postgres" | "postgresql" => Postgres::address(url).map(|_| None),
+        // The address may hold a password: show no more than its scheme.
+        other => Err(OpenError::Url(format!("{other}:…"))),
+    }
+}
+
 impl Default for OpenOptions {
     fn default() -> Self {
         Self { connections: 4, patience: Duration::from_secs(10), lease_time: LeaseTime::Database }
@@ -32,19 +43,15 @@ impl Default for OpenOptions {
 impl OpenOptions {
     /// See [`Store::open`].
     pub async fn open(&self, url: &str) -> Result<Store, OpenError> {
-        let scheme = url.split(':').next().unwrap_or_default();
-        match scheme {
-            "sqlite" => {
-                let path = sqlite::path(url).ok_or_else(|| OpenError::Url(url.to_owned()))?;
+        match check_url(url)? {
+            Some(path) => {
                 let (backend, lock) = sqlite::open(&path, self).await?;
                 Ok(Store { backend: Arc::new(backend), lock: lock.map(Arc::new), place: path.display().to_string() })
             }
-            "postgres" | "postgresql" => {
+            None => {
                 let (backend, place) = Postgres::open(url, self).await?;
                 Ok(Store { backend: Arc::new(backend), lock: None, place })
             }
-            // The address may hold a password: show no more than its scheme.
-            other => Err(OpenError::Url(format!("{other}:…"))),
         }
     }
 }

@@ -34,12 +34,14 @@ pub struct VmQuery {
     pub state: Option<InstanceState>,
     /// A part of the name, whatever the case.
     pub name: Option<String>,
+    /// The whole name, to the letter.
+    pub named: Option<String>,
     pub cursor: Option<PageCursor>,
     pub limit: u32,
 }
 
 impl Default for VmQuery {
     fn default() -> Self {
-        Self { provider: None, state: None, name: None, cursor: None, limit: 50 }
+        Self { provider: None, state: None, name: None, named: None, cursor: None, limit: 50 }
     }
 }

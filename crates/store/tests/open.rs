@@ -48,6 +48,16 @@ async fn what_is_no_store_is_said_to_be_none() {
     fs::write(&path, "this is a text, and not at all a database, however long it may be".repeat(40)).unwrap();
     let error = Store::open(&format!("sqlite://{}", path.display())).await.err().unwrap();
     assert!(matches!(error, OpenError::NotAStore { .. }), "{error}");
+    // A page of a real one is overwritten, the one that says which tables there are.
+    let damaged = folder.path().join("damaged.db");
+    let url = format!("sqlite://{}", damaged.display());
+    Store::open(&url).await.unwrap().close().await;
+    let mut bytes = fs::read(&damaged).unwrap();
+    bytes[100..4096].fill(0xa5);
+    fs::write(&damaged, bytes).unwrap();
+    let error = Store::open(&url).await.err().unwrap();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+    assert!(error.to_string().contains(".recover"), "{error}");
     let error = Store::open(&format!("sqlite://{}/x/y.db", path.display())).await.err().unwrap();
     assert!(matches!(error, OpenError::File { .. }), "{error}");
     let hasty = OpenOptions { patience: Duration::from_secs(1), ..OpenOptions::default() };

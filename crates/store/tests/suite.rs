@@ -53,6 +53,7 @@ mod suite {
         keeps_vms,
         keeps_an_audit_log,
         counts_what_is_stored,
+        forgets_what_ended_long_ago,
         opens_many_times_at_once,
         refuses_a_newer_schema,
     );
@@ -363,6 +364,13 @@ async fn keeps_vms(store: &Store, _place: &Place) {
     let taken = vms.put_vm(&vm("thief", "aws", "i-1", "running")).await.unwrap_err();
     assert_eq!(taken.to_string(), "instance i-1 of aws already belongs to VM vm-Web-1");
 
+    let named = |name: &str| VmQuery { named: Some(name.to_owned()), ..VmQuery::default() };
+    assert_eq!(vms.vms(&named("web-2")).await.unwrap().items.len(), 1);
+    assert_eq!(
+        vms.vms(&named("Web-2")).await.unwrap().items.len() + vms.vms(&named("web")).await.unwrap().items.len(),
+        0
+    );
+
     let names = async |query: VmQuery| {
         let page = vms.vms(&query).await.unwrap();
         (page.items.into_iter().map(|vm| vm.name).collect::<Vec<_>>(), page.next)
@@ -441,6 +449,76 @@ async fn refuses_a_newer_schema(store: &Store, place: &Place) {
     assert!(matches!(refused, OpenError::NewerSchema { found: 999, known: SCHEMA_VERSION, .. }));
     let message = refused.to_string();
     assert!(message.contains("999") && message.contains("install that newer version"), "{message}");
+}
+
+async fn forgets_what_ended_long_ago(store: &Store, _place: &Place) {
+    let (operations, audit, counts) = (store.operations(), store.audit(), store.counts());
+    let summary = json!({ "source": "aws", "destination": "local" });
+    let key = |name: &str| IdempotencyKey { key: format!("key-{name}"), digest: "d".to_owned() };
+    let fresh = |name: &str| NewOperation {
+        summary: Some(summary.clone()),
+        idempotency: Some(key(name)),
+        exclusive: vec![format!("of {name}")],
+        ..new(name)
+    };
+    let ends = [
+        ("a", Status::Completed, 10),
+        ("failed", Status::Failed, 10),
+        ("b", Status::Cancelled, 11),
+        ("c", Status::RolledBack, 12),
+        ("late", Status::Completed, 50),
+    ];
+    for (name, status, second) in ends {
+        operations.create(fresh(name), at(0)).await.unwrap();
+        let generation = claimed(store, "x", at(1)).await.unwrap().lease.generation;
+        let ended = Change::Ended { status, fault: None, summary: None };
+        // Half a second more: times are not stored with equally many digits.
+        let when = at(second) + Duration::from_millis(500);
+        operations.apply(&id(name), generation, vec![ended], when).await.unwrap();
+    }
+    operations.create(fresh("waits"), at(0)).await.unwrap();
+    operations.create(fresh("runs"), at(0)).await.unwrap();
+    claimed(store, "x", at(1)).await.unwrap();
+    let total =
+        async || -> u64 { counts.ended_counts(&["import"]).await.unwrap().iter().map(|ended| ended.count).sum() };
+    assert_eq!(total().await, 5);
+
+    assert_eq!(operations.prune(at(10), 100).await.unwrap(), 0);
+    assert_eq!(operations.prune(at(40), 2).await.unwrap(), 2, "no more at once than was asked for");
+    assert_eq!(operations.get(&id("a")).await.unwrap(), None);
+    assert!(operations.get(&id("c")).await.unwrap().is_some(), "the oldest go first");
+    assert_eq!(operations.prune(at(40), 2).await.unwrap(), 1);
+    assert_eq!(operations.prune(at(40), 2).await.unwrap(), 0);
+    let left: Vec<String> =
+        operations.list(&ListQuery::default()).await.unwrap().items.iter().map(|one| one.id.to_string()).collect();
+    assert_eq!(left, ["runs", "waits", "late", "failed"]);
+    assert_eq!(operations.events(&id("a"), 0, 100).await.unwrap(), []);
+    assert!(!operations.events(&id("late"), 0, 100).await.unwrap().is_empty());
+    assert_eq!(total().await, 5, "a counter does not go back");
+    assert_eq!(operations.prune(at(1000), 100).await.unwrap(), 1);
+    assert_eq!(total().await, 5);
+
+    // Its key lives as long as the operation does, and its name is free again.
+    assert_eq!(operations.requested(&key("a")).await.unwrap(), None);
+    assert!(operations.requested(&key("failed")).await.unwrap().is_some());
+    assert!(!operations.create(fresh("a"), at(60)).await.unwrap().existing);
+
+    for second in 0..5 {
+        let entry = AuditEntry {
+            at: at(second),
+            actor: "ann".to_owned(),
+            action: "cancel".to_owned(),
+            target: format!("t-{second}"),
+            outcome: "accepted".to_owned(),
+            detail: json!({}),
+        };
+        audit.append(&entry).await.unwrap();
+    }
+    assert_eq!(audit.prune(at(4), 3).await.unwrap(), 3);
+    assert_eq!(audit.prune(at(4), 3).await.unwrap(), 1);
+    assert_eq!(audit.prune(at(4), 3).await.unwrap(), 0);
+    let left = audit.entries(&AuditQuery::default()).await.unwrap().items;
+    assert_eq!(left.iter().map(|entry| entry.target.as_str()).collect::<Vec<_>>(), ["t-4"]);
 }
 
 async fn counts_what_is_stored(store: &Store, _place: &Place) {

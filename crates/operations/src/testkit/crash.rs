@@ -92,6 +92,9 @@ impl OperationStore for CrashStore {
     async fn release_owner(&self, owner: &str, now: Timestamp) -> Result<u64, StoreError> {
         self.store.release_owner(owner, now).await
     }
+    async fn prune(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.store.prune(before, limit).await
+    }
     async fn events(&self, id: &OperationId, after: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
         self.store.events(id, after, limit).await
     }

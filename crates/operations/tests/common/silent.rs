@@ -66,6 +66,9 @@ impl OperationStore for SilentStore {
     async fn release_owner(&self, owner: &str, now: Timestamp) -> Result<u64, StoreError> {
         self.reached().await.release_owner(owner, now).await
     }
+    async fn prune(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.reached().await.prune(before, limit).await
+    }
     async fn events(&self, id: &OperationId, after: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
         self.reached().await.events(id, after, limit).await
     }

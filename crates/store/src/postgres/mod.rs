@@ -4,6 +4,8 @@
 
 mod schema;
 
+#[path = "../shared/age.rs"]
+mod age;
 #[path = "../shared/audit.rs"]
 mod audit;
 #[path = "../shared/counts.rs"]
@@ -20,7 +22,7 @@ use std::{str::FromStr as _, time::Duration};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use novacron_operations::StoreError;
-use sqlx::{Transaction, pool::PoolOptions, postgres::PgConnectOptions};
+use sqlx::{Connection as _, PgConnection, Transaction, pool::PoolOptions, postgres::PgConnectOptions};
 
 use crate::{LeaseTime, OpenError, OpenOptions, error::store_error};
 
@@ -50,9 +52,14 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
+    /// What an address says. It may hold a password, so an error shows no more than its scheme and what is wrong.
+    pub(crate) fn address(url: &str) -> Result<PgConnectOptions, OpenError> {
+        PgConnectOptions::from_str(url).map_err(|error| OpenError::Url(format!("postgres:… ({error})")))
+    }
+
     /// The store and its place without secrets.
     pub(crate) async fn open(url: &str, options: &OpenOptions) -> Result<(Self, String), OpenError> {
-        let connect = PgConnectOptions::from_str(url).map_err(|_| OpenError::Url("postgres:…".to_owned()))?;
+        let connect = Self::address(url)?;
         let place = format!(
             "postgres://{}:{}/{}",
             connect.get_host(),
@@ -68,6 +75,14 @@ impl Backend {
             ("lock_timeout", patience.as_millis().to_string()),
             ("idle_in_transaction_session_timeout", (patience * 6).as_millis().to_string()),
         ]);
+        // Once without the pool: that asks again and again, and in the end says only that nothing came.
+        match tokio::time::timeout(patience, PgConnection::connect_with(&connect)).await {
+            Ok(first) => first.map_err(failed)?.close().await.map_err(failed)?,
+            Err(_) => {
+                let why = format!("it did not answer within {} s", patience.as_secs());
+                return Err(OpenError::Database { place, why });
+            }
+        }
         let pool = PoolOptions::<Db>::new()
             .max_connections(options.connections.max(2))
             .min_connections(0)
@@ -84,7 +99,7 @@ impl Backend {
         if there.fetch_optional(&mut *tx).await.map_err(failed)?.is_none() {
             sqlx::raw_sql("CREATE SCHEMA placements").execute(&mut *tx).await.map_err(failed)?;
         }
-        migrate::migrate(&mut tx, &place).await?;
+        migrate::migrate(&mut tx, &place, &failed).await?;
         tx.commit().await.map_err(failed)?;
         Ok((backend, place))
     }

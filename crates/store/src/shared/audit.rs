@@ -1,10 +1,11 @@
-//! The audit log: rows are added, never changed.
+//! The audit log: rows are added and, when they are old, removed; never changed.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use novacron_operations::{ListQuery, Page, StoreError};
 use sqlx::{QueryBuilder, Row as _};
 
-use super::{Backend, Db};
+use super::{Backend, Db, SKIP_LOCKED, age::before_text};
 use crate::{AuditEntry, AuditLog, AuditQuery, error::store_error};
 
 #[async_trait]
@@ -23,6 +24,13 @@ impl AuditLog for Backend {
         .await
         .map(drop)
         .map_err(store_error)
+    }
+
+    async fn prune(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let mut sql = QueryBuilder::<Db>::new("DELETE FROM audit_log WHERE place IN (SELECT place FROM audit_log");
+        sql.push(" WHERE at < ").push_bind(before_text(before));
+        sql.push(" ORDER BY place LIMIT ").push_bind(i64::from(limit)).push(SKIP_LOCKED).push(")");
+        sql.build().execute(self.writer()).await.map(|done| done.rows_affected()).map_err(store_error)
     }
 
     async fn entries(&self, query: &AuditQuery) -> Result<Page<AuditEntry>, StoreError> {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use novacron_operations::{Status, StoreError};
 use sqlx::{QueryBuilder, Row as _};
 
-use super::{Backend, Db, RECORD_DESTINATION, RECORD_REGION, RECORD_SOURCE};
+use super::{Backend, Db, RECORD_DESTINATION, RECORD_REGION, RECORD_SOURCE, Tx, operations::any_of};
 use crate::{Counts, EndedCount, VmCount, error::store_error};
 
 type Row = <Db as sqlx::Database>::Row;
@@ -35,7 +35,14 @@ impl Counts for Backend {
         for kind in kinds {
             list.push_bind((*kind).to_owned());
         }
-        sql.push(") GROUP BY 1, 2, 3");
+        sql.push(
+            ") GROUP BY 1, 2, 3 UNION ALL SELECT source, destination, status, count FROM pruned_counts WHERE kind IN (",
+        );
+        let mut list = sql.separated(", ");
+        for kind in kinds {
+            list.push_bind((*kind).to_owned());
+        }
+        sql.push(")");
         let rows = sql.build().fetch_all(self.reader()).await.map_err(store_error)?;
         let counts = rows.iter().map(|row| {
             Ok(EndedCount {
@@ -47,6 +54,16 @@ impl Counts for Backend {
         });
         counts.collect()
     }
+}
+
+/// Counts operations that are about to be removed: what was counted once must stay so.
+pub(super) async fn remember(tx: &mut Tx, ids: &[String]) -> Result<(), StoreError> {
+    let mut sql = QueryBuilder::<Db>::new("INSERT INTO pruned_counts (kind, source, destination, status, count) ");
+    sql.push("SELECT kind, coalesce(").push(RECORD_SOURCE).push(", ''), coalesce(").push(RECORD_DESTINATION);
+    any_of(sql.push(", ''), status, count(*) FROM operations WHERE id IN "), ids.iter().cloned());
+    sql.push(" GROUP BY 1, 2, 3, 4 ON CONFLICT (kind, source, destination, status)");
+    sql.push(" DO UPDATE SET count = pruned_counts.count + excluded.count");
+    sql.build().execute(&mut **tx).await.map(drop).map_err(store_error)
 }
 
 fn text(row: &Row, column: &str) -> Result<String, StoreError> {

@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 
 use super::{MIGRATIONS, Tx};
-use crate::{OpenError, SCHEMA_VERSION, error::store_error};
+use crate::{OpenError, SCHEMA_VERSION};
 
-pub(super) async fn migrate(tx: &mut Tx, place: &str) -> Result<(), OpenError> {
-    let failed =
-        |error: sqlx::Error| OpenError::Database { place: place.to_owned(), why: store_error(error).to_string() };
+pub(super) async fn migrate(
+    tx: &mut Tx,
+    place: &str,
+    failed: &impl Fn(sqlx::Error) -> OpenError,
+) -> Result<(), OpenError> {
     sqlx::raw_sql(
         "CREATE TABLE IF NOT EXISTS schema_version (
             version    BIGINT PRIMARY KEY,

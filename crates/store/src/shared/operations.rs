@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use novacron_operations::{
     Change, Claim, Claimed, Created, Event, IdempotencyKey, Lease, ListQuery, NewOperation, Operation, OperationId,
-    OperationRecord, OperationStore, Page, Request, StoreError,
+    OperationRecord, OperationStore, PRUNED, Page, Request, StoreError,
 };
 use serde::de::DeserializeOwned;
 use sqlx::{QueryBuilder, Row as _};
 
-use super::{Backend, Db, FOR_UPDATE, GREATEST, POSITION, SKIP_LOCKED, Tx};
+use super::{Backend, Db, FOR_UPDATE, GREATEST, POSITION, SKIP_LOCKED, Tx, age::before_text, counts};
 use crate::error::store_error;
 
 type Row = <Db as sqlx::Database>::Row;
@@ -179,6 +179,28 @@ impl OperationStore for Backend {
         Ok(rows.len() as u64)
     }
 
+    async fn prune(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let mut tx = self.begin_write().await.map_err(store_error)?;
+        let mut sql = QueryBuilder::<Db>::new("SELECT id FROM operations WHERE status IN ");
+        any_of(&mut sql, PRUNED.iter().map(|status| status.as_str().to_owned()));
+        sql.push(" AND updated_at < ").push_bind(before_text(before));
+        sql.push(" ORDER BY place LIMIT ").push_bind(i64::from(limit)).push(SKIP_LOCKED);
+        let rows = sql.build().fetch_all(&mut *tx).await.map_err(store_error)?;
+        let ids: Vec<String> = rows.iter().map(|row| text(row, "id")).collect::<Result<_, _>>()?;
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        counts::remember(&mut tx, &ids).await?;
+        let of_operation = ["operation_events", "operation_keys", "idempotency"].map(|table| (table, "operation_id"));
+        for (table, column) in of_operation.into_iter().chain([("operations", "id")]) {
+            let mut sql = QueryBuilder::<Db>::new("DELETE FROM ");
+            any_of(sql.push(table).push(" WHERE ").push(column).push(" IN "), ids.iter().cloned());
+            sql.build().execute(&mut *tx).await.map_err(store_error)?;
+        }
+        tx.commit().await.map_err(store_error)?;
+        Ok(ids.len() as u64)
+    }
+
     async fn events(&self, id: &OperationId, after: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
         let rows = sqlx::query(
             "SELECT seq, at, generation, kind, step, message FROM operation_events
@@ -323,7 +345,7 @@ async fn give_keys_back(tx: &mut Tx, id: &OperationId) -> Result<(), StoreError>
     gone.execute(&mut **tx).await.map(drop).map_err(store_error)
 }
 
-fn any_of(sql: &mut QueryBuilder<Db>, values: impl Iterator<Item = String>) {
+pub(super) fn any_of(sql: &mut QueryBuilder<Db>, values: impl Iterator<Item = String>) {
     sql.push("(");
     let mut list = sql.separated(", ");
     for value in values {

@@ -77,6 +77,9 @@ impl VmStore for Backend {
         if let Some(name) = &query.name {
             sql.push(format_args!(" AND {POSITION}(search, ")).push_bind(name.to_lowercase()).push(") > 0");
         }
+        if let Some(named) = &query.named {
+            sql.push(" AND name = ").push_bind(named.clone());
+        }
         if let Some(cursor) = query.cursor {
             sql.push(" AND place > ").push_bind(i64::try_from(cursor.0).unwrap_or(i64::MAX));
         }

@@ -8,6 +8,8 @@
 
 mod schema;
 
+#[path = "../shared/age.rs"]
+mod age;
 #[path = "../shared/audit.rs"]
 mod audit;
 #[path = "../shared/counts.rs"]
@@ -38,7 +40,7 @@ use sqlx::{
 
 use crate::{
     OpenError, OpenOptions,
-    error::{is_not_a_database, store_error},
+    error::{cannot_open, store_error},
 };
 
 pub(crate) type Db = sqlx::Sqlite;
@@ -96,14 +98,11 @@ pub(crate) async fn open(path: &Path, options: &OpenOptions) -> Result<(Backend,
             // such a connection would refuse every later one.
             .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
     };
-    let failed = |error: sqlx::Error| match is_not_a_database(&error) {
-        true => OpenError::NotAStore { path: path.to_owned(), why: error.to_string() },
-        false => OpenError::Database { place: path.display().to_string(), why: store_error(error).to_string() },
-    };
+    let failed = |error: sqlx::Error| cannot_open(path, error);
     let writer = pool(1).connect_with(connect.clone()).await.map_err(failed)?;
     let backend = Backend { reader: pool(options.connections - 1).connect_lazy_with(connect), writer };
     let mut tx = backend.begin_write().await.map_err(failed)?;
-    migrate::migrate(&mut tx, &path.display().to_string()).await?;
+    migrate::migrate(&mut tx, &path.display().to_string(), &failed).await?;
     tx.commit().await.map_err(failed)?;
     Ok((backend, lock))
 }

@@ -1,7 +1,8 @@
 //! The schema, version by version: what is here is never changed, only added to.
 
 /// What brings the schema from version `index` to `index + 1`.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE operations (
     place        INTEGER PRIMARY KEY AUTOINCREMENT,
     id           TEXT    NOT NULL UNIQUE,
@@ -74,4 +75,19 @@ CREATE TABLE audit_log (
     detail       TEXT NOT NULL               -- JSON
 );
 CREATE INDEX audit_log_target ON audit_log (target, place);
-"];
+",
+    "
+CREATE INDEX vms_name ON vms (name) WHERE deleted_at IS NULL;
+CREATE INDEX idempotency_operation ON idempotency (operation_id);
+
+-- Of operations that were removed for their age.
+CREATE TABLE pruned_counts (
+    kind         TEXT    NOT NULL,
+    source       TEXT    NOT NULL,
+    destination  TEXT    NOT NULL,
+    status       TEXT    NOT NULL,
+    count        INTEGER NOT NULL,
+    PRIMARY KEY (kind, source, destination, status)
+) WITHOUT ROWID;
+",
+];

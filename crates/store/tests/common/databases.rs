@@ -1,9 +1,8 @@
-//! The databases to test on.
+//! The databases to test on. Tests of other crates take this file, too.
 #![allow(dead_code)]
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -26,66 +25,19 @@ pub fn sqlite() -> Place {
 
 /// `None`, with the reason printed, where PostgreSQL is not installed.
 pub fn postgres() -> Option<Place> {
+    postgres_with(|_| "")
+}
+
+/// One that is changed before it starts: what gets its data's folder answers with further options.
+pub fn postgres_with(prepare: impl FnOnce(&Path) -> &'static str) -> Option<Place> {
     let Some(bin) = binaries() else {
         eprintln!("skipped: no PostgreSQL under /usr/lib/postgresql; install the package postgresql");
         return None;
     };
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(&bin, folder.path(), None);
+    let server = Server::start(&bin, folder.path(), prepare);
     let url = format!("postgres://postgres@127.0.0.1:{}/postgres", server.port);
     Some(Place { url, folder, server: Some(server) })
-}
-
-/// One that takes nothing but TLS. The authority that its certificate stands on is `ca.pem` in the place's folder.
-pub fn postgres_with_tls() -> Option<Place> {
-    let bin = binaries().or_else(|| {
-        eprintln!("skipped: no PostgreSQL under /usr/lib/postgresql; install the package postgresql");
-        None
-    })?;
-    let folder = tempfile::tempdir().unwrap();
-    let identity = Identity::new();
-    fs::write(folder.path().join("ca.pem"), &identity.authority).unwrap();
-    let server = Server::start(&bin, folder.path(), Some(&identity));
-    let url = format!("postgres://postgres@127.0.0.1:{}/postgres", server.port);
-    Some(Place { url, folder, server: Some(server) })
-}
-
-/// A server's certificate for 127.0.0.1 and its key, and the authority behind it, in PEM.
-struct Identity {
-    authority: String,
-    certificate: String,
-    key: String,
-}
-
-impl Identity {
-    fn new() -> Self {
-        let mut of_authority = rcgen::CertificateParams::default();
-        of_authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let authority_key = rcgen::KeyPair::generate().unwrap();
-        let authority = of_authority.self_signed(&authority_key).unwrap().pem();
-        let issuer = rcgen::Issuer::new(of_authority, authority_key);
-        let key = rcgen::KeyPair::generate().unwrap();
-        let of_server = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
-        let certificate = of_server.signed_by(&key, &issuer).unwrap().pem();
-        Self { authority, certificate, key: key.serialize_pem() }
-    }
-
-    /// Gives it to the server that keeps its data there; the options that make the server use it.
-    fn install(&self, data: &Path) -> &'static str {
-        for (name, content) in [
-            ("server.crt", self.certificate.as_str()),
-            ("server.key", &self.key),
-            ("pg_hba.conf", "hostssl all all 127.0.0.1/32 trust\n"),
-        ] {
-            let path = data.join(name);
-            fs::write(&path, content).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-            if is_root() {
-                run(Command::new("chown").arg("nobody:nogroup").arg(&path));
-            }
-        }
-        " -c ssl=on"
-    }
 }
 
 fn binaries() -> Option<PathBuf> {
@@ -121,7 +73,8 @@ struct Server {
 }
 
 impl Server {
-    fn start(bin: &Path, folder: &Path, tls: Option<&Identity>) -> Self {
+    /// `prepare` changes the new server's data and says with which options it starts.
+    fn start(bin: &Path, folder: &Path, prepare: impl FnOnce(&Path) -> &'static str) -> Self {
         let data = folder.join("postgres");
         fs::create_dir(&data).unwrap();
         if is_root() {
@@ -131,11 +84,11 @@ impl Server {
         }
         let initdb = ["-U", "postgres", "-A", "trust", "--no-sync", "-D"];
         run(unprivileged(bin, "initdb").args(initdb).arg(&data));
-        let tls = tls.map_or("", |identity| identity.install(&data));
+        let more = prepare(&data);
         // Another process may take the port in between: then another one is tried.
         for _ in 0..5 {
             let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let options = format!("-p {port} -h 127.0.0.1 -k {} -c fsync=off{tls}", data.display());
+            let options = format!("-p {port} -h 127.0.0.1 -k {} -c fsync=off{more}", data.display());
             let mut start = unprivileged(bin, "pg_ctl");
             start
                 .arg("-D")
@@ -159,7 +112,7 @@ impl Drop for Server {
     }
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt as _;
     fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
@@ -174,7 +127,7 @@ fn unprivileged(bin: &Path, program: &str) -> Command {
     command
 }
 
-fn run(command: &mut Command) {
+pub fn run(command: &mut Command) {
     let output = command.stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

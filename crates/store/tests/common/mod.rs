@@ -3,5 +3,7 @@
 
 mod databases;
 pub mod filing;
+mod tls;
 
-pub use databases::{Place, postgres, postgres_with_tls, sqlite};
+pub use databases::{Place, postgres, sqlite};
+pub use tls::postgres_with_tls;
