@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use bytes::Bytes;
+use novacron_types::nearest;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -112,15 +113,6 @@ fn nearest_field(message: &str) -> Option<&str> {
     let mut quoted = message.strip_prefix("unknown field")?.split('`').skip(1).step_by(2);
     let wrong = quoted.next()?;
     nearest(wrong, quoted)
-}
-
-pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let word: String = word.chars().take(64).collect();
-    known
-        .map(|near| (strsim::damerau_levenshtein(&word, near), near))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, near)| *distance <= 1 + near.len() / 4)
-        .map(|(_, near)| near)
 }
 
 /// The parameters of the query. A handler takes those that it knows and then says [`Params::end`].

@@ -3,11 +3,10 @@
 use std::{future::Future, sync::Arc};
 
 use axum::http::StatusCode;
-use novacron_control::{Caller, Control, ControlError};
+use novacron_control::{Control, ControlError};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::Actor,
     observe::HttpMetrics,
     problem::{Failure, Result},
 };
@@ -26,10 +25,6 @@ impl AppState {
     pub fn new(control: Control, stopping: CancellationToken) -> Self {
         Self { control, metrics: Arc::default(), profiling: Arc::default(), stopping }
     }
-}
-
-pub fn caller(actor: Actor, idempotency_key: Option<String>) -> Caller {
-    Caller { actor: actor.name, idempotency_key }
 }
 
 /// Carries a change through even if the caller hangs up, so that nothing is done without its line in the audit log.

@@ -3,12 +3,14 @@
 
 mod common;
 
+use std::time::Duration;
+
 use axum::{
     Router,
     body::Body,
     http::{Method, Request, StatusCode, header},
 };
-use common::{World, world, world_with};
+use common::{Shape, World, world};
 use http_body_util::BodyExt;
 use novacron_api::{ApiConfig, BASE, Token, router};
 use novacron_provider::Provider;
@@ -171,6 +173,134 @@ async fn one_key_makes_one_migration_and_cancel_undoes_it() {
     assert_eq!(post(&app, &format!("migrations/{id}/cancel"), json!({})).await.code(), "already_ended");
 }
 
+/// Two names of one place are no way around that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_is_moved_once_at_a_time_by_whatever_name_of_its_provider() {
+    let world = Shape { again: Some("again"), ..Shape::default() }.world(2).await;
+    let app = app(&world, &ApiConfig::default());
+    let import = async |provider: &str, instance: usize| {
+        post(&app, &format!("providers/{provider}/import"), json!({"instance_id": world.instances[instance]})).await
+    };
+    assert_eq!(import("cloud", 0).await.status, StatusCode::ACCEPTED);
+    let second = import("again", 0).await;
+    assert_eq!((second.status, second.code().as_str()), (StatusCode::CONFLICT, "already_at_work"), "{}", second.text);
+    let migrate = json!({"source": "again", "destination": "local", "instance_id": world.instances[0]});
+    assert_eq!(post(&app, "migrations", migrate).await.code(), "already_at_work");
+    assert_eq!(import("again", 1).await.status, StatusCode::ACCEPTED, "another machine of the same place");
+}
+
+#[tokio::test]
+async fn the_audit_log_has_what_was_refused_and_why() {
+    let world = world(1, 0).await;
+    let app = app(&world, &ApiConfig::default());
+    let instance = &world.instances[0];
+    for (path, body, code) in [
+        ("providers/nowhere/import", json!({"instance_id": instance}), "unknown_provider"),
+        ("providers/cloud/import", json!({"instance_id": instance, "options": {"tiemout": 1}}), "unknown_option"),
+        ("providers/cloud/export", json!({"vm_id": "none"}), "unknown_vm"),
+        ("migrations", json!({"source": "cloud", "destination": "cloud", "instance_id": instance}), "same_provider"),
+        ("migrations/none/cancel", json!({}), "no_such_migration"),
+    ] {
+        assert_eq!(post(&app, path, body).await.code(), code, "{path}");
+        let last = get(&app, "audit?limit=1").await.json()["entries"][0].clone();
+        assert_eq!((last["outcome"].as_str(), last["actor"].as_str()), (Some(code), Some("local")), "{path} {last}");
+    }
+    let long = format!("providers/{}/import", "x".repeat(2000));
+    assert_eq!(post(&app, &long, json!({"instance_id": instance})).await.code(), "unknown_provider");
+    let last = get(&app, "audit?limit=1").await.json()["entries"][0].clone();
+    assert_eq!(last["target"].as_str().unwrap().len(), 255);
+
+    // A plan changes nothing, and neither does a repeated request.
+    let count = async || get(&app, "audit?limit=500").await.json()["entries"].as_array().unwrap().len();
+    let before = count().await;
+    post(&app, "providers/cloud/import?dry_run=true", json!({"instance_id": instance})).await;
+    assert_eq!(count().await, before);
+    let keyed = || {
+        let request = ask(Method::POST, "providers/cloud/import").header(header::CONTENT_TYPE, "application/json");
+        request.header("idempotency-key", "k").body(Body::from(json!({"instance_id": instance}).to_string())).unwrap()
+    };
+    for _ in 0..2 {
+        assert_eq!(send(&app, keyed()).await.status, StatusCode::ACCEPTED);
+        assert_eq!(count().await, before + 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_accepted_is_said_to_be_when_the_audit_log_is_broken() {
+    let world = world(1, 0).await;
+    let app = app(&world, &ApiConfig::default());
+    world.execute("DROP TABLE audit_log").await;
+    let accepted = post(&app, "providers/cloud/import", json!({"instance_id": world.instances[0]})).await;
+    assert_eq!(accepted.status, StatusCode::ACCEPTED, "{}", accepted.text);
+    let id = accepted.json()["migration_id"].as_str().unwrap().to_owned();
+    let cancelled = post(&app, &format!("migrations/{id}/cancel"), json!({})).await;
+    assert_eq!(cancelled.status, StatusCode::ACCEPTED, "{}", cancelled.text);
+    let refused = post(&app, "providers/nowhere/import", json!({"instance_id": "i"})).await;
+    assert_eq!(refused.code(), "unknown_provider");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ended_long_ago_is_forgotten() {
+    let world = world(1, 100).await;
+    let app = app(&world, &ApiConfig::default());
+    let accepted = post(&app, "providers/cloud/import", json!({"instance_id": world.instances[0]})).await.json();
+    ended(&app, accepted["migration_id"].as_str().unwrap()).await;
+    let left = async || {
+        let count = |answer: Value, list: &str| answer[list].as_array().unwrap().len();
+        let migrations = count(get(&app, "migrations").await.json(), "migrations");
+        (migrations, count(get(&app, "audit").await.json(), "entries"))
+    };
+    let second = Duration::from_secs(1);
+    tokio::time::sleep(2 * second).await;
+
+    // Each sweeps when it starts, and then hourly.
+    let hour = world.another(3600 * second).await;
+    tokio::time::sleep(second / 2).await;
+    assert_eq!(left().await, (1, 1));
+    let moment = world.another(second).await;
+    let gone = async {
+        while left().await != (0, 0) {
+            tokio::time::sleep(second / 40).await;
+        }
+    };
+    tokio::time::timeout(10 * second, gone).await.unwrap();
+    let metrics = get(&app, "/metrics").await.text;
+    assert!(metrics.contains("status=\"completed\"} 1\n"), "it was counted: {metrics}");
+    for control in [hour, moment] {
+        control.shutdown(5 * second).await;
+    }
+}
+
+/// However many others have that name in theirs.
+#[tokio::test]
+async fn a_machine_is_found_by_its_whole_name() {
+    let world = world(0, 0).await;
+    let app = app(&world, &ApiConfig::default());
+    let vm = |number: u32, name: &str| -> novacron_types::VmRecord {
+        let now = jiff::Timestamp::now();
+        serde_json::from_value(json!({
+            "vm_id": format!("vm-{number}"), "name": name, "provider": "local",
+            "instance": {
+                "instance_id": format!("i-{number}"), "name": name, "state": "stopped", "region": null, "zone": null,
+                "spec": novacron_types::VmSpec::default(), "disks": [], "interfaces": [], "image": null,
+                "launched_at": null,
+            },
+            "placed_by": null, "created_at": now, "updated_at": now,
+        }))
+        .unwrap()
+    };
+    let vms = world.store.vms();
+    for number in 0..501 {
+        vms.put_vm(&vm(number, &format!("web-{number}"))).await.unwrap();
+    }
+    vms.put_vm(&vm(600, "web")).await.unwrap();
+    assert_eq!(get(&app, "vms/web").await.json()["vm_id"], "vm-600");
+    assert_eq!(get(&app, "vms/WEB").await.code(), "unknown_vm");
+    vms.put_vm(&vm(601, "web")).await.unwrap();
+    assert_eq!(get(&app, "vms/web").await.code(), "ambiguous_name");
+    assert_eq!(get(&app, "vms/vm-601").await.json()["name"], "web");
+}
+
 /// However much a move has changed by then: its source is gone, its record is elsewhere.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repeated_request_gets_its_first_answer_when_the_move_is_over() {
@@ -212,7 +342,7 @@ async fn a_repeated_request_gets_its_first_answer_when_the_move_is_over() {
 
 #[tokio::test]
 async fn the_plan_of_a_cold_move_stops_what_just_starts() {
-    let world = world_with(1, 0, 3).await;
+    let world = Shape { settle_after: 3, ..Shape::default() }.world(1).await;
     let app = app(&world, &ApiConfig::default());
     let instance = &world.instances[0];
     world.cloud.stop(instance).await.unwrap();
@@ -337,7 +467,10 @@ async fn metrics_come_in_both_formats() {
     let world = world(1, 0).await;
     let app = app(&world, &ApiConfig::default());
     get(&app, "health").await;
+    get(&app, "health").await;
     let text = get(&app, "/metrics").await;
+    let calls = "novacron_federation_network_latency_ms_count{source=\"local\",destination=\"cloud\"} 1\n";
+    assert!(text.text.contains(calls), "an answer that was kept is no call: {}", text.text);
     assert_eq!(text.headers[header::CONTENT_TYPE], "text/plain; version=0.0.4; charset=utf-8");
     assert!(text.text.contains("# TYPE novacron_http_requests_total counter"), "{}", text.text);
     assert!(text.text.contains("novacron_federation_network_latency_ms"));

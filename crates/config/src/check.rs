@@ -296,13 +296,7 @@ pub(crate) fn join(path: &str, name: &str) -> String {
 
 /// The known name that was probably meant.
 pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    let name: String = snake(name).chars().take(64).collect();
-    known
-        .iter()
-        .map(|near| (strsim::damerau_levenshtein(&name, near), *near))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, near)| *distance <= 1 + near.len() / 4)
-        .map(|(_, near)| near)
+    novacron_types::nearest(&snake(name), known.iter().copied())
 }
 
 /// `resourceGroup` → `resource_group`; a name that is in snake_case already stays as it is.

@@ -64,6 +64,8 @@ pub struct Tls {
 pub struct Store {
     /// Absent: SQLite in the data directory.
     pub url: Option<SecretString>,
+    /// How long what has ended is kept. Absent: for ever.
+    pub retention: Option<Duration>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,10 +126,11 @@ pub(crate) struct PlainToken {
     pub token_sha256: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize)]
 #[serde(default)]
 pub(crate) struct PlainStore {
     pub url: Option<String>,
+    pub retention_days: u64,
 }
 
 #[derive(Deserialize)]
@@ -179,6 +182,12 @@ impl Default for PlainServer {
             max_connections: 1024,
             shutdown_seconds: 10,
         }
+    }
+}
+
+impl Default for PlainStore {
+    fn default() -> Self {
+        Self { url: None, retention_days: 90 }
     }
 }
 

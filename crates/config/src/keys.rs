@@ -81,12 +81,20 @@ pub const TOKEN: &[Key] = &[
     key("token_sha256", Kind::Sha256, "The token's SHA-256, so that the token stands nowhere in the configuration."),
 ];
 
-const STORE: &[Key] = &[key(
-    "url",
-    Kind::StoreUrl,
-    "PostgreSQL, shared by any number of `serve` processes, or SQLite in a folder. The password in it is never shown.",
-)
-.default("SQLite in `data_dir`")];
+const STORE: &[Key] = &[
+    key(
+        "url",
+        Kind::StoreUrl,
+        "PostgreSQL, shared by any number of `serve` processes, or SQLite in a folder. The password in it is never shown.",
+    )
+    .default("SQLite in `data_dir`"),
+    key(
+        "retention_days",
+        Kind::Integer { min: 0, max: 36_500 },
+        "How long migrations that have ended, their events and the audit log are kept; 0: for ever. Failed ones stay, for somebody has to see to them.",
+    )
+    .default("90"),
+];
 
 const LOGGING: &[Key] = &[
     key("level", Kind::OneOf(&["error", "warn", "info", "debug", "trace"]), "The least that is logged.")

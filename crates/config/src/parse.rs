@@ -19,6 +19,7 @@ use crate::{
 };
 
 const GRACE_SECONDS: u64 = 300;
+const DAY: u64 = 24 * 3600;
 
 /// What a configuration is read with.
 pub struct Context<'a> {
@@ -80,7 +81,12 @@ pub fn parse(text: &str, context: &Context<'_>) -> Result<Config, ConfigError> {
     };
     let mut config = Config {
         server,
-        store: Store { url: plain.store.url.map(SecretString::from) },
+        store: Store {
+            url: plain.store.url.map(SecretString::from),
+            retention: Some(plain.store.retention_days)
+                .filter(|days| *days > 0)
+                .map(|days| Duration::from_secs(days * DAY)),
+        },
         data_dir: plain.data_dir,
         logging: plain.logging.into(),
         grace_period: Duration::from_secs(plain.migration_options.grace_period_seconds.unwrap_or(GRACE_SECONDS)),
@@ -194,7 +200,8 @@ fn shown(config: &Config, set: Value, providers: Providers) -> Value {
             "max_connections": server.max_connections, "shutdown_seconds": server.shutdown_seconds,
         }),
     );
-    section("store", json!({ "url": format!("sqlite:{}", config.data_dir.display()) }));
+    let days = config.store.retention.map_or(0, |keep| keep.as_secs() / DAY);
+    section("store", json!({ "url": format!("sqlite:{}", config.data_dir.display()), "retention_days": days }));
     let logging = crate::config::PlainLogging::default();
     section("logging", json!({ "level": logging.level, "format": logging.format, "output": logging.output }));
     section(

@@ -215,6 +215,16 @@ fn a_fault_never_shows_what_a_variable_gave() {
 }
 
 #[test]
+fn what_has_ended_is_kept_for_some_days_or_for_ever() {
+    let kept = |text: &str| read(text).unwrap().store.retention.map(|keep| keep.as_secs() / 86_400);
+    assert_eq!(kept(""), Some(90));
+    assert_eq!(kept("store: {retention_days: 7}"), Some(7));
+    assert_eq!(kept("store: {retention_days: 0}"), None);
+    assert!(faults("store: {retention_days: -1}").contains("retention_days"));
+    assert!(read("").unwrap().redacted_yaml().contains("retention_days: 90"));
+}
+
+#[test]
 fn bounds_hold() {
     let deep = "[".repeat(5000);
     assert!(faults(&deep).len() < 2000);

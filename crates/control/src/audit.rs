@@ -1,12 +1,14 @@
 //! Who wanted which change, and what came of it.
 
 use novacron_store::{AuditEntry, AuditQuery};
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::{Control, ControlError};
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// Callers choose what they name: no more of it is kept.
+const MOST_TARGET: usize = 255;
+
+#[derive(Debug, Clone, PartialEq)]
 pub struct AuditPage {
     pub items: Vec<AuditEntry>,
     pub next: Option<String>,
@@ -24,26 +26,27 @@ impl Control {
         Ok(AuditPage { items: page.items, next: page.next.map(|cursor| cursor.to_string()) })
     }
 
-    pub(crate) async fn audit_result<T>(
+    /// Notes what came of a change that somebody asked for. What was accepted stays so when it can't be noted: then it
+    /// is in the process's own log.
+    pub(crate) async fn note(
         &self,
         actor: &str,
         action: &str,
         target: &str,
         detail: Value,
-        outcome: &Result<T, ControlError>,
-    ) -> Result<(), ControlError> {
-        let outcome = match outcome {
-            Ok(_) => "accepted".to_owned(),
-            Err(error) => error.code.clone(),
-        };
+        refused: Option<&ControlError>,
+    ) {
         let entry = AuditEntry {
             at: jiff::Timestamp::now(),
             actor: actor.to_owned(),
             action: action.to_owned(),
-            target: target.to_owned(),
-            outcome,
+            target: target.chars().take(MOST_TARGET).collect(),
+            outcome: refused.map_or_else(|| "accepted".to_owned(), |error| error.code.clone()),
             detail,
         };
-        Ok(self.store().audit().append(&entry).await?)
+        if let Err(error) = self.store().audit().append(&entry).await {
+            let AuditEntry { actor, action, target, outcome, detail, .. } = entry;
+            tracing::error!(%error, actor, action, target, outcome, %detail, "the audit log could not be written");
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! The control plane's handle: how it starts, stops and finds things.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use novacron_operations::{Engine, EngineConfig};
 use novacron_provider::{ListFilter, Page, PageToken, ProviderDefinition, Registry};
@@ -8,9 +11,10 @@ use novacron_store::Store;
 use novacron_types::{Instance, InstanceId, ProviderName, TransferOptions};
 
 use crate::{
-    ControlError, Directory, DiskMover, ProviderHealth, ProviderSummary,
+    ControlError, Directory, DiskMover, ProviderSummary,
     directory::Entry,
     metrics::Metrics,
+    retention::Retention,
     workflow::{Export, Import, Migrate, Tools},
 };
 
@@ -24,6 +28,8 @@ pub struct ControlSettings {
     pub defaults: TransferOptions,
     /// How long a move can still be undone before its source is deleted.
     pub grace: Duration,
+    /// How long what has ended is kept. Absent: for ever.
+    pub retention: Option<Duration>,
     pub engine: EngineConfig,
 }
 
@@ -49,6 +55,7 @@ pub(crate) struct Inner {
     local: ProviderName,
     defaults: TransferOptions,
     grace: Duration,
+    retention: Mutex<Option<Retention>>,
 }
 
 impl Control {
@@ -61,6 +68,7 @@ impl Control {
     ) -> Result<Self, ControlError> {
         let directory = Arc::new(Directory::build(settings.providers, registry).await?);
         directory.find(settings.local.as_str())?;
+        let retention = settings.retention.map(|keep| Retention::start(store.clone(), keep));
         let tools = Tools { directory, store: store.clone(), mover };
         let engine = Engine::builder(store.operations())
             .config(settings.engine)
@@ -76,21 +84,19 @@ impl Control {
             local: settings.local,
             defaults: settings.defaults,
             grace: settings.grace,
+            retention: Mutex::new(retention),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Stops running steps and gives their operations back, for the next start or another process to carry on.
     pub async fn shutdown(&self, grace: Duration) {
+        self.inner.retention.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.inner.engine.shutdown(grace).await;
     }
 
     pub fn providers(&self) -> Vec<ProviderSummary> {
         self.directory().summaries()
-    }
-
-    pub async fn provider_health(&self, reference: &str) -> Result<ProviderHealth, ControlError> {
-        Ok(self.find(reference)?.health().await)
     }
 
     /// One page of the machines at a provider.

@@ -1,7 +1,7 @@
 //! The configured providers, found by name or kind.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -11,8 +11,9 @@ use novacron_provider::{
     Capability, Identity, ListFilter, Page, PageToken, Provider, ProviderDefinition, ProviderExt, Registry, Wrapped,
     retry::{Retry, RetryPolicy},
 };
-use novacron_types::{Instance, ProviderKind, ProviderName};
-use serde::{Deserialize, Serialize};
+use novacron_types::{Instance, ProviderKind, ProviderName, nearest};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{ControlError, ErrorClass};
 
@@ -21,19 +22,26 @@ const HEALTH_LIMIT: Duration = Duration::from_secs(10);
 /// A health answer is shown this long before it is asked again.
 const HEALTH_AGE: Duration = Duration::from_secs(10);
 
-/// What is shown of a provider.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A configured provider.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Provider)]
 pub struct ProviderSummary {
+    #[schema(value_type = String)]
     pub name: ProviderName,
     pub kind: ProviderKind,
+    /// The vendor's region, or the host's name.
     pub region: Option<String>,
+    /// False where disks are kept and nothing can run.
     pub runs_guests: bool,
+    /// True where the answers come from an emulation, as far as can be told.
     pub emulated: bool,
+    /// `disk_source`, `changed_blocks`, `disk_sink`, `images`, `metrics`.
+    #[schema(value_type = Vec<String>)]
     pub capabilities: Vec<Capability>,
 }
 
 /// What a provider's last health call came to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ProviderHealth {
     /// `connected`, `refused` (credentials or permission) or `unreachable`.
     pub status: String,
@@ -44,7 +52,14 @@ pub struct ProviderHealth {
     /// The round trip of the health call.
     pub latency_ms: Option<f64>,
     pub detail: String,
+    #[schema(value_type = String, format = DateTime)]
     pub checked_at: Timestamp,
+}
+
+/// A provider's health, and whether it was asked for it now.
+pub(crate) struct Checked {
+    pub health: ProviderHealth,
+    pub asked: bool,
 }
 
 pub(crate) struct Entry {
@@ -109,7 +124,7 @@ impl Directory {
 
     fn unknown(&self, reference: &str) -> ControlError {
         let names: Vec<&str> = self.entries.keys().map(ProviderName::as_str).collect();
-        let advice = match nearest(reference, &names) {
+        let advice = match nearest(reference, names.iter().copied()) {
             Some(near) => format!("Did you mean `{near}`?"),
             None if names.is_empty() => "No provider is configured; see `novacron config check`.".to_owned(),
             None => format!("There are: {}.", names.join(", ")),
@@ -118,7 +133,7 @@ impl Directory {
     }
 
     /// Asks all providers at once how they are, at most every ten seconds.
-    pub(crate) async fn health(&self) -> HashMap<ProviderName, ProviderHealth> {
+    pub(crate) async fn health(&self) -> BTreeMap<ProviderName, Checked> {
         let checks = self.entries.iter().map(|(name, entry)| async move { (name.clone(), entry.health().await) });
         futures::future::join_all(checks).await.into_iter().collect()
     }
@@ -145,13 +160,14 @@ impl Entry {
         }
     }
 
-    pub(crate) async fn health(&self) -> ProviderHealth {
+    pub(crate) async fn health(&self) -> Checked {
         let mut cached = self.health.lock().await;
         let discovered = self.discovery.lock().unwrap_or_else(PoisonError::into_inner).last;
         if let Some((at, health)) = cached.as_ref()
             && at.elapsed() < HEALTH_AGE
         {
-            return ProviderHealth { instances_discovered: discovered, ..health.clone() };
+            let health = ProviderHealth { instances_discovered: discovered, ..health.clone() };
+            return Checked { health, asked: false };
         }
         let started = Instant::now();
         let outcome = tokio::time::timeout(HEALTH_LIMIT, self.provider.health()).await;
@@ -174,17 +190,11 @@ impl Entry {
             checked_at: Timestamp::now(),
         };
         *cached = Some((Instant::now(), health.clone()));
-        health
+        Checked { health, asked: true }
     }
 }
 
 fn summary(provider: &dyn Provider) -> ProviderSummary {
     let Identity { name, kind, region, runs_guests, emulated } = provider.identity().clone();
     ProviderSummary { name, kind, region, runs_guests, emulated, capabilities: provider.capabilities() }
-}
-
-/// The known word that `word` was probably meant to be.
-pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let close = |candidate: &&str| strsim::damerau_levenshtein(word, candidate) <= (word.len() / 3).max(1);
-    known.iter().copied().filter(close).min_by_key(|candidate| strsim::damerau_levenshtein(word, candidate))
 }

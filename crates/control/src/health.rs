@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 
 use novacron_types::ProviderName;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{Control, ProviderHealth};
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// How the control plane is.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Health)]
 pub struct HealthReport {
     /// `healthy`; `degraded` if a provider is not connected; `unhealthy` if the store or the mover does not answer.
     pub status: String,
+    #[schema(value_type = BTreeMap<String, ProviderHealth>)]
     pub providers: BTreeMap<ProviderName, ProviderHealth>,
     pub store: bool,
     pub mover: bool,
@@ -22,20 +26,20 @@ impl Control {
     pub async fn health(&self) -> HealthReport {
         let (providers, store, mover) =
             tokio::join!(self.directory().health(), self.store().ping(), self.inner.tools.mover.is_alive());
-        let all_connected = providers.values().all(|provider| provider.status == "connected");
+        let all_connected = providers.values().all(|checked| checked.health.status == "connected");
         let status = match (store.is_ok() && mover, all_connected) {
             (false, _) => "unhealthy",
             (true, false) => "degraded",
             (true, true) => "healthy",
         };
-        for (name, health) in &providers {
-            if let Some(latency) = health.latency_ms {
+        for (name, checked) in &providers {
+            if let Some(latency) = checked.health.latency_ms.filter(|_| checked.asked) {
                 self.inner.metrics.latency(name.as_str(), latency);
             }
         }
         HealthReport {
             status: status.to_owned(),
-            providers: providers.into_iter().collect(),
+            providers: providers.into_iter().map(|(name, checked)| (name, checked.health)).collect(),
             store: store.is_ok(),
             mover,
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,10 +1,10 @@
 //! Reads the `options` of a request: every key known, every value of its type and within its range.
 
-use novacron_types::TransferOptions;
+use novacron_types::{TransferOptions, nearest};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::{ControlError, directory::nearest};
+use crate::ControlError;
 
 const TRANSFER: [&str; 6] = [
     "compression_enabled",
@@ -23,7 +23,7 @@ pub(crate) fn read<T: DeserializeOwned>(options: &Map<String, Value>, own: &[&'s
     let known: Vec<&'static str> = own.iter().copied().chain(COMMON).chain(TRANSFER).collect();
     for key in options.keys() {
         if !known.contains(&key.as_str()) {
-            let advice = match nearest(key, &known) {
+            let advice = match nearest(key, known.iter().copied()) {
                 Some(near) => format!("Did you mean `{near}`?"),
                 None => format!("There are: {}.", known.join(", ")),
             };

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use novacron_operations::{IdempotencyKey, Options, Submission};
-use novacron_provider::Provider;
+use novacron_provider::{Provider, Realm};
 use novacron_types::{
     ByteSize, DiskSpec, ExportOptions, ExportRequest, ImportOptions, ImportRequest, Instance, InstanceId,
-    InstanceState, MigrateRequest, MigrationType, NetworkMode, NetworkSpec, ProviderName, TransferOptions, VmId,
+    InstanceState, MigrateRequest, MigrationType, NetworkMode, NetworkSpec, VmId,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    Caller, Control, ControlError,
+    Caller, Control, ControlError, MoveRequest,
     directory::Entry,
     options,
     workflow::{BANDWIDTH_LIMIT, MoveParams, MoveState, StartPolicy},
@@ -22,15 +22,21 @@ use crate::{
 pub(crate) struct Prepared {
     pub params: MoveParams,
     pub source: Instance,
+    /// Where the source is, whatever the provider is called.
+    pub realm: Realm,
     pub options: Options,
     pub bandwidth_limit: Option<ByteSize>,
 }
 
-pub(crate) async fn import(
-    control: &Control,
-    provider: &str,
-    request: &ImportRequest,
-) -> Result<Prepared, ControlError> {
+pub(crate) async fn prepare(control: &Control, asked: &MoveRequest) -> Result<Prepared, ControlError> {
+    match asked {
+        MoveRequest::Import { provider, request } => import(control, provider, request).await,
+        MoveRequest::Export { provider, request } => export(control, provider, request).await,
+        MoveRequest::Migrate { request } => migrate(control, request).await,
+    }
+}
+
+async fn import(control: &Control, provider: &str, request: &ImportRequest) -> Result<Prepared, ControlError> {
     let options: ImportOptions = options::read(&request.options, &options::IMPORT)?;
     let source = control.find(provider)?;
     let target = control.target(request.target.as_deref())?;
@@ -53,20 +59,16 @@ pub(crate) async fn import(
         ebs_optimized: options.ebs_optimized,
         transfer: options::transfer(&options.transfer, control.defaults())?,
     };
-    finish(params, instance, options.timeout, options.retry_on_failure)
+    finish(source, params, instance, options.timeout, options.retry_on_failure).await
 }
 
-pub(crate) async fn export(
-    control: &Control,
-    provider: &str,
-    request: &ExportRequest,
-) -> Result<Prepared, ControlError> {
+async fn export(control: &Control, provider: &str, request: &ExportRequest) -> Result<Prepared, ControlError> {
     let options: ExportOptions = options::read(&request.options, &options::EXPORT)?;
     let target = control.find(provider)?;
     let (source, instance_id, vm_id) = control.locate(&request.vm_id).await?;
     let instance = check_pair(source, target, &instance_id).await?;
     let params = export_params(control, source, target, instance_id, vm_id, request.name.as_deref(), &options)?;
-    finish(params, instance, options.timeout, options.retry_on_failure)
+    finish(source, params, instance, options.timeout, options.retry_on_failure).await
 }
 
 fn export_params(
@@ -97,7 +99,7 @@ fn export_params(
     })
 }
 
-pub(crate) async fn migrate(control: &Control, request: &MigrateRequest) -> Result<Prepared, ControlError> {
+async fn migrate(control: &Control, request: &MigrateRequest) -> Result<Prepared, ControlError> {
     let options: ExportOptions = options::read(&request.options, &options::EXPORT)?;
     let (source, target) = (control.find(&request.source)?, control.find(&request.destination)?);
     let by_image = goes_by_image(source, target);
@@ -109,7 +111,7 @@ pub(crate) async fn migrate(control: &Control, request: &MigrateRequest) -> Resu
     let vm_id = control.record_of(&source.definition.name, &request.instance_id).await?.map(|record| record.vm_id);
     let params =
         export_params(control, source, target, instance.instance_id.clone(), vm_id, request.name.as_deref(), &options)?;
-    finish(MoveParams { by_image, ..params }, instance, options.timeout, options.retry_on_failure)
+    finish(source, MoveParams { by_image, ..params }, instance, options.timeout, options.retry_on_failure).await
 }
 
 /// One vendor, two regions, and both sides can copy images.
@@ -149,7 +151,8 @@ fn movable(instance: Instance) -> Result<Instance, ControlError> {
     Ok(instance)
 }
 
-fn finish(
+async fn finish(
+    from: &Entry,
     params: MoveParams,
     source: Instance,
     timeout: Option<u64>,
@@ -158,7 +161,8 @@ fn finish(
     options::check_timeout(timeout)?;
     let options =
         Options { timeout: timeout.map(Duration::from_secs), retry_on_failure: retry_on_failure.unwrap_or(true) };
-    Ok(Prepared { bandwidth_limit: params.transfer.bandwidth_limit, params, source, options })
+    let realm = from.provider.realm().await?;
+    Ok(Prepared { bandwidth_limit: params.transfer.bandwidth_limit, params, source, realm, options })
 }
 
 /// What a running source writes after its snapshot would be lost with it, so a source that is deleted is stopped first.
@@ -204,7 +208,7 @@ impl Prepared {
     /// Two moves of one machine at once are refused by the first key, two makings of one record by the second.
     pub fn submission(self, idempotency: Option<IdempotencyKey>) -> Submission<MoveState> {
         let params = self.params;
-        let mut exclusive = vec![format!("instance {}/{}", params.source, params.instance)];
+        let mut exclusive = vec![format!("instance {}/{}", self.realm, params.instance)];
         exclusive.extend(params.vm_id.as_ref().map(|vm_id| format!("VM {vm_id}")));
         let mut submission = Submission::new(params.instance.to_string(), MoveState::new(params));
         submission.exclusive = exclusive;
@@ -227,22 +231,4 @@ pub(crate) fn idempotency(caller: &Caller, request: &impl Serialize) -> Result<O
     // A key is its caller's own: another caller's request under the same key is another request.
     let digest = blake3::hash(&body).to_hex().to_string();
     Ok(Some(IdempotencyKey { key: format!("{}/{key}", caller.actor), digest }))
-}
-
-/// What an import or export would do: the answer to a dry run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MigrationPlan {
-    pub source: ProviderName,
-    pub destination: ProviderName,
-    pub instance: Instance,
-    pub name: String,
-    /// Size of all disks, where the provider says it.
-    pub disk_bytes: Option<u64>,
-    pub steps: Vec<String>,
-    pub transfer: TransferOptions,
-    pub starts_at_target: bool,
-    pub stops_source: bool,
-    pub deletes_source: bool,
-    /// What a person should know before saying yes.
-    pub notes: Vec<String>,
 }

@@ -4,6 +4,7 @@ use novacron_provider::ErrorKind;
 use novacron_store::VmQuery as StoreQuery;
 use novacron_types::{InstanceId, InstanceState, ProviderName, VmId, VmRecord};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{Control, ControlError, directory::Entry};
 
@@ -19,10 +20,13 @@ pub struct VmQuery {
     pub limit: Option<u32>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// A page of the federation's records of machines.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Vms)]
 pub struct VmPage {
-    pub items: Vec<VmRecord>,
-    pub next: Option<String>,
+    pub vms: Vec<VmRecord>,
+    /// Give it as `cursor` for the next page. Absent on the last.
+    pub next_cursor: Option<String>,
 }
 
 impl Control {
@@ -33,11 +37,12 @@ impl Control {
             provider: provider.transpose()?,
             state: query.state,
             name: query.text,
+            named: None,
             cursor: query.cursor.map(|cursor| cursor.parse()).transpose()?,
             limit: query.limit.unwrap_or(50),
         };
         let page = self.store().vms().vms(&query).await?;
-        Ok(VmPage { items: page.items, next: page.next.map(|cursor| cursor.to_string()) })
+        Ok(VmPage { vms: page.items, next_cursor: page.next.map(|cursor| cursor.to_string()) })
     }
 
     /// By id, else by name where one VM has it.
@@ -55,9 +60,8 @@ impl Control {
         {
             return Ok(Some(record));
         }
-        let query = StoreQuery { name: Some(reference.to_owned()), limit: 500, ..StoreQuery::default() };
+        let query = StoreQuery { named: Some(reference.to_owned()), limit: 2, ..StoreQuery::default() };
         let mut named = vms.vms(&query).await?.items;
-        named.retain(|record| record.name == reference);
         match named.len() {
             0 | 1 => Ok(named.pop()),
             _ => Err(ControlError::invalid("ambiguous_name", format!("several VMs are named `{reference}`"))

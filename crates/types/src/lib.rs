@@ -7,6 +7,7 @@ mod id;
 mod instance;
 mod migration;
 mod money;
+mod nearest;
 mod options;
 mod problem;
 mod role;
@@ -22,6 +23,7 @@ pub use migration::{
     MigrationProof, OperationFault, Status, TransferStats, VerifyLevel,
 };
 pub use money::{Money, ParseMoneyError};
+pub use nearest::nearest;
 pub use options::{Compression, ExportOptions, ImportOptions, MigrationType, NetworkMode, TransferOptions};
 pub use problem::Problem;
 pub use role::Role;

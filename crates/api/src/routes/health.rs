@@ -1,26 +1,25 @@
 //! How things are, and who is asking.
 
 use axum::{Json, extract::State, http::StatusCode};
+use novacron_control::HealthReport;
 
-use crate::{
-    auth::Viewer,
-    input::Params,
-    problem::Result,
-    state::AppState,
-    views::{Health, Whoami},
-};
+use crate::{auth::Viewer, input::Params, problem::Result, state::AppState, views::Whoami};
 
 /// How the control plane is, and each provider as it sees it.
 ///
 /// Providers are asked at most every ten seconds. The status is 503 if the store or the mover does not answer.
 #[utoipa::path(get, path = "/health", tag = "health", operation_id = "health",
     responses(
-        (status = 200, description = "`healthy` or `degraded`", body = Health),
-        (status = 503, description = "`unhealthy`", body = Health),
+        (status = 200, description = "`healthy` or `degraded`", body = HealthReport),
+        (status = 503, description = "`unhealthy`", body = HealthReport),
     ))]
-pub async fn health(_: Viewer, State(state): State<AppState>, params: Params) -> Result<(StatusCode, Json<Health>)> {
+pub async fn health(
+    _: Viewer,
+    State(state): State<AppState>,
+    params: Params,
+) -> Result<(StatusCode, Json<HealthReport>)> {
     params.end()?;
-    let health = Health::from(state.control.health().await);
+    let health = state.control.health().await;
     let status = if health.status == "unhealthy" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     Ok((status, Json(health)))
 }

@@ -3,19 +3,19 @@
 use axum::{
     Json,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Response},
+    http::StatusCode,
+    response::Response,
 };
-use novacron_control::MigrationQuery;
+use novacron_control::{Change, MigrationPage, MigrationPlan, MigrationQuery, MoveRequest};
 use novacron_types::{MigrateRequest, Migration, MigrationAccepted, MigrationKind, OperationId, Status};
 
+use super::work::{Ask, Changing};
 use crate::{
-    auth::{Operator, Viewer},
-    input::{Body, NoBody, Params, idempotency_key},
+    auth::Viewer,
+    input::{Body, NoBody, Params},
     problem::{Failure, Result},
-    routes::providers::accepted_response,
-    state::{AppState, caller, carry_through},
-    views::{MigrationChange, Migrations, Plan},
+    state::AppState,
+    views::MigrationChange,
 };
 
 /// A kind as a parameter.
@@ -45,8 +45,8 @@ pub(super) fn id(text: String) -> Result<OperationId> {
         ("limit" = Option<u32>, Query, description = "Migrations on a page. Default: 50", minimum = 1, maximum = 500),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before", pattern = "^c[0-7][0-9a-f]{15}$"),
     ),
-    responses((status = 200, description = "A page", body = Migrations)))]
-pub async fn list(_: Viewer, State(state): State<AppState>, mut params: Params) -> Result<Json<Migrations>> {
+    responses((status = 200, description = "A page", body = MigrationPage)))]
+pub async fn list(_: Viewer, State(state): State<AppState>, mut params: Params) -> Result<Json<MigrationPage>> {
     let query = MigrationQuery {
         statuses: params.list("status")?,
         kinds: params.list::<Kind>("kind")?.into_iter().map(|kind| kind.0).collect(),
@@ -55,8 +55,7 @@ pub async fn list(_: Viewer, State(state): State<AppState>, mut params: Params) 
         cursor: params.one("cursor")?,
     };
     params.end()?;
-    let page = state.control.migrations(query).await?;
-    Ok(Json(Migrations { migrations: page.items, next_cursor: page.next }))
+    Ok(Json(state.control.migrations(query).await?))
 }
 
 /// Migrate a machine from any provider to any other.
@@ -69,25 +68,12 @@ pub async fn list(_: Viewer, State(state): State<AppState>, mut params: Params) 
     ),
     request_body = MigrateRequest,
     responses(
-        (status = 200, description = "The plan, for a dry run", body = Plan),
+        (status = 200, description = "The plan, for a dry run", body = MigrationPlan),
         (status = 202, description = "Taken on", body = MigrationAccepted,
             headers(("Location" = String, description = "Where the migration can be followed"))),
     ))]
-pub async fn create(
-    Operator(actor): Operator,
-    State(state): State<AppState>,
-    mut params: Params,
-    headers: HeaderMap,
-    Body(request): Body<MigrateRequest>,
-) -> Result<Response> {
-    let dry_run = params.flag("dry_run")?;
-    params.end()?;
-    let caller = caller(actor, idempotency_key(&headers)?);
-    if dry_run {
-        return Ok(Json(Plan::from(state.control.plan_migrate(&request).await?)).into_response());
-    }
-    let accepted = carry_through(async move { state.control.migrate(request, caller).await }).await?;
-    Ok(accepted_response(accepted))
+pub async fn create(ask: Ask, Body(request): Body<MigrateRequest>) -> Result<Response> {
+    ask.answer(MoveRequest::Migrate { request }).await
 }
 
 /// Get a migration: where it stands, what was moved, and the proof.
@@ -109,17 +95,8 @@ pub async fn get(
     params(("id" = String, Path, description = "The migration's id", max_length = 255)),
     request_body = MigrationChange,
     responses((status = 200, description = "As it is now", body = Migration)))]
-pub async fn change(
-    Operator(actor): Operator,
-    State(state): State<AppState>,
-    Path(text): Path<String>,
-    params: Params,
-    Body(change): Body<MigrationChange>,
-) -> Result<Json<Migration>> {
-    params.end()?;
-    let id = id(text)?;
-    let limit = Some(change.bandwidth_limit);
-    carry_through(async move { state.control.set_bandwidth(&id, limit, &actor.name).await }).await.map(Json)
+pub async fn change(asked: Changing, Body(change): Body<MigrationChange>) -> Result<Json<Migration>> {
+    asked.make(Change::Bandwidth(Some(change.bandwidth_limit))).await
 }
 
 /// Cancel a migration: what it did is undone.
@@ -129,49 +106,22 @@ pub async fn change(
 #[utoipa::path(post, path = "/migrations/{id}/cancel", tag = "migrations", operation_id = "cancel_migration",
     params(("id" = String, Path, description = "The migration's id", max_length = 255)),
     responses((status = 202, description = "Taken note of", body = Migration)))]
-pub async fn cancel(
-    Operator(actor): Operator,
-    State(state): State<AppState>,
-    Path(text): Path<String>,
-    params: Params,
-    _: NoBody,
-) -> Result<(StatusCode, Json<Migration>)> {
-    params.end()?;
-    let id = id(text)?;
-    let migration = carry_through(async move { state.control.cancel(&id, &actor.name).await }).await?;
-    Ok((StatusCode::ACCEPTED, Json(migration)))
+pub async fn cancel(asked: Changing, _: NoBody) -> Result<(StatusCode, Json<Migration>)> {
+    Ok((StatusCode::ACCEPTED, asked.make(Change::Cancel).await?))
 }
 
 /// Let a held migration go on now. No body is needed.
 #[utoipa::path(post, path = "/migrations/{id}/continue", tag = "migrations", operation_id = "continue_migration",
     params(("id" = String, Path, description = "The migration's id", max_length = 255)),
     responses((status = 202, description = "Taken note of", body = Migration)))]
-pub async fn continue_(
-    Operator(actor): Operator,
-    State(state): State<AppState>,
-    Path(text): Path<String>,
-    params: Params,
-    _: NoBody,
-) -> Result<(StatusCode, Json<Migration>)> {
-    params.end()?;
-    let id = id(text)?;
-    let migration = carry_through(async move { state.control.continue_(&id, &actor.name).await }).await?;
-    Ok((StatusCode::ACCEPTED, Json(migration)))
+pub async fn continue_(asked: Changing, _: NoBody) -> Result<(StatusCode, Json<Migration>)> {
+    Ok((StatusCode::ACCEPTED, asked.make(Change::Continue).await?))
 }
 
 /// Take a failed migration up again where it stopped. No body is needed.
 #[utoipa::path(post, path = "/migrations/{id}/retry", tag = "migrations", operation_id = "retry_migration",
     params(("id" = String, Path, description = "The migration's id", max_length = 255)),
     responses((status = 202, description = "Taken note of", body = Migration)))]
-pub async fn retry(
-    Operator(actor): Operator,
-    State(state): State<AppState>,
-    Path(text): Path<String>,
-    params: Params,
-    _: NoBody,
-) -> Result<(StatusCode, Json<Migration>)> {
-    params.end()?;
-    let id = id(text)?;
-    let migration = carry_through(async move { state.control.retry(&id, &actor.name).await }).await?;
-    Ok((StatusCode::ACCEPTED, Json(migration)))
+pub async fn retry(asked: Changing, _: NoBody) -> Result<(StatusCode, Json<Migration>)> {
+    Ok((StatusCode::ACCEPTED, asked.make(Change::Retry).await?))
 }

@@ -9,6 +9,7 @@ mod migrations;
 mod profile;
 mod providers;
 mod vms;
+mod work;
 
 use axum::Router;
 use utoipa::openapi::OpenApi;

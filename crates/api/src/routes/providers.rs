@@ -5,20 +5,21 @@ use std::collections::BTreeMap;
 use axum::{
     Json,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::StatusCode,
+    response::Response,
 };
+use novacron_control::{MigrationPlan, MoveRequest};
 use novacron_provider::ListFilter;
 use novacron_types::{ExportRequest, ImportRequest, MigrationAccepted};
 
-use super::BASE;
+use super::work::Ask;
 use crate::{
-    auth::{Operator, Viewer},
+    auth::Viewer,
     cursor::Place,
-    input::{Body, Params, idempotency_key},
+    input::{Body, Params},
     problem::{Failure, Result},
-    state::{AppState, caller, carry_through},
-    views::{Instances, Plan, Provider, Providers},
+    state::AppState,
+    views::{Instances, Providers},
 };
 
 /// List the configured providers.
@@ -26,7 +27,7 @@ use crate::{
     responses((status = 200, description = "All of them", body = Providers)))]
 pub async fn list(_: Viewer, State(state): State<AppState>, params: Params) -> Result<Json<Providers>> {
     params.end()?;
-    Ok(Json(Providers { providers: state.control.providers().into_iter().map(Provider::from).collect() }))
+    Ok(Json(Providers { providers: state.control.providers() }))
 }
 
 /// Discover the machines at a provider, a page at a time.
@@ -96,26 +97,12 @@ fn filter(given: Vec<(String, String)>) -> Result<ListFilter> {
     ),
     request_body = ImportRequest,
     responses(
-        (status = 200, description = "The plan, for a dry run", body = Plan),
+        (status = 200, description = "The plan, for a dry run", body = MigrationPlan),
         (status = 202, description = "Taken on", body = MigrationAccepted,
             headers(("Location" = String, description = "Where the migration can be followed"))),
     ))]
-pub async fn import(
-    Operator(actor): Operator,
-    State(state): State<AppState>,
-    Path(provider): Path<String>,
-    mut params: Params,
-    headers: HeaderMap,
-    Body(request): Body<ImportRequest>,
-) -> Result<Response> {
-    let dry_run = params.flag("dry_run")?;
-    params.end()?;
-    let caller = caller(actor, idempotency_key(&headers)?);
-    if dry_run {
-        return Ok(Json(Plan::from(state.control.plan_import(&provider, &request).await?)).into_response());
-    }
-    let accepted = carry_through(async move { state.control.import(&provider, request, caller).await }).await?;
-    Ok(accepted_response(accepted))
+pub async fn import(ask: Ask, Path(provider): Path<String>, Body(request): Body<ImportRequest>) -> Result<Response> {
+    ask.answer(MoveRequest::Import { provider, request }).await
 }
 
 /// Export a VM to a provider.
@@ -129,29 +116,10 @@ pub async fn import(
     ),
     request_body = ExportRequest,
     responses(
-        (status = 200, description = "The plan, for a dry run", body = Plan),
+        (status = 200, description = "The plan, for a dry run", body = MigrationPlan),
         (status = 202, description = "Taken on", body = MigrationAccepted,
             headers(("Location" = String, description = "Where the migration can be followed"))),
     ))]
-pub async fn export(
-    Operator(actor): Operator,
-    State(state): State<AppState>,
-    Path(provider): Path<String>,
-    mut params: Params,
-    headers: HeaderMap,
-    Body(request): Body<ExportRequest>,
-) -> Result<Response> {
-    let dry_run = params.flag("dry_run")?;
-    params.end()?;
-    let caller = caller(actor, idempotency_key(&headers)?);
-    if dry_run {
-        return Ok(Json(Plan::from(state.control.plan_export(&provider, &request).await?)).into_response());
-    }
-    let accepted = carry_through(async move { state.control.export(&provider, request, caller).await }).await?;
-    Ok(accepted_response(accepted))
-}
-
-pub(super) fn accepted_response(accepted: MigrationAccepted) -> Response {
-    let location = format!("{BASE}/migrations/{}", accepted.migration_id);
-    (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(accepted)).into_response()
+pub async fn export(ask: Ask, Path(provider): Path<String>, Body(request): Body<ExportRequest>) -> Result<Response> {
+    ask.answer(MoveRequest::Export { provider, request }).await
 }

@@ -4,7 +4,7 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use novacron_control::VmQuery;
+use novacron_control::{VmPage, VmQuery};
 use novacron_types::{InstanceState, VmRecord};
 
 use crate::{
@@ -12,7 +12,6 @@ use crate::{
     input::Params,
     problem::{Failure, Result},
     state::AppState,
-    views::Vms,
 };
 
 /// List the machines that the federation has a record of.
@@ -24,8 +23,8 @@ use crate::{
         ("limit" = Option<u32>, Query, description = "Machines on a page. Default: 50", minimum = 1, maximum = 500),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before", pattern = "^c[0-7][0-9a-f]{15}$"),
     ),
-    responses((status = 200, description = "A page", body = Vms)))]
-pub async fn list(_: Viewer, State(state): State<AppState>, mut params: Params) -> Result<Json<Vms>> {
+    responses((status = 200, description = "A page", body = VmPage)))]
+pub async fn list(_: Viewer, State(state): State<AppState>, mut params: Params) -> Result<Json<VmPage>> {
     let query = VmQuery {
         provider: params.text("provider")?,
         state: params.one::<String>("state")?.map(|text| instance_state(&text)).transpose()?,
@@ -34,8 +33,7 @@ pub async fn list(_: Viewer, State(state): State<AppState>, mut params: Params) 
         cursor: params.one("cursor")?,
     };
     params.end()?;
-    let page = state.control.vms(query).await?;
-    Ok(Json(Vms { vms: page.items, next_cursor: page.next }))
+    Ok(Json(state.control.vms(query).await?))
 }
 
 fn instance_state(text: &str) -> Result<InstanceState> {

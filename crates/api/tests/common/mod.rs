@@ -1,10 +1,10 @@
 //! A control plane over two providers in memory, a store in a folder of its own, and a mover that copies within the process.
 #![allow(dead_code, clippy::unwrap_used)]
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use novacron_control::{Control, ControlSettings, DiskJob, DiskMover, DiskResult, EngineConfig};
+use novacron_control::{Control, ControlSettings, DiskJob, DiskMover, DiskResult, EngineConfig, MoverFault};
 use novacron_provider::{
     BuildFuture, KeyInfo, Provider, ProviderDefinition, ProviderError, ProviderFactory, Registry, Written,
     memory::{MemoryCloud, MemoryOptions, MemoryProvider},
@@ -22,56 +22,91 @@ pub struct World {
     pub instances: Vec<InstanceId>,
     /// Each disk that is moved takes one; without any the mover waits.
     pub permits: Arc<Semaphore>,
+    pub store: Store,
+    providers: Vec<MemoryProvider>,
     dir: tempfile::TempDir,
 }
 
-pub async fn world(machines: usize, permits: usize) -> World {
-    world_with(machines, permits, 0).await
+/// What a world is like, beside its machines.
+#[derive(Default)]
+pub struct Shape {
+    /// How many disks may be moved.
+    pub permits: usize,
+    /// Machines change their state after so many questions.
+    pub settle_after: u32,
+    /// The cloud is configured once more, by this name.
+    pub again: Option<&'static str>,
 }
 
-/// One whose machines change their state after so many questions.
-pub async fn world_with(machines: usize, permits: usize, settle_after: u32) -> World {
-    let options = |region: &str| MemoryOptions {
-        region: region.to_owned(),
-        page_size: 4,
-        settle_after,
-        ..MemoryOptions::default()
+pub async fn world(machines: usize, permits: usize) -> World {
+    Shape { permits, ..Shape::default() }.world(machines).await
+}
+
+impl Shape {
+    pub async fn world(self, machines: usize) -> World {
+        let Self { permits, settle_after, again } = self;
+        let options = |region: &str| MemoryOptions {
+            region: region.to_owned(),
+            page_size: 4,
+            settle_after,
+            ..MemoryOptions::default()
+        };
+        // Two regions of one vendor, between which `migrate` goes by image.
+        let vendor = MemoryCloud::default();
+        let cloud = MemoryProvider::in_cloud(&vendor, "cloud", options("east"));
+        let local = MemoryProvider::in_cloud(&vendor, "local", options("here"));
+        let bytes: Vec<u8> = (0..MIB as usize + 5000).map(|i| (i * 31 % 251) as u8).collect();
+        let spec = VmSpec { vcpus: Some(2), ..VmSpec::default() };
+        let instances =
+            (0..machines).map(|n| cloud.seed_instance(&format!("web-{n}"), spec.clone(), &[&bytes])).collect();
+        let mut providers = vec![cloud.clone(), local.clone()];
+        providers.extend(again.map(|name| MemoryProvider::in_cloud(&vendor, name, options("east"))));
+        let permits = Arc::new(Semaphore::new(permits));
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("sqlite://{}/placements.db", dir.path().display())).await.unwrap();
+        let control = control(&providers, &permits, store.clone(), None).await;
+        World { control, cloud, local, instances, permits, store, providers, dir }
+    }
+}
+
+async fn control(
+    providers: &[MemoryProvider],
+    permits: &Arc<Semaphore>,
+    store: Store,
+    retention: Option<Duration>,
+) -> Control {
+    let definition = |provider: &MemoryProvider| ProviderDefinition {
+        name: provider.identity().name.clone(),
+        kind: ProviderKind::Memory,
+        settings: serde_json::json!({}),
     };
-    // Two regions of one vendor, between which `migrate` goes by image.
-    let vendor = MemoryCloud::default();
-    let cloud = MemoryProvider::in_cloud(&vendor, "cloud", options("east"));
-    let local = MemoryProvider::in_cloud(&vendor, "local", options("here"));
-    let bytes: Vec<u8> = (0..MIB as usize + 5000).map(|i| (i * 31 % 251) as u8).collect();
-    let spec = VmSpec { vcpus: Some(2), ..VmSpec::default() };
-    let instances = (0..machines).map(|n| cloud.seed_instance(&format!("web-{n}"), spec.clone(), &[&bytes])).collect();
-    let providers = vec![cloud.clone(), local.clone()];
-    let definitions = providers
-        .iter()
-        .map(|provider| ProviderDefinition {
-            name: provider.identity().name.clone(),
-            kind: ProviderKind::Memory,
-            settings: serde_json::json!({}),
-        })
-        .collect();
-    let permits = Arc::new(Semaphore::new(permits));
     let settings = ControlSettings {
-        providers: definitions,
+        providers: providers.iter().map(definition).collect(),
         local: ProviderName::new("local").unwrap(),
         defaults: TransferOptions::default(),
-        grace: std::time::Duration::ZERO,
-        engine: EngineConfig { poll: std::time::Duration::from_millis(50), ..EngineConfig::default() },
+        grace: Duration::ZERO,
+        retention,
+        engine: EngineConfig { poll: Duration::from_millis(50), ..EngineConfig::default() },
     };
-    let dir = tempfile::tempdir().unwrap();
-    let store = format!("sqlite://{}/placements.db", dir.path().display());
-    let control = Control::start(
-        settings,
-        &Registry::default().with(Clones(providers.clone())),
-        Store::open(&store).await.unwrap(),
-        Arc::new(PlainMover { providers, permits: permits.clone() }),
-    )
-    .await
-    .unwrap();
-    World { control, cloud, local, instances, permits, dir }
+    let registry = Registry::default().with(Clones(providers.to_vec()));
+    let mover = PlainMover { providers: providers.to_vec(), permits: permits.clone() };
+    Control::start(settings, &registry, store, Arc::new(mover)).await.unwrap()
+}
+
+impl World {
+    /// One more process of the same store, that forgets what ended so long ago.
+    pub async fn another(&self, retention: Duration) -> Control {
+        control(&self.providers, &self.permits, self.store.clone(), Some(retention)).await
+    }
+
+    /// Does something to the database behind the store's back.
+    pub async fn execute(&self, sql: &'static str) {
+        use sqlx::Connection as _;
+        let url = format!("sqlite://{}/placements.db", self.dir.path().display());
+        let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
 }
 
 struct Clones(Vec<MemoryProvider>);
@@ -101,7 +136,7 @@ impl DiskMover for PlainMover {
         job: DiskJob,
         progress: watch::Sender<TransferStats>,
         _rate: watch::Receiver<Option<u64>>,
-    ) -> Result<DiskResult, ProviderError> {
+    ) -> Result<DiskResult, MoverFault> {
         self.permits.acquire().await.unwrap().forget();
         let provider =
             |name: &ProviderName| self.providers.iter().find(|provider| provider.identity().name == *name).unwrap();
@@ -122,14 +157,14 @@ impl DiskMover for PlainMover {
         let root = |hasher: blake3::Hasher| ContentRoot(*hasher.finalize().as_bytes());
         Ok(DiskResult {
             source_root: root(before),
-            target_root: root(after),
+            target_root: Some(root(after)),
             verified: VerifyLevel::Stored,
             method: "read back".to_owned(),
             written: Written { blocks: source.size().div_ceil(target.granularity()) },
             stats,
         })
     }
-    async fn forget(&self, _key: &str) -> Result<(), ProviderError> {
+    async fn forget(&self, _key: &str) -> Result<(), MoverFault> {
         Ok(())
     }
     async fn is_alive(&self) -> bool {

@@ -101,6 +101,7 @@ impl Server {
             providers: config.providers,
             defaults: config.migration_options,
             grace: config.grace_period,
+            retention: config.store.retention,
             // The lock of the data directory says that nobody else has this name.
             engine: EngineConfig { owner: data.owner()?, sole_owner: true, ..EngineConfig::default() },
         };

@@ -1,0 +1,103 @@
+//! Takes moves on. Each that is asked for is in the audit log, refused ones too.
+
+use novacron_operations::Submitted;
+use novacron_types::{ExportRequest, ImportRequest, MigrateRequest, MigrationAccepted, MigrationKind};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Caller, Control, ControlError,
+    request::{self, Prepared},
+    workflow::{Export, Import, Migrate},
+};
+
+/// A move as somebody asks for it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MoveRequest {
+    /// From this provider to the local host, or to another target.
+    Import { provider: String, request: ImportRequest },
+    /// From where the VM is to this provider.
+    Export { provider: String, request: ExportRequest },
+    /// Between any two providers.
+    Migrate { request: MigrateRequest },
+}
+
+impl MoveRequest {
+    fn kind(&self) -> MigrationKind {
+        match self {
+            Self::Import { .. } => MigrationKind::Import,
+            Self::Export { .. } => MigrationKind::Export,
+            Self::Migrate { .. } => MigrationKind::Migrate,
+        }
+    }
+
+    /// The provider that it is asked of, as the caller named it.
+    fn provider(&self) -> &str {
+        match self {
+            Self::Import { provider, .. } | Self::Export { provider, .. } => provider,
+            Self::Migrate { request } => &request.source,
+        }
+    }
+
+    /// What the audit log says of it.
+    fn detail(&self) -> Value {
+        match self {
+            Self::Import { request, .. } => json!({ "instance_id": request.instance_id }),
+            Self::Export { request, .. } => json!({ "vm_id": request.vm_id }),
+            Self::Migrate { request } => json!({ "instance_id": request.instance_id }),
+        }
+    }
+}
+
+impl Control {
+    /// Takes a move on. Everything that can be refused at once is; then it is stored, and will be done or undone.
+    pub async fn take_on(&self, asked: MoveRequest, caller: Caller) -> Result<MigrationAccepted, ControlError> {
+        let mut detail = asked.detail();
+        let submitted = self.submit(&asked, &caller, &mut detail).await;
+        // What was answered before was noted before.
+        if !submitted.as_ref().is_ok_and(|submitted| submitted.existing) {
+            self.note(&caller.actor, asked.kind().as_str(), asked.provider(), detail, submitted.as_ref().err()).await;
+        }
+        let record = submitted?.record;
+        Ok(MigrationAccepted {
+            migration_id: record.id,
+            status: record.status,
+            progress: record.progress,
+            start_time: record.created_at,
+        })
+    }
+
+    async fn submit(
+        &self,
+        asked: &MoveRequest,
+        caller: &Caller,
+        detail: &mut Value,
+    ) -> Result<Submitted, ControlError> {
+        let engine = &self.inner.engine;
+        let key = request::idempotency(caller, asked)?;
+        // This comes before every other check: what the first request has done since may well forbid a second one.
+        if let Some(key) = &key
+            && let Some(record) = engine.requested(key).await?
+        {
+            return Ok(Submitted { record, existing: true });
+        }
+        let prepared = request::prepare(self, asked).await?;
+        detail["source"] = json!(prepared.params.source);
+        detail["destination"] = json!(prepared.params.target);
+        let submission = prepared.submission(key);
+        let submitted = match asked.kind() {
+            MigrationKind::Import => engine.submit::<Import>(submission).await,
+            MigrationKind::Export => engine.submit::<Export>(submission).await,
+            MigrationKind::Migrate => engine.submit::<Migrate>(submission).await,
+        }?;
+        detail["migration_id"] = json!(submitted.record.id);
+        Ok(submitted)
+    }
+
+    /// What the move would do, after the same checks. Nothing is stored or changed.
+    pub async fn plan(&self, asked: &MoveRequest) -> Result<crate::MigrationPlan, ControlError> {
+        let prepared: Prepared = request::prepare(self, asked).await?;
+        Ok(crate::plan::of(self, prepared))
+    }
+}
