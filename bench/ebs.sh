@@ -9,6 +9,7 @@ if [ -z "$coldsnap" ]; then
   exit 0
 fi
 cd "$here"
-cargo build --quiet --locked -p novacron-provider-aws --example ebs_copy
+# With `novacron`, so that the SDK is the one that is built already (docs/adr/0005).
+cargo build --quiet --locked -p novacron -p novacron-provider-aws --example ebs_copy
 ours=${CARGO_TARGET_DIR:-target}/debug/examples/ebs_copy
 exec python3 bench/ebs.py "$NOVACRON_BIN" "$ours" "$coldsnap" "${RUNS:-5}"

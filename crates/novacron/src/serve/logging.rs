@@ -4,25 +4,14 @@ use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc};
 
 use novacron_config::{LogFormat, LogOutput, Logging};
 use tracing_subscriber::{
-    EnvFilter, Layer, fmt::writer::BoxMakeWriter, layer::SubscriberExt, registry, util::SubscriberInitExt,
+    Layer, filter::Targets, fmt::writer::BoxMakeWriter, layer::SubscriberExt, registry, util::SubscriberInitExt,
 };
 
 use crate::exit::{Failure, Result};
 
 /// Installs the log. `verbose` of the command line goes before the configuration's level, $NOVACRON_LOG before both.
 pub fn install(logging: &Logging, verbose: u8) -> Result<()> {
-    let level = match verbose {
-        0 => logging.level.as_str(),
-        1 => "debug",
-        _ => "trace",
-    };
-    let filter = match std::env::var("NOVACRON_LOG") {
-        Ok(directives) if !directives.is_empty() => EnvFilter::try_new(&directives).map_err(|error| {
-            Failure::usage("$NOVACRON_LOG is not a log filter").why(error).hint("Write a level, or target=level,….")
-        })?,
-        _ => EnvFilter::try_new(defaults(level))
-            .map_err(|error| Failure::usage(format!("{level:?} is not a log level")).why(error))?,
-    };
+    let filter = filter(logging, verbose)?;
     let (writer, color) = writer(&logging.output)?;
     let layer = match logging.format {
         LogFormat::Json => tracing_subscriber::fmt::layer().json().with_writer(writer).with_filter(filter).boxed(),
@@ -31,6 +20,23 @@ pub fn install(logging: &Logging, verbose: u8) -> Result<()> {
         }
     };
     registry().with(layer).try_init().map_err(|error| Failure::failed("cannot set up the log").why(error))
+}
+
+/// What is logged. $NOVACRON_LOG goes before all else.
+pub fn filter(logging: &Logging, verbose: u8) -> Result<Targets> {
+    let level = match verbose {
+        0 => logging.level.as_str(),
+        1 => "debug",
+        _ => "trace",
+    };
+    match std::env::var("NOVACRON_LOG") {
+        Ok(directives) if !directives.is_empty() => directives.parse::<Targets>().map_err(|error| {
+            Failure::usage("$NOVACRON_LOG is not a log filter").why(error).hint("Write a level, or target=level,….")
+        }),
+        _ => defaults(level)
+            .parse::<Targets>()
+            .map_err(|error| Failure::usage(format!("{level:?} is not a log level")).why(error)),
+    }
 }
 
 /// For a client command that is to say more: on standard error, as text.
@@ -75,10 +81,14 @@ fn writer(output: &LogOutput) -> Result<(BoxMakeWriter, bool)> {
 /// Each line is appended by one write, so that the mover may use the same file.
 fn open(path: &Path) -> Result<std::fs::File> {
     OpenOptions::new().append(true).create(true).mode(0o640).open(path).map_err(|error| {
-        Failure::failed(format!("cannot write the log file {}", path.display()))
-            .why(error)
-            .hint("Make its directory, give it to this user, or change `logging.output`.")
+        unwritable(path, &error)
     })
+}
+
+pub fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::usage(format!("cannot write the log file {}", path.display()))
+        .why(error)
+        .hint("Make its directory, give it to this user, or change `logging.output`.")
 }
 
 #[cfg(test)]
@@ -88,7 +98,10 @@ mod tests {
     #[test]
     fn every_level_of_the_configuration_is_a_filter() {
         for level in ["error", "warn", "info", "debug", "trace"] {
-            assert!(EnvFilter::try_new(defaults(level)).is_ok(), "{level}");
+            let filter: Targets = defaults(level).parse().unwrap();
+            let wanted = level.parse().unwrap();
+            assert!(filter.would_enable("novacron_transfer::mover", &wanted), "{level}");
+            assert!(!filter.would_enable("hyper", &tracing::Level::INFO), "{level}");
         }
     }
 }
