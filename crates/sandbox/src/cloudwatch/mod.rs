@@ -222,9 +222,8 @@ fn get_metric_data(region: &mut Region, input: &Wire) -> ApiResult<Wire> {
     let ascending = input.get("ScanBy").and_then(Wire::as_text) == Some("TimestampAscending");
     let asked = input.get("MaxDatapoints").and_then(Wire::as_number).map_or(MOST_POINTS, |n| n as usize);
     let mut room = asked.clamp(1, MOST_POINTS);
-    let token = input.get("NextToken").and_then(Wire::as_text).unwrap_or("0");
-    let bad_token = || ApiError::bad("InvalidNextToken", "The NextToken is not one of this sandbox");
-    let begin: usize = token.parse().map_err(|_| bad_token())?;
+    let begin = open_token("GetMetricData", input)
+        .ok_or_else(|| ApiError::bad("InvalidNextToken", "The NextToken is not one that GetMetricData gave"))?;
     let (mut skip, mut told) = (begin, 0);
     let (mut results, mut more) = (Vec::new(), false);
     let queries = input.items("MetricDataQueries");
@@ -270,9 +269,22 @@ fn get_metric_data(region: &mut Region, input: &Wire) -> ApiResult<Wire> {
     }
     let mut fields = vec![("MetricDataResults", Wire::List(results)), ("Messages", Wire::List(Vec::new()))];
     if more {
-        fields.push(("NextToken", Wire::text((begin + told).to_string())));
+        fields.push(("NextToken", Wire::text(token("GetMetricData", begin + told))));
     }
     Ok(Wire::map(fields))
+}
+
+/// A token for the next page; one action's is none of the other's.
+fn token(action: &str, begin: usize) -> String {
+    format!("{action}-{begin}")
+}
+
+/// Where the page begins that is asked for; `None` if the token is not the action's.
+fn open_token(action: &str, input: &Wire) -> Option<usize> {
+    match input.get("NextToken").and_then(Wire::as_text) {
+        None => Some(0),
+        Some(token) => token.strip_prefix(action)?.strip_prefix('-')?.parse().ok(),
+    }
 }
 
 const METRICS_PAGE: usize = 500;
@@ -284,9 +296,8 @@ fn list_metrics(region: &mut Region, input: &Wire) -> ApiResult<Wire> {
     for d in input.items("Dimensions") {
         wanted.push((need_text(d, "Name")?, d.get("Value").and_then(Wire::as_text)));
     }
-    let token = input.get("NextToken").and_then(Wire::as_text).unwrap_or("0");
-    let bad_token = || ApiError::bad("InvalidParameterValue", "The NextToken is not one of this sandbox");
-    let begin: usize = token.parse().map_err(|_| bad_token())?;
+    let begin = open_token("ListMetrics", input)
+        .ok_or_else(|| ApiError::bad("InvalidParameterValue", "The NextToken is not one that ListMetrics gave"))?;
     let has = |s: &Series, (key, value): &(&str, Option<&str>)| {
         s.dimensions.iter().any(|(k, v)| k == key && value.is_none_or(|w| w == v))
     };
@@ -306,7 +317,7 @@ fn list_metrics(region: &mut Region, input: &Wire) -> ApiResult<Wire> {
     };
     let mut fields = vec![("Metrics", Wire::List(page.iter().take(METRICS_PAGE).map(metric).collect()))];
     if page.len() > METRICS_PAGE {
-        fields.push(("NextToken", Wire::text((begin + METRICS_PAGE).to_string())));
+        fields.push(("NextToken", Wire::text(token("ListMetrics", begin + METRICS_PAGE))));
     }
     Ok(Wire::map(fields))
 }

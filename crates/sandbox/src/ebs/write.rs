@@ -161,9 +161,9 @@ fn open<'r>(region: &'r mut Region, id: &str, now: i64) -> ApiResult<&'r mut Sna
 pub(super) async fn put_snapshot_block(call: &Call<'_>, effects: &[Effect]) -> ApiResult<Reply> {
     let (id, index) = (call.segment(1), call.block_index()?);
     let body = &call.request.body;
-    let length = call.header("x-amz-data-length").and_then(|t| t.parse::<usize>().ok());
-    if length != Some(BLOCK) || body.len() != BLOCK {
-        let text = format!("A block has {BLOCK} bytes; x-amz-Data-Length says {length:?}, the body has {}", body.len());
+    let length = call.header("x-amz-data-length").unwrap_or("nothing");
+    if length.parse() != Ok(BLOCK) || body.len() != BLOCK {
+        let text = format!("A block has {BLOCK} bytes; x-amz-Data-Length says {length}, the body has {}", body.len());
         return Err(invalid("INVALID_BLOCK", text));
     }
     check_sha256(call.header("x-amz-checksum-algorithm"))?;

@@ -65,6 +65,8 @@ impl<'a> Filters<'a> {
 pub(crate) struct Page {
     max: usize,
     after: Option<String>,
+    /// The action that is asked: a token of one list is none of another's.
+    action: String,
 }
 
 impl Page {
@@ -80,13 +82,15 @@ impl Page {
             }
             Some(n) => usize::try_from(n.min(1000)).unwrap_or(1000),
         };
+        let action = p.get("Action").unwrap_or_default().to_owned();
         let after = match p.get("NextToken") {
             None => None,
-            Some(token) => Some(open(token).ok_or_else(|| {
-                ApiError::bad("InvalidNextToken", "The specified NextToken is not one of this sandbox")
+            Some(token) => Some(open(&action, token).ok_or_else(|| {
+                let text = format!("The specified NextToken is not one that {action} of this sandbox gave");
+                ApiError::bad("InvalidNextToken", text)
             })?),
         };
-        Ok(Self { max, after })
+        Ok(Self { max, after, action })
     }
 
     /// One page of what `accept` takes of `all`, and the token for the next page.
@@ -100,7 +104,7 @@ impl Page {
                 continue;
             }
             if found.len() == self.max {
-                return (found, last.map(seal));
+                return (found, last.map(|id| seal(&self.action, id)));
             }
             found.push(item);
             last = Some(id);
@@ -109,13 +113,13 @@ impl Page {
     }
 }
 
-fn seal(id: &str) -> String {
-    BASE64_STANDARD.encode(format!("after {id}"))
+fn seal(action: &str, id: &str) -> String {
+    BASE64_STANDARD.encode(format!("{action} after {id}"))
 }
 
-fn open(token: &str) -> Option<String> {
-    let bytes = BASE64_STANDARD.decode(token).ok()?;
-    String::from_utf8(bytes).ok()?.strip_prefix("after ").map(str::to_owned)
+fn open(action: &str, token: &str) -> Option<String> {
+    let text = String::from_utf8(BASE64_STANDARD.decode(token).ok()?).ok()?;
+    text.strip_prefix(action)?.strip_prefix(" after ").map(str::to_owned)
 }
 
 /// How the ids of one kind of resource look, and the errors about them.
@@ -256,7 +260,10 @@ mod tests {
             }
         }
         assert_eq!(seen, (0..23).filter(|n| n % 2 == 0).collect::<Vec<_>>());
-        let bad = Params::parse(b"NextToken=xyz");
-        assert_eq!(Page::read(&bad.root(), 5).unwrap_err().code, "InvalidNextToken");
+        let of_another_list = format!("Action=DescribeVolumes&NextToken={}", seal("DescribeInstances", "i-1"));
+        for bad in ["NextToken=xyz", &of_another_list] {
+            let bad = Params::parse(bad.as_bytes());
+            assert_eq!(Page::read(&bad.root(), 5).unwrap_err().code, "InvalidNextToken");
+        }
     }
 }
