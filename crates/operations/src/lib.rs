@@ -17,16 +17,19 @@
 //! - Steps and undos may run more than once. They must find what an earlier run made, by ids that an earlier step stored.
 
 mod backoff;
+mod change;
 mod clock;
 mod context;
 mod engine;
 mod error;
+mod lease;
 mod memory;
 #[cfg(test)]
 mod model;
 mod operation;
 mod page;
 mod plan;
+mod request;
 mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
@@ -34,6 +37,7 @@ mod transition;
 mod workflow;
 
 pub use backoff::{Backoff, RetryPolicy};
+pub use change::{Budget, Change, Request};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use context::StepContext;
 pub use engine::{Engine, EngineBuilder, EngineConfig, Random, Submission, Submitted, Watch};
@@ -47,5 +51,4 @@ pub use operation::{
 pub use page::{Page, PageCursor};
 pub use plan::{Next, plan};
 pub use store::{Claim, Claimed, Created, ListQuery, NewOperation, OperationStore};
-pub use transition::{Budget, Change, Request};
 pub use workflow::{Outcome, Step, Workflow};

@@ -1,110 +1,17 @@
-//! Every way in which an operation's row may change: pure, and shared by all stores.
+//! Every way in which an operation's owner may change its row: pure, and shared by all stores.
 
 use jiff::Timestamp;
-use novacron_types::{Checkpoint, OperationFault, Status, TransferStats};
+use novacron_types::{Checkpoint, Status, TransferStats};
 use serde_json::Value;
 
 use crate::{
-    CancelRequest, Claim, Cursor, Event, Hold, Lease, NewOperation, Operation, OperationRecord, RunState, StoreError,
+    Budget, Change, Cursor, Event, Hold, Lease, NewOperation, Operation, OperationRecord, RunState, StoreError,
     UnwindCause, clock::later, plan::not_undone_yet,
 };
 
 /// Log messages kept of one operation, and the longest one.
 const MAX_LOG: u32 = 2_000;
 const MAX_MESSAGE: usize = 4_096;
-
-/// What an owner writes.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Change {
-    /// `commits`: the step can't be undone, so there is no way back from here.
-    StepStarted {
-        index: usize,
-        phase: String,
-        status: Status,
-        commits: bool,
-    },
-    /// In mid-step.
-    Saved {
-        state: Value,
-    },
-    StepFinished {
-        index: usize,
-        state: Value,
-        progress: f64,
-        summary: Option<Value>,
-    },
-    /// What was asked for is there: being late is no reason any more to undo it.
-    Settled,
-    Progress {
-        progress: f64,
-        transfer: TransferStats,
-    },
-    Log {
-        message: String,
-    },
-    /// The step waits; gives the operation back.
-    Held {
-        state: Value,
-        reason: String,
-        resume_at: Option<Timestamp>,
-    },
-    /// The step or undo failed and is tried again at `until`; gives the operation back.
-    Waiting {
-        state: Option<Value>,
-        fault: OperationFault,
-        until: Timestamp,
-        budget: Budget,
-    },
-    Unwinding {
-        cause: UnwindCause,
-        fault: Option<OperationFault>,
-        state: Option<Value>,
-    },
-    UndoStarted {
-        phase: String,
-    },
-    UndoFinished {
-        index: usize,
-        phase: String,
-        state: Value,
-    },
-    Ended {
-        status: Status,
-        fault: Option<OperationFault>,
-        summary: Option<Value>,
-    },
-    /// Gives the operation back, for anyone to carry on at once.
-    Released,
-}
-
-/// Which retries a failure is counted against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Budget {
-    Forward,
-    Committed,
-    Undo,
-}
-
-/// What a person asks.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Request {
-    Cancel {
-        by: String,
-    },
-    /// Run the held step again now.
-    Continue {
-        by: String,
-    },
-    /// Merge these keys into the controls; null removes one.
-    Controls {
-        patch: serde_json::Map<String, Value>,
-        by: String,
-    },
-    /// Take a failed operation up again where it stopped, with fresh budgets.
-    Retry {
-        by: String,
-    },
-}
 
 impl Operation {
     /// The row of a new operation, and its first events.
@@ -155,45 +62,6 @@ impl Operation {
         let mut operation = Self { record, run, lease: Lease::default() };
         let created = operation.event(now, "created", None, String::new());
         (operation, vec![created])
-    }
-
-    /// Whether a claim at `now` may take it.
-    pub fn is_claimable(&self, now: Timestamp) -> bool {
-        self.due().is_some_and(|due| due <= now)
-    }
-
-    /// When a claim may take it, if nothing changes before.
-    pub fn due(&self) -> Option<Timestamp> {
-        let runnable = self.run.runnable_at?;
-        Some(self.lease.until.filter(|_| self.lease.owner.is_some()).map_or(runnable, |until| until.max(runnable)))
-    }
-
-    /// Hands it to an owner under a new generation.
-    pub fn claimed(&mut self, claim: &Claim, now: Timestamp) -> Vec<Event> {
-        let before = self.lease.owner.take();
-        self.lease = Lease {
-            owner: Some(claim.owner.clone()),
-            generation: self.lease.generation + 1,
-            until: Some(later(now, claim.ttl)),
-        };
-        self.mirror_lease();
-        let Some(dead) = before else { return Vec::new() };
-        self.run.deaths += 1;
-        vec![self.event(now, "taken_over", None, format!("by {} from {dead}", claim.owner))]
-    }
-
-    /// [`StoreError::StaleOwner`] unless that generation holds the operation.
-    pub fn check_owner(&self, generation: u64) -> Result<(), StoreError> {
-        let held = self.lease.owner.is_some() && self.lease.generation == generation;
-        if held { Ok(()) } else { Err(StoreError::StaleOwner) }
-    }
-
-    /// Ends the lease of an owner that is dead.
-    pub fn owner_died(&mut self, now: Timestamp) -> Vec<Event> {
-        let Some(owner) = self.lease.owner.clone() else { return Vec::new() };
-        self.run.deaths += 1;
-        self.give_back(Some(now));
-        vec![self.event(now, "owner_died", None, owner)]
     }
 
     /// Applies what the owner of `generation` writes. On an error the row is in no defined state: drop it.
@@ -384,69 +252,12 @@ impl Operation {
         Some(self.event(now, "log", Some(step), message))
     }
 
-    /// Applies what a person asks.
-    pub fn request(&mut self, request: Request, now: Timestamp) -> Result<Vec<Event>, StoreError> {
-        let (id, status) = (self.record.id.clone(), self.record.status);
-        let ended = || StoreError::AlreadyEnded { id: id.clone(), status };
-        let event = match request {
-            Request::Cancel { .. } if status.is_terminal() => return Err(ended()),
-            // Being undone or asked for already: nothing to add.
-            Request::Cancel { .. } if self.run.unwinding.is_some() => return Ok(Vec::new()),
-            Request::Cancel { .. } if self.run.committed => {
-                return Err(StoreError::PastPointOfNoReturn { id, phase: self.record.phase.clone() });
-            }
-            Request::Cancel { .. } if self.record.cancel_requested.is_some() => return Ok(Vec::new()),
-            Request::Cancel { by } => {
-                let asked = self.event(now, "cancel_requested", None, by.clone());
-                self.record.cancel_requested = Some(CancelRequest { by, at: now });
-                if self.lease.owner.is_none() && self.run.cursor == Cursor::default() {
-                    // Nothing was begun, so there is nothing to undo.
-                    self.end(Status::Cancelled, now);
-                    return Ok(vec![asked, self.event(now, "cancelled", None, String::new())]);
-                }
-                if self.lease.owner.is_none() {
-                    self.run.runnable_at = Some(now);
-                }
-                asked
-            }
-            Request::Continue { .. } if status != Status::Held => {
-                return Err(StoreError::NotHeld { id, status });
-            }
-            Request::Continue { by } => {
-                self.run.continued = true;
-                self.run.held_for = None;
-                self.run.runnable_at = Some(now);
-                self.event(now, "continued", None, by)
-            }
-            Request::Controls { .. } if status.is_terminal() => return Err(ended()),
-            Request::Controls { patch, by } => {
-                let message = format!("{} by {by}", Value::Object(patch.clone()));
-                merge(&mut self.record.controls, patch);
-                self.event(now, "controls", None, message)
-            }
-            Request::Retry { .. } if status != Status::Failed => {
-                return Err(StoreError::NotFailed { id, status });
-            }
-            Request::Retry { by } => {
-                let run = &mut self.run;
-                (run.forward_retries, run.committed_retries, run.undo_retries, run.deaths) = (0, 0, 0, 0);
-                run.runnable_at = Some(now);
-                self.record.ended_at = None;
-                let undoing = self.run.unwinding.is_some();
-                self.record.status = if undoing { Status::RollingBack } else { Status::Pending };
-                self.event(now, "retried", None, by)
-            }
-        };
-        self.record.updated_at = now;
-        Ok(vec![event])
-    }
-
     // A cancel that came in while the owner was writing something else must not wait for it.
     fn to_be_cancelled(&self) -> bool {
         self.record.cancel_requested.is_some() && !self.run.committed && self.run.unwinding.is_none()
     }
 
-    fn end(&mut self, status: Status, now: Timestamp) {
+    pub(crate) fn end(&mut self, status: Status, now: Timestamp) {
         self.record.status = status;
         self.record.ended_at = Some(now);
         self.record.updated_at = now;
@@ -458,36 +269,10 @@ impl Operation {
         self.give_back(None);
     }
 
-    fn give_back(&mut self, runnable_at: Option<Timestamp>) {
-        self.lease.owner = None;
-        self.lease.until = None;
-        self.run.runnable_at = runnable_at;
-        self.mirror_lease();
-    }
-
-    fn mirror_lease(&mut self) {
-        self.record.owner.clone_from(&self.lease.owner);
-        self.record.generation = self.lease.generation;
-    }
-
-    fn event(&mut self, at: Timestamp, kind: &str, step: Option<String>, message: String) -> Event {
+    pub(crate) fn event(&mut self, at: Timestamp, kind: &str, step: Option<String>, message: String) -> Event {
         self.run.last_event += 1;
         let step = step.filter(|step| !step.is_empty());
         let generation = self.lease.generation;
         Event { seq: self.run.last_event, at, generation, kind: kind.to_owned(), step, message }
-    }
-}
-
-fn merge(controls: &mut Value, patch: serde_json::Map<String, Value>) {
-    if !controls.is_object() {
-        *controls = Value::Object(serde_json::Map::new());
-    }
-    let Some(controls) = controls.as_object_mut() else { return };
-    for (key, value) in patch {
-        if value.is_null() {
-            controls.remove(&key);
-        } else {
-            controls.insert(key, value);
-        }
     }
 }
