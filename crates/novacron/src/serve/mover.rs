@@ -44,7 +44,7 @@ impl Mover {
         }
         arguments.extend(std::iter::repeat_n(OsString::from("-v"), verbose.into()));
         let program = std::env::current_exe().map_err(failed)?;
-        let child = MoverChild::start(ChildConfig { program, arguments, socket }).await.map_err(failed)?;
+        let child = MoverChild::start(ChildConfig::new(program, arguments, socket)).await.map_err(failed)?;
         Ok(Self { child, directory })
     }
 

@@ -205,19 +205,57 @@ async fn is_a_mover_when_told_so() {
     serve(listener, Registry::default().with(FilesFactory), config, stop).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_child_is_started_again_and_goes_with_its_parent() {
-    let world = World::new().await;
-    let dir = world.dir.path();
-    let program = std::env::current_exe().unwrap();
+fn child_config(dir: &Path) -> ChildConfig {
     let arguments = [
         format!("MOVER_TEST_DIR={}", dir.display()).into(),
-        program.into_os_string(),
+        std::env::current_exe().unwrap().into_os_string(),
         "--exact".into(),
         "is_a_mover_when_told_so".into(),
         "--nocapture".into(),
     ];
-    let config = ChildConfig { program: "env".into(), arguments: arguments.into(), socket: dir.join("run/child.sock") };
+    ChildConfig::new("env", arguments.into(), dir.join("run/child.sock"))
+}
+
+fn signal(pid: u32, name: &str) {
+    let sent = std::process::Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
+    assert!(sent.unwrap().success());
+}
+
+/// A mover that is stopped, not dead: its jobs are given up, it is replaced, and the next run goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_hangs_is_replaced() {
+    let world = World::new().await;
+    let dir = world.dir.path();
+    let silence = Duration::from_secs(3);
+    let child = MoverChild::start(ChildConfig { silence, ..child_config(dir) }).await.unwrap();
+    let (first, client) = (child.pid().unwrap(), child.client());
+
+    disk(&dir.join("here/web.raw"), 60 << 20, 6);
+    let (mut job, _) = spec(&world, "op", "raw").await;
+    job.options.transfer.bandwidth_limit = Some(ByteSize(8_000_000));
+    let running = client.start(job.clone()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let stopped = std::time::Instant::now();
+    signal(first, "STOP");
+    let (ended, forgotten) = tokio::join!(running.done(), client.forget("another"));
+    let error = ended.unwrap_err();
+    assert!(error.is_transient() && matches!(error, MoverError::Lost(_)), "{error}");
+    forgotten.expect("it waits for the mover that comes in its place");
+    assert!(stopped.elapsed() < Duration::from_secs(20), "{:?}", stopped.elapsed());
+    assert_ne!(child.pid(), Some(first));
+
+    job.options.transfer.bandwidth_limit = None;
+    let report = client.start(job).await.unwrap().done().await.unwrap();
+    assert!(report.stats.bytes_resumed > 0, "{:?}", report.stats);
+    child.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_is_started_again_and_goes_with_its_parent() {
+    let world = World::new().await;
+    let dir = world.dir.path();
+    let config = child_config(dir);
     let child = MoverChild::start(config).await.unwrap();
     let (first, client) = (child.pid().unwrap(), child.client());
 
@@ -226,7 +264,7 @@ async fn a_child_is_started_again_and_goes_with_its_parent() {
     job.options.transfer.bandwidth_limit = Some(ByteSize(8_000_000));
     let running = client.start(job.clone()).await.unwrap();
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    assert!(std::process::Command::new("kill").args(["-9", &first.to_string()]).status().unwrap().success());
+    signal(first, "KILL");
     let error = running.done().await.unwrap_err();
     assert!(error.is_transient() && matches!(error, MoverError::Lost(_)), "{error}");
 

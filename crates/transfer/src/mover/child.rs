@@ -8,12 +8,14 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::MoverClient;
+use super::{MoverClient, SILENCE};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A mover that lived for so long is started again without a longer pause.
 const STEADY: Duration = Duration::from_secs(30);
+/// How often one that has just been started is asked whether it is there.
+const STARTING: Duration = Duration::from_millis(10);
 const STARTUP: Duration = Duration::from_secs(10);
 /// How long it may take to make safe what it moved, once its lifeline is cut.
 const FAREWELL: Duration = Duration::from_secs(35);
@@ -25,6 +27,14 @@ pub struct ChildConfig {
     /// Everything that the program needs to become a mover that listens on `socket` and keeps a [`lifeline`].
     pub arguments: Vec<std::ffi::OsString>,
     pub socket: PathBuf,
+    /// One that says nothing for so long hangs, and is killed.
+    pub silence: Duration,
+}
+
+impl ChildConfig {
+    pub fn new(program: impl Into<PathBuf>, arguments: Vec<std::ffi::OsString>, socket: impl Into<PathBuf>) -> Self {
+        Self { program: program.into(), arguments, socket: socket.into(), silence: SILENCE }
+    }
 }
 
 /// A mover process that is kept alive. Dropping it cuts the child's lifeline, upon which it stops by itself.
@@ -39,27 +49,23 @@ pub struct MoverChild {
 impl MoverChild {
     /// Starts it and waits until it answers.
     pub async fn start(config: ChildConfig) -> std::io::Result<Self> {
-        let client = MoverClient::new(&config.socket);
+        let (lives, mut came_up) = watch::channel(0);
+        let client = MoverClient::new(&config.socket).silence(config.silence);
         let first = spawn(&config)?;
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let (pid_sender, pid) = watch::channel(first.child.id());
-        tasks.spawn(keep_alive(config, first, stop.clone(), pid_sender));
+        tasks.spawn(keep_alive(config, client.clone(), first, stop.clone(), pid_sender, lives));
         tasks.close();
-        let child = Self { client, stop, tasks, pid };
-        let answered = tokio::time::timeout(STARTUP, async {
-            while child.client.ping().await.is_err() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        });
-        answered.await.map_err(|_| {
-            let seconds = STARTUP.as_secs();
-            std::io::Error::new(
+        let child = Self { client: client.restarted_by(came_up.clone()), stop, tasks, pid };
+        let answered = tokio::time::timeout(STARTUP, came_up.wait_for(|lives| *lives > 0));
+        match answered.await {
+            Ok(Ok(_)) => Ok(child),
+            _ => Err(std::io::Error::new(
                 std::io::ErrorKind::TimedOut,
-                format!("the mover did not answer within {seconds} s of its start"),
-            )
-        })?;
-        Ok(child)
+                format!("the mover did not answer within {} s of its start", STARTUP.as_secs()),
+            )),
+        }
     }
 
     pub fn client(&self) -> MoverClient {
@@ -120,7 +126,14 @@ fn spawn(config: &ChildConfig) -> std::io::Result<Alive> {
     Ok(Alive { lifeline: child.stdin.take(), child })
 }
 
-async fn keep_alive(config: ChildConfig, mut alive: Alive, stop: CancellationToken, pid: watch::Sender<Option<u32>>) {
+async fn keep_alive(
+    config: ChildConfig,
+    client: MoverClient,
+    mut alive: Alive,
+    stop: CancellationToken,
+    pid: watch::Sender<Option<u32>>,
+    lives: watch::Sender<u64>,
+) {
     let mut pause = FIRST_PAUSE;
     loop {
         let started = tokio::time::Instant::now();
@@ -129,6 +142,12 @@ async fn keep_alive(config: ChildConfig, mut alive: Alive, stop: CancellationTok
                 Ok(status) => tracing::warn!(%status, "the mover ended; it is started again"),
                 Err(error) => tracing::warn!(%error, "the mover can't be waited for; it is started again"),
             },
+            () = hangs(&client, config.silence, &lives) => {
+                tracing::error!("the mover hangs; it is killed and started again");
+                if !matches!(tokio::time::timeout(FAREWELL, alive.child.kill()).await, Ok(Ok(()))) {
+                    tracing::error!("the mover can't be killed");
+                }
+            }
             () = stop.cancelled() => return farewell(alive).await,
         }
         pid.send_replace(None);
@@ -149,6 +168,35 @@ async fn keep_alive(config: ChildConfig, mut alive: Alive, stop: CancellationTok
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
+        }
+    }
+}
+
+/// Notes when the mover first answers. Returns once it has left several questions in a row unanswered, over as long as
+/// it may be silent.
+async fn hangs(client: &MoverClient, silence: Duration, lives: &watch::Sender<u64>) {
+    const QUESTIONS: u32 = 6;
+    let mut answered = false;
+    let mut unanswered = 0;
+    while unanswered < QUESTIONS {
+        let period = tokio::time::sleep(silence / QUESTIONS);
+        tokio::pin!(period);
+        let answers = async {
+            while client.ping().await.is_err() {
+                tokio::time::sleep(STARTING).await;
+            }
+        };
+        let answers = tokio::select! {
+            () = answers => true,
+            () = &mut period => false,
+        };
+        unanswered = if answers { 0 } else { unanswered + 1 };
+        if answers && !answered {
+            answered = true;
+            lives.send_modify(|lives| *lives += 1);
+        }
+        if answers {
+            period.await;
         }
     }
 }

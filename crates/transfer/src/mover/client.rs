@@ -1,6 +1,9 @@
 //! The control plane's side.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use tokio::{
     net::{UnixStream, unix::OwnedWriteHalf},
@@ -8,7 +11,7 @@ use tokio::{
 };
 
 use super::{
-    FromMover, JobFault, JobReport, JobSpec, RootReport, SourceSpec, ToMover,
+    FromMover, JobFault, JobReport, JobSpec, RootReport, SILENCE, SourceSpec, ToMover,
     frame::{self, FrameError},
 };
 use crate::engine::Progress;
@@ -38,11 +41,28 @@ impl MoverError {
 #[derive(Debug, Clone)]
 pub struct MoverClient {
     path: PathBuf,
+    silence: Duration,
+    /// Counts how often the mover has come up, where somebody starts it again.
+    lives: Option<watch::Receiver<u64>>,
 }
+
+/// A mover that died comes back within this, or keeps dying.
+const COMES_BACK: Duration = Duration::from_secs(15);
 
 impl MoverClient {
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), silence: SILENCE, lives: None }
+    }
+
+    /// Takes a mover that says nothing for so long, instead of [`SILENCE`], for one that hangs.
+    #[must_use]
+    pub fn silence(self, silence: Duration) -> Self {
+        Self { silence, ..self }
+    }
+
+    /// The count is raised each time that the mover, having been started again, answers.
+    pub(super) fn restarted_by(self, lives: watch::Receiver<u64>) -> Self {
+        Self { lives: Some(lives), ..self }
     }
 
     pub fn path(&self) -> &Path {
@@ -57,8 +77,20 @@ impl MoverClient {
         }
     }
 
-    /// Removes a ledger that will not be needed again.
+    /// Removes a ledger that will not be needed again. Where the mover has died and is started again, it waits for that.
     pub async fn forget(&self, ledger_key: &str) -> Result<(), MoverError> {
+        let mut lives = self.lives.clone();
+        lives.iter_mut().for_each(watch::Receiver::mark_unchanged);
+        let first = self.forget_now(ledger_key).await;
+        let gone = matches!(first, Err(MoverError::Unreachable { .. } | MoverError::Lost(_)));
+        let Some(mut lives) = lives.filter(|_| gone) else { return first };
+        match tokio::time::timeout(COMES_BACK, lives.changed()).await {
+            Ok(Ok(())) => self.forget_now(ledger_key).await,
+            _ => first,
+        }
+    }
+
+    async fn forget_now(&self, ledger_key: &str) -> Result<(), MoverError> {
         match self.ask(ToMover::Forget { ledger_key: ledger_key.into() }).await? {
             FromMover::Forgotten => Ok(()),
             other => Err(unexpected(&other)),
@@ -76,12 +108,13 @@ impl MoverClient {
     /// Starts a job. Dropping the handle stops it; what it moved stays in its ledger.
     pub async fn start(&self, job: JobSpec) -> Result<JobHandle, MoverError> {
         let mut stream = self.connect().await?;
-        frame::write(&mut stream, &ToMover::Start(Box::new(job))).await.map_err(lost)?;
+        self.heard(frame::write(&mut stream, &ToMover::Start(Box::new(job)))).await?;
         let (progress_sender, progress) = watch::channel(Progress::default());
         let (commands, command_queue) = mpsc::channel(16);
         let (done_sender, done) = oneshot::channel();
+        let client = self.clone();
         tokio::spawn(async move {
-            let result = follow(stream, command_queue, &progress_sender).await;
+            let result = client.follow(stream, command_queue, &progress_sender).await;
             let _ = done_sender.send(result);
         });
         Ok(JobHandle { progress, commands, done })
@@ -89,9 +122,9 @@ impl MoverClient {
 
     async fn ask(&self, question: ToMover) -> Result<FromMover, MoverError> {
         let mut stream = self.connect().await?;
-        frame::write(&mut stream, &question).await.map_err(lost)?;
+        self.heard(frame::write(&mut stream, &question)).await?;
         loop {
-            match frame::read(&mut stream).await.map_err(lost)? {
+            match self.heard(frame::read(&mut stream)).await? {
                 Some(FromMover::Progress(_)) => {}
                 Some(FromMover::Failed(fault)) => return Err(MoverError::Job(fault)),
                 Some(answer) => return Ok(answer),
@@ -104,6 +137,47 @@ impl MoverClient {
         UnixStream::connect(&self.path)
             .await
             .map_err(|source| MoverError::Unreachable { path: self.path.clone(), source })
+    }
+
+    /// Passes commands on and progress back until the job ends, or nobody holds the job any more.
+    async fn follow(
+        self,
+        stream: UnixStream,
+        mut commands: mpsc::Receiver<ToMover>,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<JobReport, MoverError> {
+        let (mut from, mut to) = stream.into_split();
+        let read = async {
+            loop {
+                match self.heard(frame::read(&mut from)).await? {
+                    Some(FromMover::Progress(now)) => {
+                        progress.send_replace(now);
+                    }
+                    Some(FromMover::Done(report)) => return Ok(*report),
+                    Some(FromMover::Failed(fault)) => return Err(MoverError::Job(fault)),
+                    Some(other) => return Err(unexpected(&other)),
+                    None => return Err(MoverError::Lost("it was closed before the job's end".into())),
+                }
+            }
+        };
+        tokio::select! {
+            result = read => result,
+            result = pass_on(&mut commands, &mut to) => Err(result),
+        }
+    }
+
+    /// Waits for the mover, no longer than it may be silent.
+    ///
+    /// In parts, so that a process which was itself stopped for a while does not take that for the mover's silence.
+    async fn heard<T>(&self, work: impl Future<Output = Result<T, FrameError>>) -> Result<T, MoverError> {
+        const PARTS: u32 = 10;
+        tokio::pin!(work);
+        for _ in 0..PARTS {
+            if let Ok(result) = tokio::time::timeout(self.silence / PARTS, &mut work).await {
+                return result.map_err(lost);
+            }
+        }
+        Err(MoverError::Lost(format!("the mover has been silent for {} s", self.silence.as_secs_f64())))
     }
 }
 
@@ -145,32 +219,6 @@ impl JobHandle {
         // Held until the end: the job stops when nobody is left who could steer it.
         let _commands = self.commands;
         self.done.await.unwrap_or_else(|_| Err(MoverError::Lost("the task that followed it ended".into())))
-    }
-}
-
-/// Passes commands on and progress back until the job ends, or nobody holds the job any more.
-async fn follow(
-    stream: UnixStream,
-    mut commands: mpsc::Receiver<ToMover>,
-    progress: &watch::Sender<Progress>,
-) -> Result<JobReport, MoverError> {
-    let (mut from, mut to) = stream.into_split();
-    let read = async {
-        loop {
-            match frame::read(&mut from).await.map_err(lost)? {
-                Some(FromMover::Progress(now)) => {
-                    progress.send_replace(now);
-                }
-                Some(FromMover::Done(report)) => return Ok(*report),
-                Some(FromMover::Failed(fault)) => return Err(MoverError::Job(fault)),
-                Some(other) => return Err(unexpected(&other)),
-                None => return Err(MoverError::Lost("it was closed before the job's end".into())),
-            }
-        }
-    };
-    tokio::select! {
-        result = read => result,
-        result = pass_on(&mut commands, &mut to) => Err(result),
     }
 }
 

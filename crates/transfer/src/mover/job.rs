@@ -8,7 +8,9 @@ use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    FromMover, JobFault, JobSpec, RootReport, SourceSpec, TargetSpec, ToMover, frame,
+    FromMover, JobFault, JobSpec, RootReport, SourceSpec, TargetSpec,
+    converse::converse,
+    frame,
     server::{Shared, ledger_path},
 };
 use crate::{
@@ -19,8 +21,6 @@ use crate::{
     ledger::{LedgerError, LedgerIdentity, SyncIdentity},
 };
 
-/// At most so often is progress sent.
-const PROGRESS: Duration = Duration::from_millis(200);
 /// A ledger may still be held by a job whose connection was just lost, and that makes a last flush …
 const LEDGER_WAIT: Duration = Duration::from_secs(40);
 /// … and so may its target.
@@ -36,52 +36,14 @@ pub(super) async fn run(stream: UnixStream, spec: JobSpec, shared: Arc<Shared>) 
     if let Some(limit) = spec.options.transfer.bandwidth_limit {
         control.rate.set(Some(limit.0));
     }
-    let (mut from, mut to) = stream.into_split();
+    let (from, to) = stream.into_split();
     let work = async {
-        let result = work(spec, &shared, &control).await;
-        match result {
+        match work(spec, &shared, &control).await {
             Ok(report) => FromMover::Done(Box::new(report)),
             Err(fault) => FromMover::Failed(fault),
         }
     };
-    let listen = async {
-        loop {
-            match frame::read::<ToMover>(&mut from).await {
-                Ok(Some(ToMover::SetRate { bytes_per_second })) => control.rate.set(bytes_per_second),
-                Ok(Some(ToMover::Pause { paused })) => {
-                    control.paused.send_replace(paused);
-                }
-                Ok(Some(ToMover::Cancel)) => control.cancel.cancel(),
-                Ok(Some(_)) => tracing::warn!("a frame that makes no sense during a job was ignored"),
-                Ok(None) | Err(_) => return,
-            }
-        }
-    };
-    tokio::pin!(work, listen);
-    let mut ticks = tokio::time::interval(PROGRESS);
-    let mut connected = true;
-    let answer = loop {
-        tokio::select! {
-            answer = &mut work => break answer,
-            () = &mut listen, if connected => {
-                connected = false;
-                control.cancel.cancel();
-            }
-            () = shared.stop.cancelled(), if !control.cancel.is_cancelled() => control.cancel.cancel(),
-            _ = ticks.tick(), if connected => {
-                let now = control.progress.borrow().clone();
-                if frame::write(&mut to, &FromMover::Progress(now)).await.is_err() {
-                    connected = false;
-                    control.cancel.cancel();
-                }
-            }
-        }
-    };
-    if connected {
-        let last = control.progress.borrow().clone();
-        let _ = frame::write(&mut to, &FromMover::Progress(last)).await;
-        let _ = frame::write(&mut to, &answer).await;
-    }
+    converse(from, to, work, &control, &shared.stop).await;
 }
 
 async fn work(spec: JobSpec, shared: &Shared, control: &CopyControl) -> Result<crate::CopyReport, JobFault> {

@@ -48,24 +48,15 @@ impl Step<MoveState> for Transfer {
     }
 }
 
-const FORGET_ATTEMPTS: u32 = 5;
-const FORGET_PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
-
-/// Has the mover forget the jobs of this operation.
+/// Has the mover forget the jobs of this operation. One that has just died is waited for; one that stays away is not
+/// asked again for each disk.
 pub(super) async fn forget_all(tools: &Tools, cx: &StepContext, state: &MoveState) {
     for index in 0..state.snapshots.len() {
-        let key = ledger_key(cx.operation_id(), index);
-        let mut outcome = tools.mover.forget(&key).await;
-        // A mover that has died is back within a second.
-        for _ in 1..FORGET_ATTEMPTS {
-            if outcome.is_ok() {
-                break;
-            }
-            tokio::time::sleep(FORGET_PAUSE).await;
-            outcome = tools.mover.forget(&key).await;
-        }
-        if let Err(error) = outcome {
+        if let Err(error) = tools.mover.forget(&ledger_key(cx.operation_id(), index)).await {
             cx.log(format!("the mover's ledger of disk {index} stays behind: {error}"));
+            if error.kind.is_transient() {
+                return;
+            }
         }
     }
 }
