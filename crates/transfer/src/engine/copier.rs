@@ -1,14 +1,13 @@
-//! Running a sync: its lanes, its barrier, its phases.
+//! Running a sync: what its parts share, and its phases.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
-use novacron_provider::{BlockReader, BlockWriter, ErrorKind, StoredCheck, Written};
+use novacron_provider::{BlockReader, BlockWriter, ErrorKind, StoredCheck};
 use novacron_types::{MIB, VerifyLevel};
-use tokio::{sync::Mutex, task::JoinSet};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Mutex;
 
 use super::{
     CopyControl, CopyJob, CopyOptions, CopyReport, Phase, Progress, TransferError,
@@ -16,7 +15,7 @@ use super::{
     gate::Gate,
     meter::Meter,
     patience::Patience,
-    plan::{Origin, Plan, Task},
+    plan::{Origin, Plan},
 };
 use crate::{
     content::{CHUNK, chunk_count},
@@ -28,8 +27,6 @@ const PIECE: u64 = 2 * MIB;
 /// A source with blocks of this size is a store at the other end of a network, and slow to answer.
 const FAR_BLOCK: u64 = 512 * 1024;
 const SAMPLE: Duration = Duration::from_millis(200);
-/// How long what was moved may take to be made safe after a sync was broken off.
-const LAST_FLUSH: Duration = Duration::from_secs(30);
 
 /// Everything that the parts of one sync share.
 pub(super) struct Copier {
@@ -54,6 +51,8 @@ pub(super) struct Copier {
     pub absent_is_zero: bool,
     /// The target checks what it stores when it is written.
     pub checked_store: bool,
+    /// Held by who writes again what was stored wrongly.
+    pub healing: Mutex<()>,
 }
 
 /// Makes the target equal to the source, and proves it as the options say.
@@ -109,6 +108,7 @@ impl Copier {
             unit,
             piece,
             checked_store,
+            healing: Mutex::default(),
             options: job.options.clone(),
             control,
         }
@@ -129,12 +129,10 @@ impl Copier {
         }
         let copied = Instant::now();
 
-        let read_back = self.options.verify == VerifyLevel::Stored && !self.checked_store;
-        let verify_all = self.options.verify_all;
-        if read_back || verify_all {
+        if self.options.verify == VerifyLevel::Stored && !self.checked_store {
             self.publish(Phase::Verifying);
             let copier = self.clone();
-            self.with_barrier(move |lanes| copier.clone().spawn_verify(verify_all, lanes)).await?;
+            self.with_barrier(move |lanes| copier.clone().spawn_verify(lanes)).await?;
         }
         self.on_ledger(Ledger::finish).await?;
         let root = self.on_ledger(Ledger::root).await?;
@@ -172,107 +170,6 @@ impl Copier {
         Ok(Origin::Disk(self.reader.clone()))
     }
 
-    fn spawn_copy(self: Arc<Self>, plan: Arc<Mutex<Plan>>, lanes: &mut JoinSet<Result<(), TransferError>>) {
-        for _ in 0..self.options.workers.max(1) {
-            let extent = Arc::new(Mutex::new(None));
-            for _ in 0..self.depth {
-                let (copier, plan, extent) = (self.clone(), plan.clone(), extent.clone());
-                lanes.spawn(async move {
-                    while let Some(task) = copier.next_piece(&plan, &extent).await? {
-                        copier.may_go_on().await?;
-                        match task {
-                            Task::Hole { offset, len } => copier.hole(offset, len).await?,
-                            Task::Data { offset, len } => copier.piece(offset, len).await?,
-                        }
-                    }
-                    Ok(())
-                });
-            }
-        }
-    }
-
-    /// The next piece of the worker's extent, or the first one of a new extent.
-    async fn next_piece(
-        &self,
-        plan: &Mutex<Plan>,
-        extent: &Mutex<Option<(u64, u64)>>,
-    ) -> Result<Option<Task>, TransferError> {
-        let mut extent = extent.lock().await;
-        let (offset, end) = match extent.take() {
-            Some(rest) => rest,
-            None => {
-                let mut tries = 0;
-                let task = loop {
-                    let next = plan.lock().await.next().await;
-                    match next {
-                        Ok(task) => break task,
-                        Err(error) => self.patience.wait(error.into(), &mut tries, &self.gate, &self.meter).await?,
-                    }
-                };
-                match task {
-                    Some(Task::Data { offset, len }) => (offset, offset + len),
-                    other => return Ok(other),
-                }
-            }
-        };
-        let len = (self.piece - offset % self.piece).min(end - offset);
-        *extent = (offset + len < end).then_some((offset + len, end));
-        Ok(Some(Task::Data { offset, len }))
-    }
-
-    /// Runs lanes beside the barrier. Whatever ends them, what was written is flushed and recorded.
-    pub async fn with_barrier(
-        self: &Arc<Self>,
-        spawn: impl FnOnce(&mut JoinSet<Result<(), TransferError>>),
-    ) -> Result<(), TransferError> {
-        let no_more = CancellationToken::new();
-        let mut lanes = JoinSet::new();
-        spawn(&mut lanes);
-        let barrier = self.barrier.run(self, &no_more);
-        tokio::pin!(barrier);
-        let ended = loop {
-            tokio::select! {
-                result = &mut barrier => break Err(result.err().unwrap_or(TransferError::Cancelled)),
-                () = self.control.cancel.cancelled() => break Ok(Err(TransferError::Cancelled)),
-                lane = lanes.join_next() => match lane {
-                    None => break Ok(Ok(())),
-                    Some(Ok(Ok(()))) => {}
-                    Some(Ok(Err(error))) => break Ok(Err(error)),
-                    Some(Err(error)) => break Ok(Err(TransferError::Internal(error.to_string()))),
-                },
-            }
-        };
-        lanes.shutdown().await;
-        no_more.cancel();
-        match ended {
-            Err(failed_to_record) => Err(failed_to_record),
-            Ok(Ok(())) => barrier.await,
-            Ok(Err(error)) => {
-                let _ = tokio::time::timeout(LAST_FLUSH, barrier).await;
-                Err(error)
-            }
-        }
-    }
-
-    /// Waits while the sync is paused.
-    pub async fn may_go_on(&self) -> Result<(), TransferError> {
-        if *self.control.paused.borrow() {
-            let mut paused = self.control.paused.subscribe();
-            let _ = paused.wait_for(|paused| !paused).await;
-        }
-        if self.control.cancel.is_cancelled() { Err(TransferError::Cancelled) } else { Ok(()) }
-    }
-
-    pub async fn flush(&self) -> Result<(), TransferError> {
-        let mut tries = 0;
-        loop {
-            match self.writer.flush().await {
-                Ok(()) => return Ok(()),
-                Err(error) => self.patience.wait(error.into(), &mut tries, &self.gate, &self.meter).await?,
-            }
-        }
-    }
-
     pub async fn on_ledger<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Ledger) -> Result<T, LedgerError> + Send + 'static,
@@ -284,49 +181,6 @@ impl Copier {
     /// How long a chunk is, the last one of the disk included.
     pub fn span(&self, first: u64, chunks: u64) -> u64 {
         ((first + chunks) * CHUNK).min(self.size) - first * CHUNK
-    }
-
-    async fn written(&self) -> Result<Written, TransferError> {
-        let (block, size) = (self.writer.granularity(), self.size);
-        self.on_ledger(move |ledger| {
-            let (mut blocks, mut last) = (0, None);
-            ledger.scan(|chunk, state| {
-                if !state.written {
-                    return;
-                }
-                let start = chunk * CHUNK;
-                if block <= CHUNK {
-                    blocks += (size - start).min(CHUNK).div_ceil(block);
-                } else if last != Some(start / block) {
-                    last = Some(start / block);
-                    blocks += 1;
-                }
-            })?;
-            Ok(Written { blocks })
-        })
-        .await
-    }
-
-    fn method(&self, used_changed_blocks: bool, opened: &Opened) -> String {
-        let read = match (used_changed_blocks, opened) {
-            (true, _) => {
-                "the blocks that the source lists as changed were read, the rest is known from the sync before"
-            }
-            (false, Opened::Next) => "the whole source was read and compared by digests with the sync before",
-            (false, _) => "the whole source was read",
-        };
-        let checked = match (self.options.verify, self.checked_store) {
-            (_, true) => "the store compared a checksum with each block that it took",
-            (VerifyLevel::Stored, false) if self.options.verify_all => {
-                "the whole target was read back and its BLAKE3 digests compared with the source's"
-            }
-            (VerifyLevel::Stored, false) => {
-                "what was written was read back from the target and its BLAKE3 digests compared with the source's"
-            }
-            (VerifyLevel::Transit, false) if self.options.verify_all => "the whole target was read back and compared",
-            (VerifyLevel::Transit, false) => "what the target stored was not read again",
-        };
-        format!("{read}; {checked} (chunks of {} KiB)", CHUNK / 1024)
     }
 
     fn publish(&self, phase: Phase) {

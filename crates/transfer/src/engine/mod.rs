@@ -15,11 +15,13 @@
 mod barrier;
 mod copier;
 mod gate;
+mod lanes;
 mod meter;
 mod options;
 mod patience;
 mod piece;
 mod plan;
+mod report;
 mod verify;
 
 pub use copier::copy;

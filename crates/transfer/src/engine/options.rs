@@ -49,10 +49,6 @@ pub struct CopyOptions {
     /// The extent that one worker takes.
     pub extent_bytes: u64,
     pub verify: VerifyLevel,
-    /// Read the whole target at the end, holes too, not only what was written.
-    pub verify_all: bool,
-    /// Where it is not known what the target holds, look, and write only what differs.
-    pub compare_target: bool,
     /// How often a piece is tried.
     pub attempts: u32,
     /// How often a chunk that was stored wrongly is written again.
@@ -66,8 +62,6 @@ impl Default for CopyOptions {
             depth: None,
             extent_bytes: 100 * MIB,
             verify: VerifyLevel::Stored,
-            verify_all: false,
-            compare_target: false,
             attempts: 6,
             heal_attempts: 3,
         }
@@ -78,8 +72,6 @@ impl Default for CopyOptions {
 #[derive(Debug, Clone)]
 pub struct CopyControl {
     pub cancel: CancellationToken,
-    /// While it holds true, no new piece is begun.
-    pub paused: Arc<watch::Sender<bool>>,
     pub rate: Arc<RateLimiter>,
     pub progress: Arc<watch::Sender<Progress>>,
     pub budget: Arc<Budget>,
@@ -89,7 +81,6 @@ impl CopyControl {
     pub fn new(budget: Arc<Budget>) -> Self {
         Self {
             cancel: CancellationToken::new(),
-            paused: Arc::new(watch::Sender::new(false)),
             rate: Arc::new(RateLimiter::default()),
             progress: Arc::new(watch::Sender::default()),
             budget,

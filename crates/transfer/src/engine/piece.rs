@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-use novacron_provider::{Buf, StoredCheck};
+use novacron_provider::Buf;
 
 use super::{
     TransferError,
@@ -90,33 +90,18 @@ impl Copier {
         self.control.rate.pass(len).await;
         let _pass = self.gate.enter().await;
         let buf = self.reader.read(first * CHUNK, lease.buf(len)).await?;
-        let (buf, digests) = digest_off_thread(buf).await?;
-        let mut held: Vec<Option<Digest>> = states.iter().map(|state| self.known(state)).collect();
-        let looked = self.options.compare_target
-            && self.writer.stored_check() == StoredCheck::ReadBack
-            && held.iter().any(Option::is_none);
-        if looked {
-            let back = self.writer.read_back(first * CHUNK, lease.buf(len)).await?;
-            let (back, stored) = digest_off_thread(back).await?;
-            lease.give_back(back);
-            held.iter_mut().zip(stored).for_each(|(held, stored)| *held = Some(held.unwrap_or(stored)));
-        }
-
+        let (mut buf, digests) = digest_off_thread(buf).await?;
+        let held: Vec<Option<Digest>> = states.iter().map(|state| self.known(state)).collect();
         let verdicts = self.verdicts(&digests, &held);
         let mut entries = Vec::with_capacity(digests.len());
-        let (mut buf, mut written) = (Some(buf), 0);
+        let mut written = 0;
         for (verdict, run) in runs(&verdicts) {
             let run_first = first + run.start as u64;
             let run_len = self.span(run_first, run.len() as u64);
             match verdict {
                 Verdict::Keep => {}
                 Verdict::Zero => self.writer.zero(run_first * CHUNK, run_len).await?,
-                Verdict::Write if run_len == len && len <= self.writer.max_write() => {
-                    if let Some(whole) = buf.take() {
-                        buf = Some(self.writer.write(run_first * CHUNK, whole).await?);
-                    }
-                }
-                Verdict::Write => self.write_part(buf.as_deref(), first, run_first, run_len, lease).await?,
+                Verdict::Write => buf = self.write(buf, first, run_first, run_len, lease).await?,
             }
             written += if verdict == Verdict::Write { run_len } else { 0 };
             let wrote = verdict != Verdict::Keep;
@@ -124,27 +109,28 @@ impl Copier {
                 chunk: first + at as u64,
                 digest: digests[at],
                 wrote,
-                verified: wrote && self.checked_store || !wrote && looked && states[at].digest.is_none(),
+                verified: wrote && self.checked_store,
             }));
         }
-        if let Some(buf) = buf {
-            lease.give_back(buf);
-        }
+        lease.give_back(buf);
         runs(&verdicts).for_each(|(verdict, run)| self.count(verdict, &digests[run.clone()], first + run.start as u64));
         Ok((entries, written))
     }
 
-    /// Writes a part of what was read, at most as much at once as the target takes.
-    async fn write_part(
+    /// Writes a part of what was read from `first` on, at most as much at once as the target takes.
+    pub(super) async fn write(
         &self,
-        bytes: Option<&[u8]>,
+        buf: Buf,
         first: u64,
         run_first: u64,
         len: u64,
         lease: &Lease,
-    ) -> Result<(), TransferError> {
+    ) -> Result<Buf, TransferError> {
+        if len == buf.len() as u64 && len <= self.writer.max_write() {
+            return Ok(self.writer.write(first * CHUNK, buf).await?);
+        }
         let start = ((run_first - first) * CHUNK) as usize;
-        let Some(bytes) = bytes.and_then(|bytes| bytes.get(start..start + len as usize)) else {
+        let Some(bytes) = buf.get(start..start + len as usize) else {
             return Err(TransferError::Internal("a part lies outside of its piece".into()));
         };
         let mut at = run_first * CHUNK;
@@ -154,7 +140,7 @@ impl Copier {
             lease.give_back(self.writer.write(at, part).await?);
             at += bytes.len() as u64;
         }
-        Ok(())
+        Ok(buf)
     }
 
     /// One verdict a chunk; all chunks of a unit of the target have the same.
@@ -198,7 +184,7 @@ impl Copier {
         let unit = (self.write_unit / CHUNK) as usize;
         let (mut chunk, end) = (offset / CHUNK, chunk_count(offset + len));
         while chunk < end {
-            self.may_go_on().await?;
+            self.may_go_on()?;
             let count = HOLE_STEP.min(end - chunk);
             let states = self.states(chunk, count).await?;
             let zero = Some(zero_digest());

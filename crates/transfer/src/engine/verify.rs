@@ -9,6 +9,7 @@ use tokio::{sync::Mutex, task::JoinSet};
 
 use super::{TransferError, copier::Copier, piece::digest_off_thread};
 use crate::{
+    budget::Lease,
     content::{CHUNK, Digest, zero_digest},
     ledger::{ChunkState, Entry},
 };
@@ -20,19 +21,18 @@ const WINDOW: u64 = 4096;
 struct Agenda {
     next: u64,
     runs: Vec<(u64, Vec<Digest>)>,
-    all: bool,
 }
 
 impl Copier {
-    pub(super) fn spawn_verify(self: Arc<Self>, all: bool, lanes: &mut JoinSet<Result<(), TransferError>>) {
-        let agenda = Arc::new(Mutex::new(Agenda { next: 0, runs: Vec::new(), all }));
+    pub(super) fn spawn_verify(self: Arc<Self>, lanes: &mut JoinSet<Result<(), TransferError>>) {
+        let agenda = Arc::new(Mutex::new(Agenda { next: 0, runs: Vec::new() }));
         for _ in 0..self.options.workers.max(1) * self.depth {
             let (copier, agenda) = (self.clone(), agenda.clone());
             lanes.spawn(async move {
                 loop {
                     let run = agenda.lock().await.next(&copier).await?;
                     let Some((first, wanted)) = run else { return Ok(()) };
-                    copier.may_go_on().await?;
+                    copier.may_go_on()?;
                     copier.verify_run(first, &wanted).await?;
                 }
             });
@@ -44,7 +44,7 @@ impl Copier {
         let stored = self.stored(first, len).await?;
         let wrong: Vec<usize> = (0..wanted.len()).filter(|at| stored[*at] != wanted[*at]).collect();
         for range in wrong.chunk_by(|a, b| a + 1 == *b) {
-            self.heal(first, wanted, range[0]..range[range.len() - 1] + 1).await?;
+            self.heal(first, range[0]..range[range.len() - 1] + 1).await?;
         }
         self.meter.verified.fetch_add(len, Relaxed);
         let entry = |(chunk, digest): (u64, &Digest)| Entry { chunk, digest: *digest, wrote: false, verified: true };
@@ -73,29 +73,41 @@ impl Copier {
     }
 
     /// Writes chunks again that the target holds wrongly, from the source, until it holds them right.
-    async fn heal(self: &Arc<Self>, first: u64, wanted: &[Digest], wrong: Range<usize>) -> Result<(), TransferError> {
+    ///
+    /// Whole units are written, so the chunks beside the wrong ones are looked at again too. One at a time: two runs may
+    /// share a unit.
+    async fn heal(self: &Arc<Self>, first: u64, wrong: Range<usize>) -> Result<(), TransferError> {
+        let _alone = self.healing.lock().await;
         let unit = self.unit / CHUNK;
         let start = (first + wrong.start as u64) / unit * unit;
         let end = (first + wrong.end as u64).next_multiple_of(unit).min(self.chunks());
         tracing::warn!(offset = start * CHUNK, chunks = end - start, "the target does not hold what was written to it");
-        let right = |digests: &[Digest]| {
-            wrong.clone().all(|at| digests.get((first + at as u64 - start) as usize) == Some(&wanted[at]))
+        let recorded = self.on_ledger(move |ledger| ledger.lookup(start, end - start)).await?;
+        let recorded: Vec<Digest> =
+            recorded.iter().map(|state: &ChunkState| state.digest.unwrap_or_else(zero_digest)).collect();
+        let entries = |verified: bool| -> Vec<Entry> {
+            let entry = |(chunk, digest): (u64, &Digest)| Entry { chunk, digest: *digest, wrote: !verified, verified };
+            (start..).zip(&recorded).map(entry).collect()
         };
+        // Killed in between, none of them counts as looked at.
+        let mut unsure = entries(false);
+        self.on_ledger(move |ledger| ledger.record(&mut unsure)).await?;
         for _ in 0..self.options.heal_attempts {
+            let pieces = recorded.chunks((self.piece / CHUNK) as usize);
             let mut from = start;
-            while from < end {
-                let chunks = (end - from).min(self.piece / CHUNK);
-                self.rewrite(from, self.span(from, chunks)).await?;
-                from += chunks;
+            for piece in pieces.clone() {
+                self.rewrite(from, piece).await?;
+                from += piece.len() as u64;
             }
             self.flush().await?;
-            let mut digests = Vec::new();
-            while start + (digests.len() as u64) < end {
-                let at = start + digests.len() as u64;
-                let chunks = (end - at).min(self.piece / CHUNK);
-                digests.extend(self.stored(at, self.span(at, chunks)).await?);
+            let (mut from, mut right) = (start, true);
+            for piece in pieces {
+                right &= self.stored(from, self.span(from, piece.len() as u64)).await? == piece;
+                from += piece.len() as u64;
             }
-            if right(&digests) {
+            if right {
+                let mut sure = entries(true);
+                self.on_ledger(move |ledger| ledger.record(&mut sure)).await?;
                 self.meter.healed.fetch_add(wrong.len() as u64, Relaxed);
                 return Ok(());
             }
@@ -105,35 +117,30 @@ impl Copier {
     }
 
     /// Reads a run from the source once more and writes it. The source must still give what the ledger has.
-    async fn rewrite(self: &Arc<Self>, first: u64, len: u64) -> Result<(), TransferError> {
+    async fn rewrite(&self, first: u64, recorded: &[Digest]) -> Result<(), TransferError> {
         let lease = self.control.budget.lease(2 * self.piece).await;
-        let recorded = self.on_ledger(move |ledger| ledger.lookup(first, crate::content::chunk_count(len))).await?;
         let (mut tries, mut unlike) = (0, 0);
         loop {
-            let read = match self.reader.read(first * CHUNK, lease.buf(len)).await {
-                Ok(buf) => digest_off_thread(buf).await?,
-                Err(error) => {
-                    self.patience.wait(error.into(), &mut tries, &self.gate, &self.meter).await?;
-                    continue;
-                }
-            };
-            let (buf, digests) = read;
-            let differs = |(state, digest): (&ChunkState, &Digest)| state.digest.unwrap_or_else(zero_digest) != *digest;
-            if let Some(at) = recorded.iter().zip(&digests).position(differs) {
-                unlike += 1;
-                if unlike > self.options.heal_attempts {
-                    return Err(TransferError::SourceChanges { offset: (first + at as u64) * CHUNK });
-                }
-                continue;
-            }
-            match self.writer.write(first * CHUNK, buf).await {
-                Ok(buf) => {
-                    lease.give_back(buf);
-                    return Ok(());
-                }
-                Err(error) => self.patience.wait(error.into(), &mut tries, &self.gate, &self.meter).await?,
+            match self.rewrite_once(first, recorded, &lease).await {
+                Ok(()) => return Ok(()),
+                Err(TransferError::SourceChanges { .. }) if unlike < self.options.heal_attempts => unlike += 1,
+                Err(error) => self.patience.wait(error, &mut tries, &self.gate, &self.meter).await?,
             }
         }
+    }
+
+    async fn rewrite_once(&self, first: u64, recorded: &[Digest], lease: &Lease) -> Result<(), TransferError> {
+        let len = self.span(first, recorded.len() as u64);
+        self.control.rate.pass(len).await;
+        let _pass = self.gate.enter().await;
+        let buf = self.reader.read(first * CHUNK, lease.buf(len)).await?;
+        let (buf, digests) = digest_off_thread(buf).await?;
+        if let Some(at) = recorded.iter().zip(&digests).position(|(recorded, digest)| recorded != digest) {
+            lease.give_back(buf);
+            return Err(TransferError::SourceChanges { offset: (first + at as u64) * CHUNK });
+        }
+        lease.give_back(self.write(buf, first, first, len, lease).await?);
+        Ok(())
     }
 }
 
@@ -147,22 +154,22 @@ impl Agenda {
             let count = WINDOW.min(copier.chunks() - first);
             let states = copier.on_ledger(move |ledger| ledger.lookup(first, count)).await?;
             self.next += count;
-            self.runs = self.select(first, &states, (copier.piece / CHUNK) as usize);
+            self.runs = select(first, &states, (copier.piece / CHUNK) as usize);
             self.runs.reverse();
         }
         Ok(self.runs.pop())
     }
+}
 
-    fn select(&self, first: u64, states: &[ChunkState], most: usize) -> Vec<(u64, Vec<Digest>)> {
-        let due = |state: &ChunkState| self.all || state.written && !state.verified && state.digest.is_some();
-        let mut runs: Vec<(u64, Vec<Digest>)> = Vec::new();
-        for (chunk, state) in (first..).zip(states).filter(|(_, state)| due(state)) {
-            let digest = state.digest.unwrap_or_else(zero_digest);
-            match runs.last_mut() {
-                Some((start, run)) if *start + run.len() as u64 == chunk && run.len() < most => run.push(digest),
-                _ => runs.push((chunk, vec![digest])),
-            }
+fn select(first: u64, states: &[ChunkState], most: usize) -> Vec<(u64, Vec<Digest>)> {
+    let due = |state: &ChunkState| state.written && !state.verified && state.digest.is_some();
+    let mut runs: Vec<(u64, Vec<Digest>)> = Vec::new();
+    for (chunk, state) in (first..).zip(states).filter(|(_, state)| due(state)) {
+        let digest = state.digest.unwrap_or_else(zero_digest);
+        match runs.last_mut() {
+            Some((start, run)) if *start + run.len() as u64 == chunk && run.len() < most => run.push(digest),
+            _ => runs.push((chunk, vec![digest])),
         }
-        runs
     }
+    runs
 }
