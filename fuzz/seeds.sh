@@ -105,9 +105,7 @@ snapshot='{"snapshot_id":"snap-1","disk_id":"vol-1","device":"vda","boot":true,"
 source='{"definition":'$definition',"snapshot":'$snapshot',"base":null}'
 printf '%s' '{"type":"ping"}' | put mover_frame ping
 printf '%s' '{"type":"set_rate","bytes_per_second":1000}' | put mover_frame rate
-printf '%s' '{"type":"pause","paused":true}' | put mover_frame pause
 printf '%s' '{"type":"forget","ledger_key":"a/b"}' | put mover_frame forget
-printf '%s' '{"type":"root",'"${source:1}" | put mover_frame root
 printf '%s' '{"type":"start","source":'"$source"',"target":{"definition":'"$definition"',"disk":{"disk_id":"vol-2","index":0,"size_bytes":1048576,"spec":{},"locator":null}},"options":{},"ledger_key":"k"}' | put mover_frame start
 printf '%s' '{"type":"pong","version":"0.1.0"}' | put mover_frame pong
 printf '%s' '{"type":"failed","code":"throttled","message":"m","advice":null,"operation":null,"provider":"aws","request_id":null,"retry_after_ms":5}' | put mover_frame failed

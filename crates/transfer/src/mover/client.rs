@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{
-    FromMover, JobFault, JobReport, JobSpec, RootReport, SILENCE, SourceSpec, ToMover,
+    FromMover, JobFault, JobReport, JobSpec, SILENCE, ToMover,
     frame::{self, FrameError},
 };
 use crate::engine::Progress;
@@ -93,14 +93,6 @@ impl MoverClient {
     async fn forget_now(&self, ledger_key: &str) -> Result<(), MoverError> {
         match self.ask(ToMover::Forget { ledger_key: ledger_key.into() }).await? {
             FromMover::Forgotten => Ok(()),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    /// The content root of a snapshot, read in full.
-    pub async fn root(&self, source: SourceSpec) -> Result<RootReport, MoverError> {
-        match self.ask(ToMover::Root(Box::new(source))).await? {
-            FromMover::Root(report) => Ok(report),
             other => Err(unexpected(&other)),
         }
     }
@@ -195,20 +187,6 @@ impl JobHandle {
         self.progress.clone()
     }
 
-    /// Bytes a second; none: no limit. It holds for the job's whole rate group.
-    pub async fn set_rate(&self, bytes_per_second: Option<u64>) {
-        let _ = self.commands.send(ToMover::SetRate { bytes_per_second }).await;
-    }
-
-    pub async fn pause(&self, paused: bool) {
-        let _ = self.commands.send(ToMover::Pause { paused }).await;
-    }
-
-    /// Asks the job to stop; [`done`](Self::done) then says `cancelled`.
-    pub async fn cancel(&self) {
-        let _ = self.commands.send(ToMover::Cancel).await;
-    }
-
     /// Steers the job from somewhere else while [`done`](Self::done) is awaited.
     pub fn controls(&self) -> mpsc::Sender<ToMover> {
         self.commands.clone()
@@ -240,7 +218,6 @@ fn unexpected(answer: &FromMover) -> MoverError {
         FromMover::Progress(_) => "progress",
         FromMover::Done(_) => "done",
         FromMover::Failed(_) => "failed",
-        FromMover::Root(_) => "root",
         FromMover::Forgotten => "forgotten",
         FromMover::Pong { .. } => "pong",
     };

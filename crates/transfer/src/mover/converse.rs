@@ -48,10 +48,6 @@ pub(super) async fn converse(
         loop {
             match frame::read::<ToMover>(&mut from).await {
                 Ok(Some(ToMover::SetRate { bytes_per_second })) => control.rate.set(bytes_per_second),
-                Ok(Some(ToMover::Pause { paused })) => {
-                    control.paused.send_replace(paused);
-                }
-                Ok(Some(ToMover::Cancel)) => control.cancel.cancel(),
                 Ok(Some(_)) => tracing::warn!("a frame that makes no sense during a job was ignored"),
                 Ok(None) | Err(_) => return,
             }

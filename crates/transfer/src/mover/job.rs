@@ -5,17 +5,14 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use novacron_provider::{BlockReader, BlockWriter, DiskSnapshot, ErrorKind, ExtentPage, Provider, ProviderError};
 use tokio::net::UnixStream;
-use tokio_util::sync::CancellationToken;
 
 use super::{
-    FromMover, JobFault, JobSpec, RootReport, SourceSpec, TargetSpec,
+    FromMover, JobFault, JobSpec, SourceSpec, TargetSpec,
     converse::converse,
-    frame,
     server::{Shared, ledger_path},
 };
 use crate::{
     CopyControl, CopyJob, CopyOptions, TransferError,
-    content::content_root_of_disk,
     copy,
     engine::Changes,
     ledger::{LedgerError, LedgerIdentity, SyncIdentity},
@@ -28,11 +25,7 @@ const TARGET_WAIT: Duration = LEDGER_WAIT;
 
 /// Runs a job to its end, or until its connection is lost or the mover stops.
 pub(super) async fn run(stream: UnixStream, spec: JobSpec, shared: Arc<Shared>) {
-    let control = CopyControl {
-        cancel: CancellationToken::new(),
-        rate: shared.rate(spec.options.rate_group.as_deref()),
-        ..CopyControl::new(shared.budget.clone())
-    };
+    let control = CopyControl::new(shared.budget.clone());
     if let Some(limit) = spec.options.transfer.bandwidth_limit {
         control.rate.set(Some(limit.0));
     }
@@ -84,7 +77,6 @@ async fn work(spec: JobSpec, shared: &Shared, control: &CopyControl) -> Result<c
                 workers: transfer.workers(),
                 extent_bytes: transfer.chunk_size_bytes(),
                 verify: transfer.verify(),
-                verify_all: spec.options.verify_all,
                 ..CopyOptions::default()
             },
         };
@@ -152,21 +144,4 @@ impl Changes for Between {
             None => Err(ProviderError::new(ErrorKind::Conflict, "changed", "it can't tell what changed")),
         }
     }
-}
-
-/// Answers with the content root of a snapshot.
-pub(super) async fn root(mut stream: UnixStream, source: SourceSpec, shared: Arc<Shared>) {
-    let work = async {
-        let (reader, _) = open_source(&shared, &source).await?;
-        let root = content_root_of_disk(reader.as_ref()).await?;
-        Ok::<_, JobFault>(RootReport { size_bytes: reader.size(), root })
-    };
-    let answer = tokio::select! {
-        result = work => match result {
-            Ok(report) => FromMover::Root(report),
-            Err(fault) => FromMover::Failed(fault),
-        },
-        () = shared.stop.cancelled() => FromMover::Failed(TransferError::Cancelled.into()),
-    };
-    let _ = frame::write(&mut stream, &answer).await;
 }

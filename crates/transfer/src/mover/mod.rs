@@ -10,7 +10,7 @@
 //! control plane                                   mover
 //!   MoverClient ── Start{source, target, …} ──►  serve ─► Registry ─► BlockReader, BlockWriter ─► engine
 //!               ◄── Progress … Progress ──────
-//!               ── SetRate, Pause, Cancel ────►
+//!               ── SetRate … ─────────────────►
 //!               ◄── Done{report} | Failed{fault}
 //! ```
 //!
@@ -31,7 +31,7 @@ pub use child::{ChildConfig, MoverChild, lifeline};
 pub use client::{JobHandle, MoverClient, MoverError};
 pub use frame::{FrameError, MAX_FRAME, decode as decode_frame};
 pub use protocol::{
-    FromMover, JobFault, JobOptions, JobReport, JobSpec, RootReport, SourceSpec, TargetSpec, ToMover, WireDefinition,
+    FromMover, JobFault, JobOptions, JobReport, JobSpec, SourceSpec, TargetSpec, ToMover, WireDefinition,
 };
 pub use server::{MoverConfig, bind, serve};
 

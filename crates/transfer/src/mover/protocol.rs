@@ -3,7 +3,7 @@
 use std::fmt;
 
 use novacron_provider::{DiskSnapshot, ErrorKind, ProviderDefinition, ProviderError, TargetDisk};
-use novacron_types::{ContentRoot, ProviderKind, ProviderName, TransferOptions, VerifyLevel};
+use novacron_types::{ProviderKind, ProviderName, TransferOptions, VerifyLevel};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -21,12 +21,6 @@ pub enum ToMover {
     SetRate {
         bytes_per_second: Option<u64>,
     },
-    Pause {
-        paused: bool,
-    },
-    Cancel,
-    /// Asks for the content root of a snapshot; answered by `Progress` and `Root`.
-    Root(Box<SourceSpec>),
     /// Removes a ledger that will not be needed again; answered by `Forgotten`.
     Forget {
         ledger_key: String,
@@ -41,7 +35,6 @@ pub enum FromMover {
     Progress(Progress),
     Done(Box<JobReport>),
     Failed(JobFault),
-    Root(RootReport),
     Forgotten,
     Pong { version: String },
 }
@@ -75,24 +68,14 @@ pub struct TargetSpec {
 #[serde(default)]
 pub struct JobOptions {
     pub transfer: TransferOptions,
-    /// Jobs of one group share one rate limit: the disks of one migration.
-    pub rate_group: Option<String>,
     /// The target disk was made for this transfer and nobody else has written to it.
     pub new_target: bool,
-    /// Read the whole target at the end, not only what was written.
-    pub verify_all: bool,
 }
 
 impl Default for JobOptions {
     fn default() -> Self {
-        Self { transfer: TransferOptions::default(), rate_group: None, new_target: true, verify_all: false }
+        Self { transfer: TransferOptions::default(), new_target: true }
     }
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RootReport {
-    pub size_bytes: u64,
-    pub root: ContentRoot,
 }
 
 /// Why a job failed.

@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{FromMover, JobFault, ToMover, WireDefinition, frame, job};
-use crate::{budget::Budget, rate::RateLimiter};
+use crate::budget::Budget;
 
 /// How long jobs may take to make safe what they moved, when the mover is told to stop.
 const FAREWELL: Duration = Duration::from_secs(30);
@@ -79,7 +79,6 @@ pub async fn serve(
         budget: Arc::new(Budget::new(config.memory_bytes)),
         ledgers: config.ledgers,
         providers: Mutex::default(),
-        rates: Mutex::default(),
         turns: Mutex::default(),
         stop: stop.clone(),
     });
@@ -113,7 +112,6 @@ pub(super) struct Shared {
     pub budget: Arc<Budget>,
     pub ledgers: PathBuf,
     providers: Mutex<Vec<(ProviderDefinition, Arc<dyn Provider>)>>,
-    rates: Mutex<HashMap<String, Weak<RateLimiter>>>,
     turns: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
     pub stop: CancellationToken,
 }
@@ -141,19 +139,6 @@ impl Shared {
         Ok(provider)
     }
 
-    /// The limiter of a group; each job without a group has its own.
-    pub fn rate(&self, group: Option<&str>) -> Arc<RateLimiter> {
-        let Some(group) = group else { return Arc::default() };
-        let mut rates = lock(&self.rates);
-        rates.retain(|_, limiter| limiter.strong_count() > 0);
-        if let Some(limiter) = rates.get(group).and_then(Weak::upgrade) {
-            return limiter;
-        }
-        let limiter = Arc::<RateLimiter>::default();
-        rates.insert(group.to_owned(), Arc::downgrade(&limiter));
-        limiter
-    }
-
     /// Jobs with the same ledger take turns: one whose connection was lost may still be ending.
     pub fn turn(&self, ledger_key: &str) -> Arc<tokio::sync::Mutex<()>> {
         let mut turns = lock(&self.turns);
@@ -175,7 +160,6 @@ async fn talk(mut stream: UnixStream, shared: Arc<Shared>) {
     let first = tokio::time::timeout(FIRST_FRAME, frame::read::<ToMover>(&mut stream)).await;
     let answer = match first {
         Ok(Ok(Some(ToMover::Start(spec)))) => return job::run(stream, *spec, shared).await,
-        Ok(Ok(Some(ToMover::Root(source)))) => return job::root(stream, *source, shared).await,
         Ok(Ok(Some(ToMover::Forget { ledger_key }))) => forget(&shared, &ledger_key),
         Ok(Ok(Some(ToMover::Ping))) => FromMover::Pong { version: env!("CARGO_PKG_VERSION").into() },
         Ok(Ok(Some(_))) => FromMover::Failed(JobFault::new("invalid", "there is no job on this connection")),

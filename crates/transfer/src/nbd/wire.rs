@@ -50,7 +50,6 @@ type Result<T> = std::result::Result<T, WireError>;
 pub enum Command {
     Read = 0,
     Write = 1,
-    Disconnect = 2,
     Flush = 3,
     WriteZeroes = 6,
     BlockStatus = 7,
