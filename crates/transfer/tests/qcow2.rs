@@ -147,6 +147,85 @@ async fn refuses_what_leads_elsewhere_or_lies() {
     }
 }
 
+/// Opens and reads all of it.
+async fn root(path: &Path) -> novacron_provider::Result<novacron_types::ContentRoot> {
+    content_root_of_disk(reader(path)?.as_ref()).await
+}
+
+/// Whatever is cut off: the image is refused, or nothing of the disk was in what is missing.
+async fn is_read_whole_and_not_cut(image: &Path, wanted: novacron_types::ContentRoot, name: &str) {
+    assert_eq!(root(image).await.unwrap(), wanted, "{name}");
+    let whole = std::fs::read(image).unwrap();
+    let cut = image.with_extension("cut");
+    for bytes in [1, 100, 500, 512, 513, 1024, 4096, 5000, 30_000, 65_535] {
+        if bytes >= whole.len() {
+            break;
+        }
+        std::fs::write(&cut, &whole[..whole.len() - bytes]).unwrap();
+        match root(&cut).await {
+            Ok(root) => assert_eq!(root, wanted, "{name}: {bytes} bytes short, it is read as something else"),
+            Err(error) => {
+                assert_eq!(error.kind, ErrorKind::Invalid, "{name}, {bytes} bytes short: {error}");
+                assert!(error.message.contains("cut short"), "{name}, {bytes} bytes short: {error}");
+                assert!(error.advice.is_some(), "{name}, {bytes} bytes short: {error}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_without_its_last_bytes_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    for size in [512u64, 196_608, 197_120, (1 << 20) + 4096] {
+        std::fs::write(path("a.raw"), (0..size).map(|_| rand::rng().random::<u8>() | 1).collect::<Vec<u8>>()).unwrap();
+        // Every second 64 KiB can be compressed.
+        let text: Vec<u8> =
+            (0..size).map(|at| if at >> 16 & 1 == 0 { (at % 97) as u8 } else { rand::rng().random() }).collect();
+        std::fs::write(path("b.raw"), text).unwrap();
+        let root_of = |name: &str| content_root_of(std::fs::File::open(path(name)).unwrap()).unwrap().0;
+        for (compat, cluster) in [("1.1", "512"), ("1.1", "4k"), ("0.10", "64k"), ("1.1", "64k"), ("1.1", "2M")] {
+            let options = format!("compat={compat},cluster_size={cluster}");
+            for (disk, more) in [
+                ("a.raw", vec![]),
+                ("b.raw", vec!["-c"]),
+                ("a.raw", vec!["-o", "preallocation=metadata"]),
+                ("a.raw", vec!["-o", "preallocation=falloc"]),
+                ("a.raw", vec!["-o", "preallocation=full"]),
+            ] {
+                let name = format!("{size} {options} {more:?}");
+                let arguments = [&["convert", "-f", "raw", "-O", "qcow2", "-o", &options][..], &more].concat();
+                let Some(made) = qemu("qemu-img", &arguments, &[&path(disk), &path("c.qcow2")]) else { return };
+                assert!(made, "{name}");
+                is_read_whole_and_not_cut(&path("c.qcow2"), root_of(disk), &name).await;
+            }
+            // Written in place, without and with compression: such a file ends with its last compressed byte.
+            let bytes = std::fs::read(path("b.raw")).unwrap();
+            for how in ["write", "write -c"] {
+                let name = format!("{size} {options} {how}");
+                let create = ["create", "-q", "-f", "qcow2", "-o", &options];
+                assert_eq!(qemu("qemu-img", &create, &[&path("d.qcow2"), Path::new(&size.to_string())]), Some(true));
+                let part = bytes.len().min(65_536);
+                let command = format!("{how} -s {} 0 {part}", path("b.raw").display());
+                let Some(made) = qemu("qemu-io", &["-f", "qcow2", "-c", &command], &[&path("d.qcow2")]) else { return };
+                if !made {
+                    continue;
+                }
+                let mut wanted = vec![0; bytes.len()];
+                wanted[..part].copy_from_slice(&bytes[..part]);
+                let wanted = content_root_of(&wanted[..]).unwrap().0;
+                is_read_whole_and_not_cut(&path("d.qcow2"), wanted, &name).await;
+            }
+        }
+        // Ours.
+        empty(&path("e.qcow2"), size);
+        copy(job(&path("a.raw"), &path("e.qcow2"), &path("l")), CopyControl::default()).await.unwrap();
+        is_read_whole_and_not_cut(&path("e.qcow2"), root_of("a.raw"), &format!("{size} ours")).await;
+        std::fs::remove_file(path("e.qcow2")).unwrap();
+        std::fs::remove_file(path("l")).unwrap();
+    }
+}
+
 /// Run by the next test as a process of its own.
 #[test]
 fn writes_until_it_is_killed() {

@@ -3,6 +3,7 @@
 //! An image comes from outside and may lie. It is opened by descriptor, never by a name found inside of it, so neither
 //! a backing file nor a data file of an image is ever followed: an image that needs one is refused.
 
+mod compressed;
 mod header;
 mod qcow2;
 

@@ -1,7 +1,8 @@
 //! qcow2 images, by the crate `imago`.
 //!
 //! Its calls do their I/O on the thread that polls them, so each runs on a thread of its own. It reads what lies beyond
-//! the end of the file as zeros; here that is an error, for it is how a truncated image looks.
+//! the end of the file as zeros, as QEMU does; here that is an error, for it is how a truncated image looks. QEMU itself
+//! writes whole clusters. Of the last one, what lies beyond the disk's end may be missing; and see [`compressed`].
 
 use std::{
     fs::{File, OpenOptions},
@@ -20,11 +21,14 @@ use imago::{
     qcow2::Qcow2, storage::StorageOpenOptions,
 };
 use novacron_provider::{
-    BlockReader, BlockWriter, Buf, ErrorKind, Extent, ExtentPage, ProviderError, Result, StoredCheck,
+    BlockReader, BlockWriter, Buf, ErrorKind, Extent, ExtentPage, ProviderError, Result, StoredCheck, end_within,
 };
 use rustix::fs::{Advice, OFlags};
 
-use super::header::{HEADER_BYTES, Qcow2Header};
+use super::{
+    compressed,
+    header::{HEADER_BYTES, HeaderError, Qcow2Header},
+};
 use crate::{blocking::blocking, content::CHUNK};
 
 /// Extents to a page, and mappings looked at for one.
@@ -38,6 +42,7 @@ struct Inner {
     /// Held for its lock, and to see how long the file is.
     file: File,
     name: String,
+    header: Qcow2Header,
     size: u64,
     unit: u64,
     direct: bool,
@@ -73,7 +78,10 @@ pub(super) fn read_header(file: &File, name: &str) -> Result<Qcow2Header> {
     let len = file.metadata().map_err(fail)?.len();
     let mut bytes = vec![0; HEADER_BYTES.min(len as usize)];
     file.read_exact_at(&mut bytes, 0).map_err(fail)?;
-    let refuse = |why| ProviderError::new(ErrorKind::Invalid, "open", format!("{name} can't be used: {why}"));
+    let refuse = |why: HeaderError| {
+        let error = ProviderError::new(ErrorKind::Invalid, "open", format!("{name} can't be used: {why}"));
+        if matches!(why, HeaderError::Short | HeaderError::Truncated { .. }) { error.advice(WHOLE) } else { error }
+    };
     let header = Qcow2Header::parse(&bytes, len).map_err(refuse)?;
     let mut entries = Vec::new();
     for first in (0..header.l1_entries).step_by(L1_PIECE) {
@@ -83,6 +91,9 @@ pub(super) fn read_header(file: &File, name: &str) -> Result<Qcow2Header> {
     }
     Ok(header)
 }
+
+/// What to do about an image that was cut.
+const WHOLE: &str = "Copy the image again, whole. This one lacks data, which can't be had from it.";
 
 /// Entries of the L1 table that are read at once.
 const L1_PIECE: usize = 1 << 16;
@@ -132,7 +143,7 @@ impl Inner {
             let message = format!("{name} can't be used: its header says two different sizes");
             return Err(ProviderError::new(ErrorKind::Invalid, "open", message));
         }
-        Ok(Self { image, file, name, size, unit: header.cluster().min(CHUNK), direct })
+        Ok(Self { image, file, name, header, size, unit: header.cluster().min(CHUNK), direct })
     }
 
     fn extents(&self, from: u64) -> Result<ExtentPage> {
@@ -145,23 +156,17 @@ impl Inner {
             }
             let (mapping, count) =
                 run(self.image.get_mapping(at, self.size - at)).map_err(|error| self.error("extents", &error))?;
-            let data = match mapping {
-                Mapping::Zero { .. } => false,
-                Mapping::Raw { offset, .. } => {
-                    // The last cluster of a file may be cut at what was written of it; a whole one may not be missing.
-                    let last_needed = offset.saturating_add(count.saturating_sub(1)) / self.unit * self.unit;
-                    if last_needed >= len {
-                        let message = format!(
-                            "{} can't be used: it is cut short, its data at {at} lies beyond its end",
-                            self.name
-                        );
-                        return Err(ProviderError::new(ErrorKind::Invalid, "extents", message));
-                    }
-                    true
-                }
+            let (data, whole) = match mapping {
+                Mapping::Zero { .. } => (false, true),
+                Mapping::Raw { offset, .. } => (true, offset.checked_add(count).is_some_and(|end| end <= len)),
                 Mapping::Eof { .. } => break,
-                _ => true,
+                _ => (true, self.are_whole(at, count, len).map_err(|error| self.error("extents", &error))?),
             };
+            if !whole {
+                let message =
+                    format!("{} can't be used: it is cut short, its data at {at} lies beyond its end", self.name);
+                return Err(ProviderError::new(ErrorKind::Invalid, "extents", message).advice(WHOLE));
+            }
             if count == 0 {
                 break;
             }
@@ -176,16 +181,14 @@ impl Inner {
         Ok(page)
     }
 
-    fn check(&self, operation: &'static str, offset: u64, len: u64) -> Result<()> {
-        if offset.checked_add(len).is_some_and(|end| end <= self.size) {
-            return Ok(());
-        }
-        let message = format!("{}: {len} bytes at {offset} are outside of {} bytes", self.name, self.size);
-        Err(ProviderError::new(ErrorKind::Invalid, operation, message))
+    /// Whether the file, of `len` bytes, holds all of these compressed clusters.
+    fn are_whole(&self, at: u64, count: u64, len: u64) -> io::Result<bool> {
+        let mut clusters = (at..at.saturating_add(count)).step_by(self.header.cluster() as usize);
+        clusters.try_fold(true, |whole, at| Ok(whole && compressed::is_whole(&self.file, &self.header, at, len)?))
     }
 
     fn read(&self, operation: &'static str, offset: u64, buf: &mut Buf) -> Result<()> {
-        self.check(operation, offset, buf.len() as u64)?;
+        end_within(self.size, offset, buf.len() as u64, operation)?;
         run(self.image.read(&mut buf[..], offset)).map_err(|error| self.error(operation, &error))
     }
 
@@ -252,7 +255,7 @@ impl BlockWriter for Qcow2Writer {
     async fn write(&self, offset: u64, buf: Buf) -> Result<Buf> {
         let inner = self.inner.clone();
         blocking("write", move || {
-            inner.check("write", offset, buf.len() as u64)?;
+            end_within(inner.size, offset, buf.len() as u64, "write")?;
             run(inner.image.write(&buf[..], offset)).map_err(|error| inner.error("write", &error))?;
             Ok(buf)
         })
@@ -262,7 +265,7 @@ impl BlockWriter for Qcow2Writer {
     async fn zero(&self, offset: u64, len: u64) -> Result<()> {
         let inner = self.inner.clone();
         blocking("zero", move || {
-            inner.check("zero", offset, len)?;
+            end_within(inner.size, offset, len, "zero")?;
             run(inner.image.write_zeroes(offset, len)).map_err(|error| inner.error("zero", &error))
         })
         .await
