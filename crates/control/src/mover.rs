@@ -21,7 +21,8 @@ pub struct DiskJob {
 #[derive(Debug, Clone, PartialEq)]
 pub struct DiskResult {
     pub source_root: ContentRoot,
-    pub target_root: ContentRoot,
+    /// Absent where nobody has looked at what the target stored.
+    pub target_root: Option<ContentRoot>,
     pub verified: VerifyLevel,
     /// In words: what was compared with what.
     pub method: String,

@@ -34,7 +34,7 @@ pub(crate) fn migration(record: OperationRecord) -> Result<Migration, ControlErr
         checkpoints: record.checkpoints,
         transfer_stats: record.transfer,
         source_checksum: of_boot(|proof| proof.disks.first().map(|disk| disk.source_root)),
-        target_checksum: of_boot(|proof| proof.disks.first().map(|disk| disk.target_root)),
+        target_checksum: of_boot(|proof| proof.disks.first().and_then(|disk| disk.target_root)),
         proof: summary.proof.clone(),
         error: record.error,
         hold_reason: record.hold.map(|hold| hold.reason),

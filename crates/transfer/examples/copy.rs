@@ -77,7 +77,7 @@ async fn run() -> Result<(), Error> {
         std::fs::remove_file(scratch)?;
     }
     let report = report?;
-    println!("{}", report.target_root);
+    println!("{}", report.source_root);
     println!("{}", serde_json::to_string(&report)?);
     Ok(())
 }

@@ -67,7 +67,7 @@ proptest! {
         prop_assert!(writer.bytes() == source);
         let (root, _) = content_root_of(&source[..]).unwrap();
         prop_assert_eq!(report.source_root, root);
-        prop_assert_eq!(report.target_root, root);
+        prop_assert_eq!(report.target_root, Some(root));
         prop_assert_eq!(report.stats.bytes_done, size);
         if fails == 0 {
             // Units of less than a chunk are written in whole chunks.
@@ -103,7 +103,7 @@ proptest! {
         let job = job(Arc::new(MemoryReader::new(source.clone(), 512)), writer.clone(), &ledger, &format!("s{number}"));
         let report = runtime().block_on(copy(job, CopyControl::default())).unwrap();
         prop_assert!(writer.bytes() == source);
-        prop_assert_eq!(report.target_root, content_root_of(&source[..]).unwrap().0);
+        prop_assert_eq!(report.target_root, Some(content_root_of(&source[..]).unwrap().0));
     }
 
     #[test]
@@ -141,7 +141,7 @@ proptest! {
         let report = runtime().block_on(copy(two, CopyControl::default())).unwrap();
         prop_assert!(writer.bytes() == new);
         prop_assert_eq!(report.used_changed_blocks, honest);
-        prop_assert_eq!(report.target_root, content_root_of(&new[..]).unwrap().0);
+        prop_assert_eq!(report.target_root, Some(content_root_of(&new[..]).unwrap().0));
         if honest {
             prop_assert!(reader.read_bytes.load(std::sync::atomic::Ordering::SeqCst) <= most);
         }
@@ -198,6 +198,7 @@ fn what_is_healed_is_written_as_all_else() {
     let reader = Arc::new(MemoryReader::new(source.clone(), 524_288));
     let mut writer = MemoryWriter::new(vec![0; size as usize], 4096, StoredCheck::ReadBack, true);
     writer.max_write = CHUNK;
+    // The second damage is done by the healing itself, to a chunk beside the first one.
     writer.luck = Luck { corrupts: 20, ..Luck::default() };
     let writer = Arc::new(writer);
     let job = job(reader.clone(), writer.clone(), &dir.path().join("l"), "s");
@@ -233,7 +234,11 @@ impl BlockReader for WrittenMeanwhile {
     async fn extents(&self, from: u64) -> novacron_provider::Result<novacron_provider::ExtentPage> {
         self.image.extents(from).await
     }
-    async fn read(&self, offset: u64, buf: novacron_provider::Buf) -> novacron_provider::Result<novacron_provider::Buf> {
+    async fn read(
+        &self,
+        offset: u64,
+        buf: novacron_provider::Buf,
+    ) -> novacron_provider::Result<novacron_provider::Buf> {
         let buf = self.image.read(offset, buf).await?;
         let len = buf.len() as i64;
         let left = self.left.fetch_sub(len, std::sync::atomic::Ordering::SeqCst);
@@ -267,15 +272,39 @@ fn an_image_that_is_written_during_its_transfer_is_noticed_when_it_is_read_again
 }
 
 #[test]
-fn transit_says_that_nothing_was_read_back() {
-    let dir = tempfile::tempdir().unwrap();
+fn a_target_has_a_root_only_if_somebody_has_looked() {
     let source = disk(1 << 20, &[(0, 1 << 20, 3)]);
-    let writer = Arc::new(MemoryWriter::new(vec![0; 1 << 20], 4096, StoredCheck::ReadBack, true));
-    let mut job = job(Arc::new(MemoryReader::new(source, 512)), writer, &dir.path().join("l"), "s");
-    job.options.verify = VerifyLevel::Transit;
-    let report = runtime().block_on(copy(job, CopyControl::default())).unwrap();
-    assert_eq!((report.verified, report.stats.bytes_verified), (VerifyLevel::Transit, 0));
+    let root = content_root_of(&source[..]).unwrap().0;
+    let dir = tempfile::tempdir().unwrap();
+    let run = |asked, check, ledger: &str, snapshot: &str| {
+        let writer = Arc::new(MemoryWriter::new(vec![0; 1 << 20], 4096, check, true));
+        let reader = Arc::new(MemoryReader::new(source.clone(), 512));
+        let mut job = job(reader, writer.clone(), &dir.path().join(ledger), snapshot);
+        if ledger == "twice" && snapshot == "2" {
+            job.writer = Arc::new(MemoryWriter::new(source.clone(), 4096, check, true));
+        }
+        job.options.verify = asked;
+        let report = runtime().block_on(copy(job, CopyControl::default())).unwrap();
+        assert_eq!(report.source_root, root);
+        report
+    };
+    let (read_back, by_store) = (StoredCheck::ReadBack, StoredCheck::StoreChecksum);
+    let report = run(VerifyLevel::Transit, read_back, "a", "1");
+    assert_eq!((report.target_root, report.verified, report.stats.bytes_verified), (None, VerifyLevel::Transit, 0));
     assert!(report.method.contains("not read again"));
+    for (asked, check, ledger) in [
+        (VerifyLevel::Stored, read_back, "b"),
+        (VerifyLevel::Stored, by_store, "c"),
+        // The store checks whether it was asked to or not.
+        (VerifyLevel::Transit, by_store, "d"),
+    ] {
+        let report = run(asked, check, ledger, "1");
+        assert_eq!((report.target_root, report.verified), (Some(root), VerifyLevel::Stored), "{ledger}");
+    }
+    // What an earlier sync left unchecked is checked by the next one that is asked to.
+    assert_eq!(run(VerifyLevel::Transit, read_back, "twice", "1").target_root, None);
+    let report = run(VerifyLevel::Stored, read_back, "twice", "2");
+    assert_eq!((report.target_root, report.stats.bytes_verified), (Some(root), 1 << 20));
 }
 
 #[test]

@@ -168,8 +168,9 @@ pub struct DiskProof {
     pub device: String,
     pub size_bytes: u64,
     pub source_root: ContentRoot,
-    /// The root of what the target holds, as far as `verified` says.
-    pub target_root: ContentRoot,
+    /// The root of what the target holds. Absent where nobody has looked at what it stored (`verified: transit`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_root: Option<ContentRoot>,
     pub verified: VerifyLevel,
     /// In words: what was compared with what.
     pub method: String,
@@ -268,6 +269,8 @@ pub struct Migration {
     pub transfer_stats: TransferStats,
     /// The boot disk's content root at the source, once known.
     pub source_checksum: Option<ContentRoot>,
+    /// The boot disk's content root at the target, once somebody has looked; so never with `verify_integrity: false`,
+    /// unless the target's own store checks what it takes.
     pub target_checksum: Option<ContentRoot>,
     pub proof: Option<MigrationProof>,
     pub error: Option<OperationFault>,

@@ -150,7 +150,7 @@ fn claims(migration: &Migration, evidence: &[Evidence]) -> bool {
         && proof.disks.iter().all(|disk| {
             evidence
                 .iter()
-                .all(|e| e.root == disk.source_root && e.root == disk.target_root && e.size == disk.size_bytes)
+                .all(|e| e.root == disk.source_root && Some(e.root) == disk.target_root && e.size == disk.size_bytes)
         })
 }
 

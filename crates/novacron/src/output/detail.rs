@@ -72,7 +72,12 @@ pub fn migration(migration: &Migration) -> String {
 }
 
 fn proof_lines(lines: &mut Lines, disk: &DiskProof) {
-    let equal = if disk.source_root == disk.target_root { "equal" } else { "DIFFERENT" };
+    let equal = match disk.target_root {
+        Some(root) if root == disk.source_root => "equal",
+        Some(_) => "DIFFERENT",
+        None => "written",
+    };
+    let target = disk.target_root.map_or("not looked at".to_owned(), |root| root.to_string());
     let level = match disk.verified {
         VerifyLevel::Stored => "what is stored was checked",
         VerifyLevel::Transit => "what was sent was checked",
@@ -80,7 +85,7 @@ fn proof_lines(lines: &mut Lines, disk: &DiskProof) {
     lines
         .line(format_args!("{} ({}): {equal}; {level}", disk.device, human::bytes(disk.size_bytes)))
         .line(format_args!("  source  {}", disk.source_root))
-        .line(format_args!("  target  {}", disk.target_root))
+        .line(format_args!("  target  {target}"))
         .line(format_args!("  {}", disk.method));
 }
 

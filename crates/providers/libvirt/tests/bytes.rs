@@ -354,7 +354,7 @@ async fn sync(
         options: CopyOptions { verify: VerifyLevel::Stored, ..CopyOptions::default() },
     };
     let report = engine_copy(job, CopyControl::default()).await.unwrap();
-    assert_eq!(report.source_root, report.target_root);
+    assert_eq!(Some(report.source_root), report.target_root);
     provider.disk_sink().unwrap().complete_disk(target, report.written).await.unwrap();
     report
 }

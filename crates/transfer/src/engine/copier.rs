@@ -134,13 +134,14 @@ impl Copier {
             let copier = self.clone();
             self.with_barrier(move |lanes| copier.clone().spawn_verify(lanes)).await?;
         }
+        let target_root = self.target_root().await?;
         self.on_ledger(Ledger::finish).await?;
-        let root = self.on_ledger(Ledger::root).await?;
+        let source_root = self.on_ledger(Ledger::root).await?;
         Ok(CopyReport {
             size_bytes: self.size,
-            source_root: root,
-            target_root: root,
-            verified: self.options.verify,
+            source_root,
+            target_root,
+            verified: if target_root.is_some() { VerifyLevel::Stored } else { VerifyLevel::Transit },
             method: self.method(used_changed_blocks, opened),
             stats: self.meter.stats(),
             written: self.written().await?,

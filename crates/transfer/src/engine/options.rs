@@ -99,8 +99,9 @@ impl Default for CopyControl {
 pub struct CopyReport {
     pub size_bytes: u64,
     pub source_root: ContentRoot,
-    /// The root of what the target holds, as far as `verified` says.
-    pub target_root: ContentRoot,
+    /// The root of what the target holds; absent where nobody has looked at what it stored.
+    #[serde(default)]
+    pub target_root: Option<ContentRoot>,
     pub verified: VerifyLevel,
     /// In words: what was read, and what was compared with what.
     pub method: String,

@@ -1,15 +1,26 @@
 //! What a sync can say of itself when it has ended.
 
 use novacron_provider::Written;
-use novacron_types::VerifyLevel;
+use novacron_types::{ContentRoot, VerifyLevel};
 
 use super::{TransferError, copier::Copier};
 use crate::{
     content::CHUNK,
-    ledger::Opened,
+    ledger::{Ledger, Opened},
 };
 
 impl Copier {
+    /// The root of what the target holds, where somebody has looked: the target's own store, which compared a checksum
+    /// with each block, or we, who have read back what was written. Else there is none.
+    pub(super) async fn target_root(&self) -> Result<Option<ContentRoot>, TransferError> {
+        if self.options.verify == VerifyLevel::Transit && !self.checked_store {
+            return Ok(None);
+        }
+        let root = self.on_ledger(Ledger::checked_root).await?;
+        let unchecked = || TransferError::Internal("something was written that has not been checked".into());
+        root.ok_or_else(unchecked).map(Some)
+    }
+
     pub(super) async fn written(&self) -> Result<Written, TransferError> {
         let (block, size) = (self.writer.granularity(), self.size);
         self.on_ledger(move |ledger| {

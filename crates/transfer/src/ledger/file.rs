@@ -223,14 +223,26 @@ impl Ledger {
 
     /// The root of what is recorded; the rest counts as zeros.
     pub fn root(&self) -> Result<ContentRoot, LedgerError> {
+        Ok(self.roots()?.0)
+    }
+
+    /// The same, if all that was written has been checked since; absent if one chunk has not.
+    pub fn checked_root(&self) -> Result<Option<ContentRoot>, LedgerError> {
+        let (root, checked) = self.roots()?;
+        Ok(checked.then_some(root))
+    }
+
+    fn roots(&self) -> Result<(ContentRoot, bool), LedgerError> {
         let mut builder = RootBuilder::new();
+        let mut checked = true;
         self.scan(|chunk, state| {
             if let Some(digest) = state.digest {
                 builder.push_zeros(chunk - builder.chunks());
                 builder.push(digest);
+                checked &= state.verified || !state.written;
             }
         })?;
-        Ok(builder.finish(self.header().identity.size_bytes))
+        Ok((builder.finish(self.header().identity.size_bytes), checked))
     }
 
     fn header(&self) -> MutexGuard<'_, Header> {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use novacron_operations::{Outcome, Status, Step, StepContext, StepError};
 use novacron_provider::wait_for_disk;
+use novacron_types::{DiskProof, VerifyLevel};
 
 use super::{
     super::{MoveState, Tools},
@@ -25,15 +26,8 @@ impl Step<MoveState> for SealDisks {
     }
 
     async fn run(&self, cx: &StepContext, state: &mut MoveState) -> Result<Outcome, StepError> {
-        if let Some(bad) = state.proofs.iter().find(|proof| proof.source_root != proof.target_root) {
-            return Err(StepError::permanent(
-                "not_verified",
-                format!(
-                    "{}: the source's content root is {}, the target's {}",
-                    bad.device, bad.source_root, bad.target_root
-                ),
-            ));
-        }
+        let asked = state.params.transfer.verify();
+        state.proofs.iter().try_for_each(|proof| proven(proof, asked))?;
         // Where a snapshot is only a promise that nobody writes, it must still hold after the last read.
         let source = self.0.source(&state.params.source)?;
         for snapshot in &state.snapshots {
@@ -48,5 +42,49 @@ impl Step<MoveState> for SealDisks {
             cx.progress((done + 1) as f64 / state.disks.len() as f64);
         }
         Ok(Outcome::Done)
+    }
+}
+
+/// Whether what the mover says of a disk is as much as was asked for. The mover is another process, and may be wrong.
+fn proven(proof: &DiskProof, asked: VerifyLevel) -> Result<(), StepError> {
+    let what = match proof.target_root {
+        Some(root) if root == proof.source_root => return Ok(()),
+        None if asked == VerifyLevel::Transit => return Ok(()),
+        Some(root) => format!("the source's content root is {}, the target's {root}", proof.source_root),
+        None => "what the target stored was to be checked, and was not".to_owned(),
+    };
+    Err(StepError::permanent("not_verified", format!("{}: {what}", proof.device))
+        .advice("The source is as it was. Start again; if it happens again, look at the target's disk and the mover's log."))
+}
+
+#[cfg(test)]
+mod tests {
+    use novacron_types::ContentRoot;
+
+    use super::*;
+
+    #[test]
+    fn a_proof_has_to_show_what_was_asked_for() {
+        let (right, wrong) = (ContentRoot([1; 32]), ContentRoot([2; 32]));
+        for (target_root, asked, enough) in [
+            (Some(right), VerifyLevel::Stored, true),
+            (Some(right), VerifyLevel::Transit, true),
+            (None, VerifyLevel::Transit, true),
+            (None, VerifyLevel::Stored, false),
+            (Some(wrong), VerifyLevel::Stored, false),
+            (Some(wrong), VerifyLevel::Transit, false),
+        ] {
+            let proof = DiskProof {
+                device: "vda".to_owned(),
+                size_bytes: 1,
+                source_root: right,
+                target_root,
+                verified: asked,
+                method: String::new(),
+            };
+            let found = proven(&proof, asked);
+            assert_eq!(found.is_ok(), enough, "{target_root:?} {asked:?} {found:?}");
+            assert!(found.err().is_none_or(|error| error.fault().code == "not_verified"));
+        }
     }
 }

@@ -74,7 +74,7 @@ impl DiskMover for PlainMover {
         let root = |hasher: blake3::Hasher| ContentRoot(*hasher.finalize().as_bytes());
         Ok(DiskResult {
             source_root: root(before),
-            target_root: root(after),
+            target_root: Some(root(after)),
             verified: VerifyLevel::Stored,
             method: "read back".to_owned(),
             written: Written { blocks: source.size().div_ceil(target.granularity()) },
