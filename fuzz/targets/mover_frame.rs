@@ -23,7 +23,7 @@ fuzz_target!(|data: &[u8]| {
         let again: FromMover = decode_frame(said.to_string().as_bytes()).expect("it was understood before");
         assert_eq!(serde_json::to_value(&again).expect("JSON"), said);
         if let FromMover::Failed(fault) = frame {
-            let _ = (fault.to_string(), fault.kind(), fault.is_transient());
+            let _ = (fault.to_string(), fault.retry_after(), fault.is_transient());
         }
     }
 });

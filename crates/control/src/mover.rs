@@ -1,7 +1,10 @@
 //! What the control plane asks of a mover.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
-use novacron_provider::{DiskSnapshot, ProviderDefinition, ProviderError, TargetDisk, Written};
+use novacron_operations::StepError;
+use novacron_provider::{DiskSnapshot, ErrorKind, ProviderDefinition, ProviderError, TargetDisk, Written};
 use novacron_types::{ContentRoot, TransferOptions, TransferStats, VerifyLevel};
 use tokio::sync::watch;
 
@@ -30,6 +33,49 @@ pub struct DiskResult {
     pub stats: TransferStats,
 }
 
+/// Why a mover did not do what it was asked. The code is the mover's own, or a provider's.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct MoverFault {
+    /// Stable and machine-readable.
+    pub code: String,
+    pub message: String,
+    pub advice: Option<String>,
+    /// The same job may succeed later with nobody doing anything, not before `retry_after` where that is known.
+    pub transient: bool,
+    pub retry_after: Option<Duration>,
+}
+
+impl From<ProviderError> for MoverFault {
+    fn from(error: ProviderError) -> Self {
+        let retry_after = match error.kind {
+            ErrorKind::Throttled { retry_after } => retry_after,
+            _ => None,
+        };
+        Self {
+            code: error.kind.code().to_owned(),
+            message: error.to_string(),
+            transient: error.kind.is_transient(),
+            retry_after,
+            advice: error.advice,
+        }
+    }
+}
+
+impl From<MoverFault> for StepError {
+    fn from(fault: MoverFault) -> Self {
+        let step = match (fault.transient, fault.retry_after) {
+            (true, Some(after)) => StepError::transient(fault.code, fault.message).retry_after(after),
+            (true, None) => StepError::transient(fault.code, fault.message),
+            (false, _) => StepError::permanent(fault.code, fault.message),
+        };
+        match fault.advice {
+            Some(advice) => step.advice(advice),
+            None => step,
+        }
+    }
+}
+
 /// A worker that reads and writes disks. It may be another process, on another machine.
 #[async_trait]
 pub trait DiskMover: Send + Sync + 'static {
@@ -40,10 +86,10 @@ pub trait DiskMover: Send + Sync + 'static {
         job: DiskJob,
         progress: watch::Sender<TransferStats>,
         rate: watch::Receiver<Option<u64>>,
-    ) -> Result<DiskResult, ProviderError>;
+    ) -> Result<DiskResult, MoverFault>;
 
     /// Forgets the job of this key. Forgetting what is not known succeeds.
-    async fn forget(&self, key: &str) -> Result<(), ProviderError>;
+    async fn forget(&self, key: &str) -> Result<(), MoverFault>;
 
     /// Whether it answers.
     async fn is_alive(&self) -> bool;

@@ -12,8 +12,7 @@ use super::{
     server::{Shared, ledger_path},
 };
 use crate::{
-    CopyControl, CopyJob, CopyOptions, TransferError,
-    copy,
+    CopyControl, CopyJob, CopyOptions, TransferError, copy,
     engine::Changes,
     ledger::{LedgerError, LedgerIdentity, SyncIdentity},
 };

@@ -1,13 +1,13 @@
 //! What is said between the control plane and a mover.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use novacron_provider::{DiskSnapshot, ErrorKind, ProviderDefinition, ProviderError, TargetDisk};
 use novacron_types::{ProviderKind, ProviderName, TransferOptions, VerifyLevel};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{CopyReport, TransferError, engine::Progress};
+use crate::{CopyReport, TransferError, engine::Progress, ledger::LedgerError};
 
 /// The report of a finished job.
 pub type JobReport = CopyReport;
@@ -18,13 +18,9 @@ pub enum ToMover {
     /// The first frame of a job.
     Start(Box<JobSpec>),
     /// Bytes a second; absent or zero: no limit.
-    SetRate {
-        bytes_per_second: Option<u64>,
-    },
+    SetRate { bytes_per_second: Option<u64> },
     /// Removes a ledger that will not be needed again; answered by `Forgotten`.
-    Forget {
-        ledger_key: String,
-    },
+    Forget { ledger_key: String },
     /// Answered by `Pong`.
     Ping,
 }
@@ -81,7 +77,7 @@ impl Default for JobOptions {
 /// Why a job failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobFault {
-    /// One of [`ErrorKind::code`]'s, or `cancelled`, `stored_wrongly`, `source_changes`, `ledger`, `internal`.
+    /// One of [`CODES`](Self::CODES).
     pub code: String,
     pub message: String,
     pub advice: Option<String>,
@@ -92,6 +88,25 @@ pub struct JobFault {
 }
 
 impl JobFault {
+    /// Every code that a mover gives: those of [`ErrorKind::code`], and its own.
+    pub const CODES: [&str; 15] = [
+        "not_found",
+        "already_exists",
+        "throttled",
+        "unauthorised",
+        "quota",
+        "no_capacity",
+        "invalid",
+        "conflict",
+        "unavailable",
+        "disk_full",
+        "cancelled",
+        "stored_wrongly",
+        "source_changes",
+        "ledger",
+        "internal",
+    ];
+
     pub fn new(code: &str, message: impl Into<String>) -> Self {
         Self {
             code: code.into(),
@@ -110,24 +125,11 @@ impl JobFault {
 
     /// Whether the same job may succeed later with nobody doing anything.
     pub fn is_transient(&self) -> bool {
-        self.kind().is_transient()
+        matches!(self.code.as_str(), "throttled" | "unavailable")
     }
 
-    pub fn kind(&self) -> ErrorKind {
-        let retry_after = self.retry_after_ms.map(std::time::Duration::from_millis);
-        let kinds = [
-            ErrorKind::NotFound,
-            ErrorKind::AlreadyExists,
-            ErrorKind::Throttled { retry_after },
-            ErrorKind::Unauthorised,
-            ErrorKind::Quota,
-            ErrorKind::NoCapacity,
-            ErrorKind::Invalid,
-            ErrorKind::Conflict,
-            ErrorKind::Unavailable,
-            ErrorKind::Full,
-        ];
-        kinds.into_iter().find(|kind| kind.code() == self.code).unwrap_or(ErrorKind::Conflict)
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after_ms.map(Duration::from_millis)
     }
 }
 
@@ -136,7 +138,11 @@ impl fmt::Display for JobFault {
         if let Some(provider) = &self.provider {
             write!(f, "{provider}: ")?;
         }
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        match &self.request_id {
+            Some(id) => write!(f, " (request {id})"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -163,19 +169,35 @@ impl From<TransferError> for JobFault {
         let message = error.to_string();
         let (code, advice) = match error {
             TransferError::Provider(error) => return error.into(),
-            TransferError::Cancelled => ("cancelled", None),
-            TransferError::Ledger(crate::ledger::LedgerError::InUse { .. }) => ("conflict", None),
-            TransferError::Ledger(_) => ("ledger", Some("Check the room and the rights in the data directory.")),
-            TransferError::Sizes { .. } => ("invalid", None),
+            TransferError::Cancelled => ("cancelled", "Start it again: it goes on where it was."),
+            TransferError::Ledger(error) => of_ledger(&error),
+            TransferError::Sizes { .. } => (
+                "invalid",
+                "Was the source's disk resized since its snapshot? Start again, with a new snapshot and disk.",
+            ),
             TransferError::StoredWrongly { .. } => {
-                ("stored_wrongly", Some("The target's disk may be failing. Check it, then start again on another one."))
+                ("stored_wrongly", "The target's disk may be failing. Check it, then start again on another one.")
             }
             TransferError::SourceChanges { .. } => {
-                ("source_changes", Some("Check the source's disk, and that nothing writes to it; then start again."))
+                ("source_changes", "Check the source's disk, and that nothing writes to it; then start again.")
             }
-            TransferError::Internal(_) => ("internal", None),
+            TransferError::Internal(_) => ("internal", "This is a fault of the mover: please report it, with its log."),
         };
-        Self { advice: advice.map(Into::into), ..Self::new(code, message) }
+        Self { advice: Some(advice.into()), ..Self::new(code, message) }
+    }
+}
+
+fn of_ledger(error: &LedgerError) -> (&'static str, &'static str) {
+    use std::io::ErrorKind as Io;
+    match error {
+        LedgerError::InUse { .. } => ("conflict", "Another job moves this disk. Wait for its end, or cancel it."),
+        LedgerError::Io { source, .. } if matches!(source.kind(), Io::StorageFull | Io::QuotaExceeded) => {
+            ("disk_full", "Make room in the data directory, where the mover keeps its ledgers; then start again.")
+        }
+        LedgerError::Io { .. } => ("ledger", "Check the rights in the data directory, and its disk."),
+        LedgerError::Another { .. } | LedgerError::Damaged { .. } => {
+            ("ledger", "Move the ledger away, out of the data directory; then the disk is moved from its beginning.")
+        }
     }
 }
 
@@ -208,5 +230,61 @@ impl From<WireDefinition> for ProviderDefinition {
 impl JobOptions {
     pub fn verify(&self) -> VerifyLevel {
         self.transfer.verify()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn each_failure_has_a_code_of_the_list_and_advice() {
+        let ledger = |error: io::ErrorKind| LedgerError::Io { path: "l".into(), source: error.into() };
+        let path = std::path::PathBuf::from("l");
+        let failures: [(TransferError, &str); 11] = [
+            (TransferError::Cancelled, "cancelled"),
+            (LedgerError::InUse { path: path.clone() }.into(), "conflict"),
+            (LedgerError::Another { path: path.clone(), what: "x".into() }.into(), "ledger"),
+            (LedgerError::Damaged { path, page: 3 }.into(), "ledger"),
+            (ledger(io::ErrorKind::StorageFull).into(), "disk_full"),
+            (ledger(io::ErrorKind::QuotaExceeded).into(), "disk_full"),
+            (ledger(io::ErrorKind::PermissionDenied).into(), "ledger"),
+            (TransferError::Sizes { source_bytes: 1, target_bytes: 2 }, "invalid"),
+            (TransferError::StoredWrongly { offset: 0, tries: 3 }, "stored_wrongly"),
+            (TransferError::SourceChanges { offset: 0 }, "source_changes"),
+            (TransferError::Internal("x".into()), "internal"),
+        ];
+        for (error, code) in failures {
+            let fault = JobFault::from(error);
+            assert_eq!(fault.code, code);
+            assert!(JobFault::CODES.contains(&code) && fault.advice.is_some() && !fault.is_transient(), "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn a_provider_s_failure_keeps_its_code() {
+        let retry_after = Some(Duration::from_secs(3));
+        let kinds = [
+            ErrorKind::NotFound,
+            ErrorKind::AlreadyExists,
+            ErrorKind::Throttled { retry_after },
+            ErrorKind::Unauthorised,
+            ErrorKind::Quota,
+            ErrorKind::NoCapacity,
+            ErrorKind::Invalid,
+            ErrorKind::Conflict,
+            ErrorKind::Unavailable,
+            ErrorKind::Full,
+        ];
+        for kind in kinds {
+            let error = ProviderError::new(kind, "PutSnapshotBlock", "no").request_id(Some("r-1"));
+            let fault = JobFault::from(error.clone());
+            assert!(JobFault::CODES.contains(&fault.code.as_str()), "{fault:?}");
+            assert_eq!((fault.code.as_str(), fault.is_transient()), (kind.code(), kind.is_transient()));
+            assert_eq!(fault.to_string(), error.to_string());
+            assert_eq!(fault.retry_after().is_some(), matches!(kind, ErrorKind::Throttled { .. }));
+        }
     }
 }

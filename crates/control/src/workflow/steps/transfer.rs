@@ -9,7 +9,7 @@ use super::{
     super::{MoveState, Tools},
     ledger_key,
 };
-use crate::{DiskJob, DiskResult, error::step_error};
+use crate::{DiskJob, DiskResult};
 
 pub(super) struct Transfer(pub Tools);
 
@@ -54,7 +54,7 @@ pub(super) async fn forget_all(tools: &Tools, cx: &StepContext, state: &MoveStat
     for index in 0..state.snapshots.len() {
         if let Err(error) = tools.mover.forget(&ledger_key(cx.operation_id(), index)).await {
             cx.log(format!("the mover's ledger of disk {index} stays behind: {error}"));
-            if error.kind.is_transient() {
+            if error.transient {
                 return;
             }
         }
@@ -85,7 +85,7 @@ impl Transfer {
         tokio::pin!(run);
         loop {
             tokio::select! {
-                result = &mut run => return result.map_err(step_error),
+                result = &mut run => return result.map_err(StepError::from),
                 Ok(()) = told.changed() => {
                     let stats = add(before, &told.borrow_and_update());
                     if stats.bytes_total > 0 {

@@ -24,7 +24,7 @@ use novacron_types::{
 use tokio::sync::watch;
 
 use super::{Export, Import, Migrate, MoveParams, MoveState, StartPolicy, Tools};
-use crate::{Directory, DiskJob, DiskMover, DiskResult};
+use crate::{Directory, DiskJob, DiskMover, DiskResult, MoverFault};
 
 /// The providers, each within a layer.
 struct Clones<L>(Vec<MemoryProvider>, fn(MemoryProvider) -> L);
@@ -54,7 +54,7 @@ impl DiskMover for PlainMover {
         job: DiskJob,
         progress: watch::Sender<TransferStats>,
         _rate: watch::Receiver<Option<u64>>,
-    ) -> Result<DiskResult, ProviderError> {
+    ) -> Result<DiskResult, MoverFault> {
         let provider = |name: &ProviderName| self.0.iter().find(|provider| provider.identity().name == *name).unwrap();
         let source = provider(&job.source.name).disk_source().unwrap().open_reader(&job.snapshot).await?;
         let target = provider(&job.target.name).disk_sink().unwrap().open_writer(&job.disk).await?;
@@ -81,7 +81,7 @@ impl DiskMover for PlainMover {
             stats,
         })
     }
-    async fn forget(&self, _key: &str) -> Result<(), ProviderError> {
+    async fn forget(&self, _key: &str) -> Result<(), MoverFault> {
         Ok(())
     }
     async fn is_alive(&self) -> bool {
