@@ -5,7 +5,10 @@ use std::{path::Path, sync::Arc};
 use rustls::{
     ServerConfig,
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{
+        CertificateDer, PrivateKeyDer,
+        pem::{self, PemObject},
+    },
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -21,13 +24,21 @@ pub enum TlsError {
 }
 
 pub fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
+    let nothing = |path: &Path, what: &str| {
+        let text =
+            format!("there is no {what} in it; it is to be a PEM file with `-----BEGIN {}`", what.to_uppercase());
+        unreadable(path, &text)
+    };
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.cert_file)
         .and_then(Iterator::collect)
         .map_err(|error| unreadable(&files.cert_file, &error))?;
     if chain.is_empty() {
-        return Err(unreadable(&files.cert_file, &"there is no certificate in it"));
+        return Err(nothing(&files.cert_file, "certificate"));
     }
-    let key = PrivateKeyDer::from_pem_file(&files.key_file).map_err(|error| unreadable(&files.key_file, &error))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key_file).map_err(|error| match error {
+        pem::Error::NoItemsFound => nothing(&files.key_file, "private key"),
+        error => unreadable(&files.key_file, &error),
+    })?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()

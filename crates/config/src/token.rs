@@ -36,6 +36,9 @@ impl TokenConfig {
                     .and_then(|file| file.take(4096).read_to_string(&mut text))
                     .map_err(|error| format!("token `{}`: {shown}: {error}", self.name))?;
                 let token = text.trim();
+                if token.is_empty() {
+                    return Err(format!("token `{}`: {shown} is empty; {}", self.name, too_short()));
+                }
                 if token.len() < MIN_TOKEN {
                     return Err(format!("token `{}`: {shown}: {}", self.name, too_short()));
                 }

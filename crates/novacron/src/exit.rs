@@ -32,8 +32,8 @@ pub const EXIT_CODES: &str = "  0    done
   1    failed, or a person is needed (the message says what for)
   2    the command line, the configuration or an option is wrong; nothing was changed
   3    nothing to do: what was asked for is so already
-  4    refused: it can't be done as things stand (no such thing, conflict, missing permission, no plan confirmed);
-       nothing was changed
+  4    refused: it can't be done as things stand (no such thing, conflict, missing permission,
+       no plan confirmed); nothing was changed
   5    no server answers at the address
   6    the migration failed and was rolled back; nothing was left behind
   7    the migration was cancelled and undone; nothing was left behind
@@ -75,6 +75,12 @@ impl Failure {
 
     pub fn refused(what: impl Into<String>) -> Self {
         Self::new(Exit::Refused, what)
+    }
+
+    /// The same, where what was given is to blame.
+    #[must_use]
+    pub fn into_usage(self) -> Self {
+        Self { exit: Exit::Usage, ..self }
     }
 
     #[must_use]

@@ -4,8 +4,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "../../store/tests/common/databases.rs"]
+mod databases;
 
-use std::net::TcpListener;
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 
 use common::{Process, Site, novacron, run};
 
@@ -20,6 +25,8 @@ fn the_command_line_explains_itself() {
     }
     assert!(!run(&mut novacron(&["--help"])).stdout.contains("\n  mover"), "the mover is hidden");
     run(&mut novacron(&["fly"])).expect(2);
+    run(&mut novacron(&["migration", "limit", "x", "-5"])).expect(2).says("is not a size");
+    run(&mut novacron(&["migraton", "list"])).expect(2).says("'migration'");
     run(&mut novacron(&["migration", "list", "--status", "fine", "--server", "http://127.0.0.1:1"])).expect(2);
     let output = run(&mut novacron(&["version", "-o", "json"])).expect(0).json();
     assert_eq!(output["version"], env!("CARGO_PKG_VERSION"));
@@ -56,42 +63,112 @@ fn output_that_does_not_get_out_is_an_error() {
     }
 }
 
-/// What one of the two refuses the other refuses too, with the same exit code and in much the same words.
+/// What one of the two refuses the other refuses too, in the same words and with the same exit code; and neither has made
+/// anything by then.
 #[test]
 fn config_check_refuses_what_serve_refuses() {
     let site = Site::bare();
     let dir = site.dir.path().display().to_string();
-    let head = format!("data_dir: {dir}/data\n");
-    let loopback = "server: {listen: '127.0.0.1:0'}\n";
+    for (name, text) in [("a-file", "x"), ("empty", ""), ("blank", " \n"), ("note.pem", "no certificate\n")] {
+        std::fs::write(site.dir.path().join(name), text).unwrap();
+    }
+    let data = format!("data_dir: {dir}/data\n");
+    let listen = "server: {listen: '127.0.0.1:0'}\n";
     let local = format!("local: {{kind: files, path: {dir}/disks}}\n");
+    let good = format!("{data}{listen}{local}");
+    let server = |more: &str| format!("{data}{local}server: {{listen: '127.0.0.1:0', {more}}}\n");
+    let store = |url: &str| format!("{good}store: {{url: '{url}'}}\n");
+    let token = |more: &str| server(&format!("tokens: [{{name: a, role: viewer, {more}}}]"));
+    let tls = |cert: &str, key: &str| server(&format!("tls: {{cert_file: {dir}/{cert}, key_file: {dir}/{key}}}"));
     let cases = [
-        (format!("{loopback}local: {{kind: files, path: [x]}}\n"), "local"),
-        (format!("{loopback}local: {{kind: files, path: {dir}/disks, format: vmdk}}\n"), "vmdk"),
-        (format!("{loopback}local: {{enabled: false}}\n"), "local"),
-        (format!("server: {{listen: '0.0.0.0:0'}}\n{local}"), "TLS and a token"),
-        (
-            format!(
-                "server: {{listen: '127.0.0.1:0', tls: {{cert_file: {dir}/none.pem, key_file: {dir}/none.key}}}}\n{local}"
-            ),
-            "none.pem",
-        ),
-        (format!("server: {{listen: '127.0.0.1:0', tokens: [{{name: a, role: viewer, token: x}}]}}\n{local}"), "token"),
+        (format!("{data}{listen}local: {{kind: files, path: [x]}}\n"), "local"),
+        (format!("{data}{listen}local: {{kind: files, path: {dir}/disks, format: vmdk}}\n"), "vmdk"),
+        (format!("{data}{listen}local: {{kind: files, path: {dir}/a-file}}\n"), "a-file"),
+        (format!("{data}{listen}local: {{kind: files, path: {dir}/a-file/disks}}\n"), "a-file"),
+        (format!("{data}{listen}local: {{enabled: false}}\n"), "local"),
+        (format!("{data}{local}server: {{listen: '0.0.0.0:0'}}\n"), "TLS and a token"),
+        (tls("none.pem", "none.key"), "none.pem"),
+        (tls("note.pem", "note.pem"), "BEGIN CERTIFICATE"),
+        (token("token: x"), "token"),
+        (token(&format!("token_file: {dir}/none")), "none"),
+        (token(&format!("token_file: {dir}/empty")), "is empty"),
+        (token(&format!("token_file: {dir}/blank")), "is empty"),
+        (format!("{good}logging: {{output: {dir}/no/such/log}}\n"), "cannot write the log file"),
+        (format!("{good}logging: {{output: {dir}}}\n"), "cannot write the log file"),
+        (format!("{good}logging: {{output: {dir}/a-file/log}}\n"), "cannot write the log file"),
+        (format!("{good}logging: {{level: loud}}\n"), "loud"),
+        (format!("data_dir: {dir}/a-file\n{listen}{local}"), "cannot use the data directory"),
+        (format!("data_dir: {dir}/a-file/data\n{listen}{local}"), "cannot use the data directory"),
+        (store("postgres://u@127.0.0.1:70000/db"), "invalid port"),
+        (store("postgres://u@127.0.0.1/db?sslmode=perhaps"), "perhaps"),
+        (store("sqlite:"), "store"),
+        (store("sqlite::memory:"), "store"),
+        (store(&format!("sqlite://{dir}/x.db?mode=memory")), "store"),
+        (store(&format!("sqlite://{dir}")), "store"),
+        (store(&format!("sqlite://{dir}/a-file/x.db")), "a-file"),
+        (store("mysql://u@127.0.0.1/db"), "postgres"),
         #[cfg(feature = "aws")]
-        (format!("{loopback}{local}aws: {{region: [a]}}\n"), "aws"),
+        (format!("{good}aws: {{region: [a]}}\n"), "aws"),
         #[cfg(feature = "aws")]
-        (format!("{loopback}{local}aws: {{region: us-east-1, endpoint: not a url}}\n"), "aws"),
+        (format!("{good}aws: {{region: us-east-1, endpoint: not a url}}\n"), "aws"),
     ];
+    let names = || everything(site.dir.path());
     for (text, says) in cases {
-        std::fs::write(site.config(), format!("{head}{text}")).unwrap();
-        for command in [&["config", "check"][..], &["serve"]] {
+        std::fs::write(site.config(), &text).unwrap();
+        let before = names();
+        let [checked, served] = [&["config", "check"][..], &["serve"]].map(|command| {
             let ran = run(&mut site.command(command));
             assert_eq!(ran.code, 2, "{command:?} of {text}: {ran:#?}");
             assert!(ran.stderr.contains(says), "{command:?} of {text}: {ran:#?}");
-        }
+            ran.stderr
+        });
+        assert_eq!(checked, served, "{text}");
+        assert_eq!(names(), before, "{text}");
     }
-    std::fs::write(site.config(), format!("{head}{loopback}{local}")).unwrap();
+    std::fs::write(site.config(), format!("{good}logging: {{output: {dir}/log}}\n")).unwrap();
+    let before = names();
     run(&mut site.command(&["config", "check"])).expect(0);
+    assert_eq!(names(), before, "the check made something");
     assert_eq!(site.serve().process.terminate().code(), Some(0));
+}
+
+/// The paths of all that is in a directory.
+fn everything(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(everything(&path));
+        }
+        found.push(path);
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_database_that_is_away_is_named_at_once() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let site = Site::bare();
+    site.write_config(&format!("store:\n  url: postgres://u:s3cret@{closed}/db\n"));
+    run(&mut site.command(&["config", "check"])).expect(0);
+    let began = Instant::now();
+    let ran = run(&mut site.command(&["serve"])).expect(1).says("refused").says(&closed.port().to_string());
+    assert!(!ran.stderr.contains("s3cret"), "{ran:#?}");
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_server_stops_soon_without_its_database() {
+    let Some(place) = databases::postgres() else { return };
+    let site = Site::bare();
+    site.write_config(&format!("store:\n  url: {}\n", place.url));
+    let mut server = site.serve();
+    drop(place);
+    server.run(&["vm", "list"]).expect(1);
+    let began = Instant::now();
+    assert_eq!(server.process.terminate().code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
 }
 
 #[test]
@@ -207,6 +284,8 @@ fn tokens_open_what_their_roles_may() {
     run(server.command(&["vm", "list"]).env("NOVACRON_TOKEN", token)).expect(0);
     run(server.command(&["vm", "list", "--token-file"]).arg(dir.join("token"))).expect(0);
     run(server.command(&["migration", "cancel", "x"]).env("NOVACRON_TOKEN", token)).expect(4);
+    std::fs::write(dir.join("empty"), "\n").unwrap();
+    run(server.command(&["vm", "list", "--token-file"]).arg(dir.join("empty"))).expect(2).says("no token in");
 }
 
 #[test]
@@ -268,7 +347,9 @@ fn it_is_ready_soon_small_and_tells_its_manager() {
 
 #[cfg(all(feature = "aws", feature = "sandbox"))]
 mod cloud {
-    use super::common::{Cloud, Site, image};
+    use std::time::Duration;
+
+    use super::common::{Cloud, Process, Site, image, novacron, until};
 
     #[test]
     fn wrong_credentials_and_unknown_things() {
@@ -300,5 +381,32 @@ mod cloud {
         assert!(ran.code == 4 || ran.code == 1, "{ran:#?}");
         assert!(!format!("{ran:?}{checked:?}").contains(&cloud.secret));
         assert_eq!(cloud.leftovers(), (0, 0, 0));
+    }
+
+    /// What is stopped takes its scratch along, also while it is being set up.
+    #[test]
+    fn nothing_is_left_of_a_sandbox_or_a_demo_that_was_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = image(dir.path(), 64);
+        let seed = format!("web={}", image.display());
+        let sandbox = ["sandbox", "serve", "--listen", "127.0.0.1:0", "--instance", &seed];
+        for (args, code, ready) in [
+            (&sandbox[..], 0, None),
+            (&sandbox, 0, Some("An emulation of AWS serves")),
+            (&["demo", "--once", "--port", "0"], 130, None),
+            (&["demo", "--once", "--port", "0"], 130, Some("Importing web-1")),
+        ] {
+            let scratch = dir.path().join("scratch");
+            std::fs::create_dir(&scratch).unwrap();
+            let mut process = Process::spawn(novacron(args).env("TMPDIR", &scratch));
+            let left = || super::everything(&scratch);
+            match ready {
+                Some(ready) => drop(process.line_with(ready)),
+                None => until("its directory", Duration::from_secs(30), || (!left().is_empty()).then_some(())),
+            }
+            assert_eq!(process.terminate().code(), Some(code), "{args:?}: {:#?}", process.said);
+            assert!(left().is_empty(), "{args:?} left {:?}", left());
+            std::fs::remove_dir(&scratch).unwrap();
+        }
     }
 }

@@ -50,6 +50,13 @@ pub trait ProviderFactory: Send + Sync {
     /// Checks the settings and makes a client. It asks nothing of the network, so that a cloud that is down does
     /// not keep the control plane from starting.
     fn build(&self, definition: ProviderDefinition) -> BuildFuture;
+
+    /// Refuses what [`build`](Self::build) would refuse, in the same words, and writes nothing. A kind whose `build`
+    /// makes folders has its own.
+    fn check(&self, definition: ProviderDefinition) -> BoxFuture<'static, Result<()>> {
+        let built = self.build(definition);
+        Box::pin(async move { built.await.map(drop) })
+    }
 }
 
 /// The kinds of provider that this executable was built with.
@@ -74,9 +81,19 @@ impl Registry {
 
     pub async fn build(&self, definition: ProviderDefinition) -> Result<Arc<dyn Provider>> {
         let name = definition.name.clone();
-        let Some(factory) = self.factory(definition.kind) else {
+        self.of_kind(&definition)?.build(definition).await.map_err(|error| error.at(&name))
+    }
+
+    /// See [`ProviderFactory::check`].
+    pub async fn check(&self, definition: ProviderDefinition) -> Result<()> {
+        let name = definition.name.clone();
+        self.of_kind(&definition)?.check(definition).await.map_err(|error| error.at(&name))
+    }
+
+    fn of_kind(&self, definition: &ProviderDefinition) -> Result<&Arc<dyn ProviderFactory>> {
+        self.factory(definition.kind).ok_or_else(|| {
             let kinds: Vec<&str> = self.kinds().map(ProviderKind::as_str).collect();
-            return Err(ProviderError::new(
+            ProviderError::new(
                 ErrorKind::Invalid,
                 "configure",
                 format!("this build has no support for providers of kind `{}`", definition.kind),
@@ -86,9 +103,8 @@ impl Registry {
                 kinds.join(", "),
                 definition.kind
             ))
-            .at(&name));
-        };
-        factory.build(definition).await.map_err(|error| error.at(&name))
+            .at(&definition.name)
+        })
     }
 }
 

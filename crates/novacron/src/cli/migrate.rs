@@ -144,7 +144,7 @@ pub struct CommonArgs {
     #[arg(long, value_enum)]
     pub verify: Option<Verify>,
     /// Bytes a second, such as 50MB or 100MiB. `novacron migration limit` changes it later.
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub bandwidth_limit: Option<ByteSize>,
     /// Workers to a disk, 1 to 64.
     #[arg(long, value_name = "N")]

@@ -190,7 +190,7 @@ Examples:
         #[arg(short, long, value_name = "NAME=VALUE[,VALUE]")]
         filter: Vec<String>,
         /// Stop after so many.
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", allow_negative_numbers = true)]
         limit: Option<u64>,
     },
 }
@@ -203,7 +203,7 @@ pub enum VmCommand {
         #[arg(long, value_name = "PROVIDER")]
         provider: Option<String>,
         /// Stop after so many.
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", allow_negative_numbers = true)]
         limit: Option<u64>,
     },
     /// Show one in full.
@@ -222,7 +222,7 @@ pub enum MigrationCommand {
         #[arg(long, value_parser = ["import", "export", "migrate"])]
         kind: Option<String>,
         /// Stop after so many.
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", allow_negative_numbers = true)]
         limit: Option<u64>,
     },
     /// Show one with its checkpoints and its proof.
@@ -245,6 +245,7 @@ pub enum MigrationCommand {
     Limit {
         migration: String,
         /// Bytes a second, such as 50MB or 100MiB; `none` for no limit.
+        #[arg(allow_negative_numbers = true)]
         rate: String,
     },
 }

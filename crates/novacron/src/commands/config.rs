@@ -1,7 +1,5 @@
 //! `novacron config …`
 
-use std::path::Path;
-
 use novacron_config::{Config, KindInfo, Loaded, Overrides};
 use serde_json::json;
 
@@ -10,7 +8,7 @@ use crate::{
     exit::{Failure, Result},
     output::{Format, Output},
     registry,
-    serve::{api_config, local},
+    serve::{check_config, shown_file},
 };
 
 pub async fn run(output: &Output, command: ConfigCommand) -> Result<()> {
@@ -41,9 +39,9 @@ pub fn kinds() -> Vec<KindInfo> {
 }
 
 async fn check(output: &Output, loaded: &Loaded) -> Result<()> {
-    let file = shown(loaded.file.as_deref());
+    check_config(loaded).await?;
+    let file = shown_file(loaded);
     let config = &loaded.config;
-    as_serve_would(&file, config).await?;
     let providers: Vec<String> = config.providers.iter().map(|p| format!("{} ({})", p.name, p.kind)).collect();
     let ineffective: Vec<String> = config.ineffective.iter().map(ToString::to_string).collect();
     let value = json!({
@@ -62,29 +60,8 @@ async fn check(output: &Output, loaded: &Loaded) -> Result<()> {
     })
 }
 
-/// What `serve` refuses is refused here: a provider's values, and an address that others can reach without a token.
-async fn as_serve_would(file: &str, config: &Config) -> Result<()> {
-    let registry = registry::registry();
-    for definition in &config.providers {
-        let name = definition.name.clone();
-        registry.build(definition.clone()).await.map_err(|error| {
-            let hint = error.advice.clone().unwrap_or_else(|| "docs/configuration.md lists every key.".to_owned());
-            Failure::usage(format!("{file}: provider `{name}` can't be used")).why(error.message).hint(hint)
-        })?;
-    }
-    local(config)?;
-    let api = api_config(config)?;
-    let refused = |why: &dyn std::fmt::Display| Failure::usage(format!("{file}: `server` can't be used")).why(why);
-    novacron_api::check_exposure(config.server.listen, &api).map_err(|exposed| refused(&exposed))?;
-    novacron_api::check_tls(&api).map_err(|error| refused(&error))
-}
-
 fn show(output: &Output, config: &Config) -> Result<()> {
     output.one(config.redacted(), || config.redacted_yaml())
-}
-
-fn shown(file: Option<&Path>) -> String {
-    file.map_or_else(|| "built-in defaults".to_owned(), |path| path.display().to_string())
 }
 
 fn list(items: &[String]) -> String {

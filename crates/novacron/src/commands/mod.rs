@@ -76,6 +76,11 @@ fn token(global: &Global) -> Result<Option<String>> {
             std::fs::File::open(path)
                 .and_then(|file| file.take(LIMIT).read_to_string(&mut text))
                 .map_err(|error| Failure::usage(format!("cannot read the token in {}", path.display())).why(error))?;
+            if text.trim().is_empty() {
+                return Err(Failure::usage(format!("there is no token in {}", path.display()))
+                    .why("the file is empty")
+                    .hint("Write the token into it that the server knows, or leave --token-file and $NOVACRON_TOKEN_FILE out."));
+            }
             Some(text)
         }
         None => std::env::var("NOVACRON_TOKEN").ok(),

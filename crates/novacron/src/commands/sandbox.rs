@@ -9,12 +9,21 @@ use crate::{
     cli::SandboxCommand,
     exit::{Failure, Result},
     output::Output,
-    serve::stop_asked,
+    serve::StopSignals,
 };
 
 const REGION: &str = "us-east-1";
 
 pub async fn run(output: &Output, command: SandboxCommand) -> Result<()> {
+    // Before there is anything to clean up: images are read for a while.
+    let mut stop = StopSignals::listen().map_err(|error| Failure::failed("cannot listen to signals").why(error))?;
+    tokio::select! {
+        ended = serve(output, command) => ended,
+        () = stop.next() => Ok(()),
+    }
+}
+
+async fn serve(output: &Output, command: SandboxCommand) -> Result<()> {
     let SandboxCommand::Serve { listen, data_dir, instance, empty_instances } = command;
     let config = SandboxConfig { listen, data_dir, credentials: credentials()?, ..SandboxConfig::default() };
     let sandbox = Sandbox::start(config).await.map_err(cannot_start)?;
@@ -44,9 +53,7 @@ pub async fn run(output: &Output, command: SandboxCommand) -> Result<()> {
         text
     })?;
     output.note("An emulation of AWS serves at that address until ctrl-C; the lines above are for a shell.");
-    stop_asked().await;
-    sandbox.shutdown().await;
-    Ok(())
+    std::future::pending().await
 }
 
 /// The key, where the environment has one; else one is made.

@@ -1,9 +1,14 @@
 //! The demo's cloud: an AWS in a box with a few machines whose disks hold real file systems.
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, LazyLock},
+};
 
 use novacron_sandbox::{DiskSeed, InstanceSeed, Sandbox, SandboxConfig, SeedState};
 use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
 
 use super::{
     bytes::ReadAt,
@@ -141,9 +146,18 @@ impl ReadAt for Volume {
     }
 }
 
+/// Work on threads, which goes on when nobody waits for it any more.
+static THREADS: LazyLock<TaskTracker> = LazyLock::new(TaskTracker::new);
+
 /// Runs what blocks on a thread that may.
 pub async fn on_thread<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(cannot)?.map_err(cannot)
+    THREADS.spawn_blocking(work).await.map_err(cannot)?.map_err(cannot)
+}
+
+/// Waits until nothing writes to the demo's directory any more.
+pub async fn threads_ended() {
+    THREADS.close();
+    THREADS.wait().await;
 }
 
 fn cannot(error: impl std::fmt::Display) -> Failure {

@@ -15,6 +15,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use novacron_config::Overrides;
@@ -24,7 +25,7 @@ use crate::{
     commands,
     exit::{Exit, Failure, Result},
     output::Output,
-    serve::{self, Server, stop_asked},
+    serve::{self, Server, StopSignals},
 };
 use cloud::Cloud;
 
@@ -32,18 +33,21 @@ use cloud::Cloud;
 const PORT: u16 = 8080;
 
 pub async fn run(args: DemoArgs, output: &Output, verbose: u8) -> Result<()> {
+    // Before there is anything to clean up.
+    let mut stop = StopSignals::listen().map_err(|error| Failure::failed("cannot listen to signals").why(error))?;
     let dir = Directory::new(args.dir)?;
     let mut parts = Parts::default();
     let told = tokio::select! {
         told = tell(&args.once, args.port, &dir, output, verbose, &mut parts) => told,
-        () = stop_asked() => Err(Failure::new(Exit::Interrupted, "the demo was interrupted")),
+        () = stop.next() => Err(Failure::new(Exit::Interrupted, "the demo was interrupted")),
     };
     // Once everything has been shown, ctrl-C is how it ends.
     let told = if parts.shown { Ok(()) } else { told };
     output.note("Cleaning up.");
     let stopped = parts.stop().await;
-    drop(dir);
-    told.and(stopped)
+    cloud::threads_ended().await;
+    let removed = dir.remove().await;
+    told.and(stopped).and(removed)
 }
 
 /// What runs, and has to be stopped however the demo ends.
@@ -90,8 +94,7 @@ async fn tell(
         return Ok(());
     }
     story::what_next(output, cloud, &facts);
-    stop_asked().await;
-    Ok(())
+    std::future::pending().await
 }
 
 /// Where the demo works: a temporary directory, or a new one that is kept.
@@ -113,6 +116,21 @@ impl Directory {
                 .hint("Name a new directory, or leave --dir out for a temporary one."));
         }
         Ok(Self::Kept(path))
+    }
+
+    /// Removes it, unless it is to be kept. The sandbox may still be reading disks into it: once its folder is gone it
+    /// ends, and until then removing is tried again.
+    async fn remove(self) -> Result<()> {
+        let Self::Temporary(dir) = self else { return Ok(()) };
+        let path = dir.path().to_owned();
+        for _ in 0..100 {
+            match std::fs::remove_dir_all(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {}
+                _ => return Ok(()),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        dir.close().map_err(|error| Failure::failed(format!("cannot remove {}", path.display())).why(error))
     }
 
     fn path(&self) -> &Path {

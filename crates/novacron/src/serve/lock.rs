@@ -19,11 +19,8 @@ pub struct DataDir {
 impl DataDir {
     /// Makes the directory where it is not there, and takes it.
     pub fn open(path: &Path) -> Result<Self> {
-        let unusable = |error: io::Error| {
-            Failure::failed(format!("cannot use the data directory {}", path.display()))
-                .why(error)
-                .hint("Give it to this user, or name another with --data-dir or the key `data_dir`.")
-        };
+        let given = path;
+        let unusable = |error: io::Error| unusable(given, &error);
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
         let path = fs::canonicalize(path).map_err(unusable)?;
         let mut lock = OpenOptions::new()
@@ -64,6 +61,12 @@ impl DataDir {
         fs::write(&fresh, &id).and_then(|()| fs::rename(&fresh, &path)).map_err(unusable)?;
         Ok(id)
     }
+}
+
+pub(super) fn unusable(path: &Path, error: &io::Error) -> Failure {
+    Failure::failed(format!("cannot use the data directory {}", path.display()))
+        .why(error)
+        .hint("Give it to this user, or name another with --data-dir or the key `data_dir`.")
 }
 
 fn taken(path: &Path, lock: &mut File) -> Failure {

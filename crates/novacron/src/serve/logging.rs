@@ -80,9 +80,7 @@ fn writer(output: &LogOutput) -> Result<(BoxMakeWriter, bool)> {
 
 /// Each line is appended by one write, so that the mover may use the same file.
 fn open(path: &Path) -> Result<std::fs::File> {
-    OpenOptions::new().append(true).create(true).mode(0o640).open(path).map_err(|error| {
-        unwritable(path, &error)
-    })
+    OpenOptions::new().append(true).create(true).mode(0o640).open(path).map_err(|error| unwritable(path, &error))
 }
 
 pub fn unwritable(path: &Path, error: &std::io::Error) -> Failure {

@@ -10,6 +10,7 @@ mod lock;
 mod logging;
 mod mover;
 mod notify;
+mod preflight;
 mod stop_signal;
 
 use std::{
@@ -27,10 +28,12 @@ use secrecy::ExposeSecret;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 pub use lock::DataDir;
-pub use logging::{install as install_log, install_for_people as log_for_people};
+#[cfg(feature = "sandbox")]
+pub use logging::install as install_log;
+pub use logging::install_for_people as log_for_people;
 pub use mover::run as run_mover;
-use stop_signal::StopSignals;
-pub use stop_signal::asked as stop_asked;
+pub use preflight::{check as check_config, shown as shown_file};
+pub use stop_signal::StopSignals;
 
 use crate::{
     cli::ServeArgs,
@@ -45,13 +48,20 @@ pub async fn run(args: ServeArgs, output: &Output, verbose: u8) -> Result<()> {
     let began = Instant::now();
     let overrides = Overrides { data_dir: args.data_dir, listen: args.listen, store_url: None };
     let loaded = commands::config::load(&args.file, overrides)?;
+    preflight::check(&loaded).await?;
     logging::install(&loaded.config.logging, verbose)?;
     for key in &loaded.config.ineffective {
         tracing::warn!("{key}");
     }
     // Before it is ready: its manager may stop it at once.
     let mut stop = StopSignals::listen().map_err(|error| Failure::failed("cannot listen to signals").why(error))?;
-    let server = Server::start(loaded.config, verbose).await?;
+    let server = tokio::select! {
+        server = Server::start(loaded.config, verbose) => server?,
+        () = stop.next() => {
+            output.note("Stopped before it was ready.");
+            return Ok(());
+        }
+    };
     notify::notify("READY=1");
     output.note(format_args!(
         "novacron {} is ready at {} after {} ms; its state is in {}",
@@ -122,7 +132,7 @@ impl Server {
     pub async fn stop(self) -> Result<()> {
         let _ = self.stop.send(());
         let served = self.api.await;
-        self.control.shutdown(self.grace).await;
+        self.control.shutdown(grace_for_work(&self.store, self.grace).await).await;
         self.mover.stop().await;
         self.store.close().await;
         match served {
@@ -133,27 +143,39 @@ impl Server {
     }
 }
 
+/// What a database that is there needs at most to say so.
+const DATABASE_ANSWERS: Duration = Duration::from_secs(1);
+
+/// How long the work may take to give itself back. Without its database it can't, however long it is given.
+async fn grace_for_work(store: &Store, grace: Duration) -> Duration {
+    match tokio::time::timeout(DATABASE_ANSWERS, store.ping()).await {
+        Ok(Ok(())) => grace,
+        _ => {
+            tracing::warn!("the database does not answer: operations are taken up again when their leases end");
+            Duration::ZERO
+        }
+    }
+}
+
 async fn open_store(config: &Config, data: &DataDir) -> Result<Store> {
     let url = match &config.store.url {
         Some(url) => url.expose_secret().to_owned(),
         None => format!("sqlite://{}", data.path().join("placements.db").display()),
     };
-    Store::open(&url).await.map_err(|error| {
-        let hint = match &error {
-            OpenError::NewerSchema { .. } => {
-                "Install the newer NovaCron, or name another data directory with --data-dir."
-            }
-            OpenError::Url(_) => "Look at `store.url` in the configuration.",
-            OpenError::Database { .. } => {
-                "Is the database up, and are the user, password and name in `store.url` right?"
-            }
-            _ => "Look at the file and its directory, or name another data directory with --data-dir.",
-        };
-        Failure::failed("cannot open the store").why(error).hint(hint)
-    })
+    Store::open(&url).await.map_err(store_refused)
 }
 
-pub(crate) fn api_config(config: &Config) -> Result<ApiConfig> {
+fn store_refused(error: OpenError) -> Failure {
+    let hint = match &error {
+        OpenError::NewerSchema { .. } => "Install the newer NovaCron, or name another data directory with --data-dir.",
+        OpenError::Url(_) => "Look at `store.url` in the configuration.",
+        OpenError::Database { .. } => "Is the database up, and are the user, password and name in `store.url` right?",
+        _ => "Look at the file and its directory, or name another data directory with --data-dir.",
+    };
+    Failure::failed("cannot open the store").why(error).hint(hint)
+}
+
+fn api_config(config: &Config) -> Result<ApiConfig> {
     let token = |token: &novacron_config::TokenConfig| {
         let sha256 = token.sha256().map_err(|why| Failure::usage("a token can't be used").why(why))?;
         Ok(Token { name: token.name.clone(), role: token.role, sha256 })
@@ -171,7 +193,7 @@ pub(crate) fn api_config(config: &Config) -> Result<ApiConfig> {
 }
 
 /// The provider that `local` means.
-pub(crate) fn local(config: &Config) -> Result<ProviderName> {
+fn local(config: &Config) -> Result<ProviderName> {
     let named = config.providers.iter().find(|provider| provider.name.as_str() == "local");
     named.map(|provider| provider.name.clone()).ok_or_else(|| {
         Failure::usage("the configuration has no provider named `local`, the federation's own host")
@@ -183,7 +205,7 @@ fn cannot_serve(error: &ServeError) -> Failure {
     let failure = Failure::failed("cannot serve the API").why(error);
     match error {
         ServeError::InUse(_) => failure.hint("novacron serve --listen 127.0.0.1:PORT"),
-        ServeError::Exposed(_) | ServeError::Tls(_) => Failure { exit: crate::exit::Exit::Usage, ..failure },
+        ServeError::Exposed(_) | ServeError::Tls(_) => failure.into_usage(),
         ServeError::Bind { .. } | ServeError::Listener(_) => failure,
     }
 }

@@ -28,14 +28,6 @@ impl StopSignals {
     }
 }
 
-/// As [`StopSignals`], from now on.
-pub async fn asked() {
-    match StopSignals::listen() {
-        Ok(mut signals) => signals.next().await,
-        Err(error) => never(&error).await,
-    }
-}
-
 /// Returns at SIGTERM; ctrl-C is taken and does nothing.
 pub async fn terminated() {
     tokio::select! {

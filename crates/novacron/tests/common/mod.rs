@@ -186,9 +186,18 @@ impl Drop for Process {
     }
 }
 
+impl Drop for Cloud {
+    /// By a signal first, so that it takes its disks along.
+    fn drop(&mut self) {
+        let pid = self.process.pid().to_string();
+        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        let _ = wait(&mut self.process.child, Duration::from_secs(10));
+    }
+}
+
 /// `novacron sandbox serve` with one running instance.
 pub struct Cloud {
-    _process: Process,
+    process: Process,
     pub endpoint: String,
     pub access: String,
     pub secret: String,
@@ -269,7 +278,7 @@ trait IntoCloud {
 impl IntoCloud for (String, String, String, String) {
     fn into_cloud(self, process: Process) -> Cloud {
         let (endpoint, access, secret, instance) = self;
-        Cloud { _process: process, endpoint, access, secret, instance }
+        Cloud { process, endpoint, access, secret, instance }
     }
 }
 

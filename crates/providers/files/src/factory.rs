@@ -1,6 +1,6 @@
 //! From settings to a provider.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, pin::Pin, sync::Arc};
 
 use novacron_provider::{
     BuildFuture, ErrorKind, KeyInfo, Provider, ProviderDefinition, ProviderError, ProviderFactory, Result,
@@ -9,7 +9,7 @@ use novacron_transfer::format::ImageFormat;
 use novacron_types::ProviderKind;
 use serde::Deserialize;
 
-use crate::Files;
+use crate::{Files, folder};
 
 /// Every key of the settings.
 pub const KEYS: &[KeyInfo] = &[
@@ -39,14 +39,21 @@ impl ProviderFactory for FilesFactory {
     }
 
     fn build(&self, definition: ProviderDefinition) -> BuildFuture {
-        Box::pin(async move { build(definition).map(|files| Arc::new(files) as Arc<dyn Provider>) })
+        Box::pin(async move {
+            let name = definition.name.clone();
+            let settings = settings(definition)?;
+            Ok(Arc::new(Files::open(name, &settings.path, settings.format)?) as Arc<dyn Provider>)
+        })
+    }
+
+    fn check(&self, definition: ProviderDefinition) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> {
+        Box::pin(async move { folder::check(&settings(definition)?.path) })
     }
 }
 
-fn build(definition: ProviderDefinition) -> Result<Files> {
-    let settings: Settings = serde_json::from_value(definition.settings).map_err(|error| {
+fn settings(definition: ProviderDefinition) -> Result<Settings> {
+    serde_json::from_value(definition.settings).map_err(|error| {
         ProviderError::new(ErrorKind::Invalid, "configure", format!("the settings are not valid: {error}"))
             .advice("A provider of kind `files` takes `path` and, if wanted, `format: raw` or `format: qcow2`.")
-    })?;
-    Files::open(definition.name, &settings.path, settings.format)
+    })
 }

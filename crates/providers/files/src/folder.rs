@@ -8,7 +8,7 @@ use std::{
 };
 
 use novacron_provider::{ErrorKind, ProviderError, Result};
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{Access, Mode, OFlags, ResolveFlags};
 
 pub(crate) const STAGING: &str = ".staging";
 pub(crate) const PINS: &str = ".pins";
@@ -25,10 +25,8 @@ pub(crate) struct Folder {
 impl Folder {
     /// Opens it, and makes it and its parts if they are not there.
     pub fn open(path: &Path) -> Result<Self> {
-        let fail = |error: io::Error| {
-            ProviderError::from_io("open", path.display(), &error)
-                .advice("Check `path` and the rights of the user that NovaCron runs as.")
-        };
+        check(path)?;
+        let fail = |error: io::Error| unusable(path, &error);
         let mut make = DirBuilder::new();
         make.recursive(true).mode(0o700);
         make.create(path).map_err(fail)?;
@@ -156,6 +154,36 @@ impl Folder {
         }
         found
     }
+}
+
+/// Refuses what can't be opened; makes nothing.
+pub(crate) fn check(path: &Path) -> Result<()> {
+    let parts = [path.to_owned(), path.join(STAGING), path.join(PINS)];
+    parts.iter().try_for_each(|part| can_hold_files(part)).map_err(|error| unusable(path, &error))
+}
+
+/// Whether `path` is a folder that this user can write to, or can be made one. It changes nothing.
+pub fn can_hold_files(path: &Path) -> io::Result<()> {
+    let mut there = path;
+    let found = loop {
+        match fs::metadata(there) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match there.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => there = parent,
+                Some(_) if there != Path::new(".") => there = Path::new("."),
+                _ => return Err(error),
+            },
+            found => break found?,
+        }
+    };
+    if !found.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK).map_err(io::Error::from)
+}
+
+fn unusable(path: &Path, error: &io::Error) -> ProviderError {
+    ProviderError::from_io("open", path.display(), error)
+        .advice("Check `path` and the rights of the user that NovaCron runs as.")
 }
 
 /// Differs between processes and calls.

@@ -19,5 +19,6 @@ mod sink;
 mod source;
 
 pub use factory::{FilesFactory, KEYS};
+pub use folder::can_hold_files;
 pub use machine::disks_in_record;
 pub use provider::Files;
