@@ -226,6 +226,27 @@ async fn an_image_without_its_last_bytes_is_refused() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_that_ends_before_its_first_flush_costs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let size = 4u64 << 20;
+    std::fs::write(path("a.raw"), (0..size).map(|_| rand::rng().random::<u8>() | 1).collect::<Vec<u8>>()).unwrap();
+    let wanted = content_root_of(std::fs::File::open(path("a.raw")).unwrap()).unwrap().0;
+    empty(&path("b.qcow2"), size);
+    for _ in 0..3 {
+        let file = std::fs::OpenOptions::new().read(true).write(true).open(path("b.qcow2")).unwrap();
+        let writer = format::open_writer(file, "target", ImageFormat::Qcow2, size, true).unwrap();
+        writer.write(1 << 20, novacron_provider::Buf::zeroed(65_536)).await.unwrap();
+    }
+    copy(job(&path("a.raw"), &path("b.qcow2"), &path("l")), CopyControl::default()).await.unwrap();
+    assert_eq!(root(&path("b.qcow2")).await.unwrap(), wanted);
+    let Some(equal) = qemu("qemu-img", &["compare"], &[&path("a.raw"), &path("b.qcow2")]) else { return };
+    assert!(equal);
+    let check = Command::new("qemu-img").arg("check").arg(path("b.qcow2")).output().unwrap();
+    assert!(matches!(check.status.code(), Some(0 | 3)), "{}", String::from_utf8_lossy(&check.stdout));
+}
+
 /// Run by the next test as a process of its own.
 #[test]
 fn writes_until_it_is_killed() {

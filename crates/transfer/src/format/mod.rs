@@ -5,6 +5,7 @@
 
 mod compressed;
 mod header;
+mod mend;
 mod qcow2;
 
 use std::{fs::File, os::unix::fs::FileExt, sync::Arc};

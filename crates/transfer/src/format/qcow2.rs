@@ -28,6 +28,7 @@ use rustix::fs::{Advice, OFlags};
 use super::{
     compressed,
     header::{HEADER_BYTES, HeaderError, Qcow2Header},
+    mend::mend,
 };
 use crate::{blocking::blocking, content::CHUNK};
 
@@ -128,6 +129,9 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 impl Inner {
     fn open(file: File, name: String, write: bool) -> Result<Self> {
         let header = read_header(&file, &name)?;
+        if write {
+            mend(&file, &header).map_err(|error| ProviderError::from_io("open", &name, &error))?;
+        }
         let (storage, direct) = storage(&file, write).map_err(|error| ProviderError::from_io("open", &name, &error))?;
         let opened = run(async {
             Qcow2::<ImagoFile>::builder(storage)
