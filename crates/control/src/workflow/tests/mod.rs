@@ -11,8 +11,7 @@ use novacron_operations::{
     testkit::{self, End, Scenario},
 };
 use novacron_provider::{
-    BuildFuture, KeyInfo, Layer, Provider, ProviderDefinition, ProviderError, ProviderFactory, Registry, Wrapped,
-    Written,
+    BuildFuture, KeyInfo, Layer, Provider, ProviderDefinition, ProviderFactory, Registry, Wrapped, Written,
     chaos::Chaos,
     memory::{MemoryCloud, MemoryOptions, MemoryProvider},
 };
