@@ -222,7 +222,8 @@ fn invalid(name: &str, error: &impl std::fmt::Display) -> Failure {
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
     let mut values = headers.get_all("idempotency-key").iter();
     let Some(value) = values.next() else { return Ok(None) };
-    let text = value.to_str().ok().filter(|text| (1..=255).contains(&text.len()));
+    let visible = |text: &&str| (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let text = value.to_str().ok().filter(visible);
     match (text, values.next()) {
         (Some(text), None) => Ok(Some(text.to_owned())),
         _ => Err(Failure::bad_request(

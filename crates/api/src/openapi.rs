@@ -37,9 +37,25 @@ pub fn document() -> Value {
             parameters(operation);
             errors(operation);
             links(operation);
+            streams(operation);
         }
     }
     document
+}
+
+/// A stream is described by one of its events.
+fn streams(operation: &mut Value) {
+    let Some(stream) = operation.pointer_mut("/responses/200/content/text~1event-stream") else { return };
+    *stream = json!({ "schema": {
+        "type": "object",
+        "description": "One event: its `data` is JSON, a migration for `progress`, else `seq`, `at`, `kind`, `step`, `message`.",
+        "required": ["event", "data"],
+        "properties": {
+            "event": { "type": "string", "enum": ["status", "step", "checkpoint", "log", "progress"] },
+            "id": { "type": "string", "pattern": "^[0-9]+$" },
+            "data": { "type": "string" },
+        },
+    } });
 }
 
 /// What the types can't say of themselves.
@@ -114,7 +130,7 @@ fn problem_schema() -> Value {
 }
 
 /// Every error that can come, with what it means.
-const ERRORS: [(u16, &str); 13] = [
+const ERRORS: [(u16, &str); 15] = [
     (400, "The request can't be read: a parameter, a header or JSON that is none"),
     (401, "A valid token is needed"),
     (403, "The token's role does not allow it, or the request comes from a page of another site"),
@@ -122,13 +138,18 @@ const ERRORS: [(u16, &str); 13] = [
     (405, "The path is there, for other methods"),
     (409, "At odds with what is going on, or with the state that something is in"),
     (413, "The body is larger than 64 KiB"),
+    (414, "The URL is longer than 65,534 bytes; there is no body"),
     (415, "The body is not `application/json`"),
     (422, "It can be read, and can't be right: a field, an option, a value out of its range"),
+    (431, "The request's head is larger than 64 KiB; there is no body"),
     (500, "Something went wrong here"),
     (502, "The provider refused our credentials, or lacks a permission"),
     (503, "The provider or the store can't be reached at present"),
     (504, "It took too long"),
 ];
+
+/// What is refused before it is a request.
+const BARE: [u16; 2] = [414, 431];
 
 fn responses() -> Value {
     let mut responses = Map::new();
@@ -137,6 +158,9 @@ fn responses() -> Value {
             "description": description,
             "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
         });
+        if BARE.contains(&status) {
+            response = json!({ "description": description });
+        }
         let header = match status {
             401 => Some("WWW-Authenticate"),
             405 => Some("Allow"),
@@ -153,17 +177,28 @@ fn responses() -> Value {
 
 /// What an answer leads to.
 fn links(operation: &mut Value) {
-    if !matches!(operation["operationId"].as_str(), Some("import" | "export" | "migrate")) {
-        return;
-    }
-    let id = json!({ "id": "$response.body#/migration_id" });
-    let to = |operation: &str| json!({ "operationId": operation, "parameters": id });
-    operation["responses"]["202"]["links"] = json!({
-        "migration": to("get_migration"),
-        "events": to("migration_events"),
-        "cancel": to("cancel_migration"),
-        "change": to("change_migration"),
-    });
+    let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+    let link = |status: &str, parameter: &str, from: &str, to: &[&str]| {
+        let parameters = json!({ parameter: format!("$response.body#/{from}") });
+        let links = to.iter().map(|to| ((*to).to_owned(), json!({ "operationId": to, "parameters": parameters })));
+        (status.to_owned(), Value::Object(links.collect()))
+    };
+    let of_migration = [
+        "get_migration",
+        "migration_events",
+        "cancel_migration",
+        "change_migration",
+        "continue_migration",
+        "retry_migration",
+    ];
+    let (status, links) = match id.as_str() {
+        "import" | "export" | "migrate" => link("202", "id", "migration_id", &of_migration),
+        "list_migrations" => link("200", "id", "migrations/0/migration_id", &of_migration),
+        "list_providers" => link("200", "provider", "providers/0/name", &["discover", "import", "export"]),
+        "list_vms" => link("200", "id", "vms/0/vm_id", &["get_vm"]),
+        _ => return,
+    };
+    operation["responses"][status.as_str()]["links"] = links;
 }
 
 /// The errors of each operation, beside those that every one has.
@@ -189,7 +224,7 @@ fn errors(operation: &mut Value) {
     let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
     let open = operation["security"] == json!([{}]);
     let own = OWN_ERRORS.iter().find(|(name, _)| *name == id).map_or(&[][..], |(_, own)| own);
-    let mut statuses = vec![400, 403, 500, 504];
+    let mut statuses = vec![400, 403, 414, 431, 500, 504];
     if !open {
         statuses.push(401);
     }

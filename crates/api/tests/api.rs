@@ -139,13 +139,18 @@ async fn one_key_makes_one_migration_and_cancel_undoes_it() {
     let world = world(1, 0).await;
     let app = app(&world, &ApiConfig::default());
     let body = json!({"instance_id": world.instances[0]});
-    let keyed = |body: &Value| {
+    let with_key = |key: &str, body: &Value| {
         ask(Method::POST, "providers/cloud/import")
             .header(header::CONTENT_TYPE, "application/json")
-            .header("idempotency-key", "once")
+            .header("idempotency-key", key)
             .body(Body::from(body.to_string()))
             .unwrap()
     };
+    for key in ["", "two words", "tab\tbed", &"x".repeat(256)] {
+        let refused = send(&app, with_key(key, &body)).await;
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (400, "invalid_idempotency_key"), "{key:?}");
+    }
+    let keyed = |body: &Value| with_key("once", body);
     let first = send(&app, keyed(&body)).await.json()["migration_id"].clone();
     assert_eq!(send(&app, keyed(&body)).await.json()["migration_id"], first);
     let other = send(&app, keyed(&json!({"instance_id": world.instances[0], "name": "x"}))).await;

@@ -19,7 +19,7 @@ use crate::{
     params(
         ("provider" = Option<String>, Query, description = "Only at this provider: its name or kind", max_length = 255),
         ("state" = Option<InstanceState>, Query, description = "Only in this state, as last seen"),
-        ("text" = Option<String>, Query, description = "Only where this is part of the id or the name", max_length = 255),
+        ("text" = Option<String>, Query, description = "Only where this is part of the name, whatever the case", max_length = 255),
         ("limit" = Option<u32>, Query, description = "Machines on a page. Default: 50", minimum = 1, maximum = 500),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before", pattern = "^c[0-7][0-9a-f]{15}$"),
     ),

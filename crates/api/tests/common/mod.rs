@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use novacron_control::{Control, ControlSettings, DiskJob, DiskMover, DiskResult, EngineConfig, MoverFault};
 use novacron_provider::{
-    BuildFuture, KeyInfo, Provider, ProviderDefinition, ProviderError, ProviderFactory, Registry, Written,
+    BuildFuture, KeyInfo, Provider, ProviderDefinition, ProviderFactory, Registry, Written,
     memory::{MemoryCloud, MemoryOptions, MemoryProvider},
 };
 use novacron_store::Store;
