@@ -9,6 +9,7 @@ mod audit;
 mod counts;
 mod error;
 mod open;
+mod patient;
 mod postgres;
 mod sqlite;
 mod vm;

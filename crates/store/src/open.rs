@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use crate::{OpenError, Store, postgres::Postgres, sqlite};
+use crate::{OpenError, Store, patient::Patient, postgres::Postgres, sqlite};
 
 /// How to open a store.
 #[derive(Debug, Clone)]
@@ -50,6 +50,8 @@ impl OpenOptions {
             }
             None => {
                 let (backend, place) = Postgres::open(url, self).await?;
+                // It waits for a connection, then for a lock, then for the disk.
+                let backend = Patient { backend, limit: self.patience * 3 };
                 Ok(Store { backend: Arc::new(backend), lock: None, place })
             }
         }

@@ -17,7 +17,7 @@ mod operations;
 #[path = "../shared/vms.rs"]
 mod vms;
 
-use std::{str::FromStr as _, time::Duration};
+use std::{io, str::FromStr as _, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -88,6 +88,8 @@ impl Backend {
             .min_connections(0)
             .acquire_timeout(patience)
             .idle_timeout(Duration::from_secs(300))
+            // The pool asks what comes back whether it still works, and would wait for ever for one that has gone silent.
+            .after_release(move |connection, _| Box::pin(answers(connection, patience)))
             .connect_with(connect)
             .await
             .map_err(failed)?;
@@ -131,6 +133,11 @@ impl Backend {
             .map_err(store_error)?;
         Timestamp::from_microsecond(micros).map_err(|error| StoreError::Corrupt(error.to_string()))
     }
+}
+
+async fn answers(connection: &mut PgConnection, patience: Duration) -> Result<bool, sqlx::Error> {
+    let silent = |_| sqlx::Error::Io(io::ErrorKind::TimedOut.into());
+    tokio::time::timeout(patience, connection.ping()).await.map_err(silent)?.map(|()| true)
 }
 
 #[async_trait]
