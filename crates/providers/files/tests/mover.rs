@@ -131,6 +131,7 @@ async fn moves_a_disk_proves_it_and_makes_a_machine() {
         let snapshot = target.disk_source().unwrap().snapshot(&again).await.unwrap().remove(0);
         let reader = target.disk_source().unwrap().open_reader(&snapshot).await.unwrap();
         assert_eq!(content_root_of_disk(reader.as_ref()).await.unwrap(), root);
+        drop(reader);
         assert_eq!(target.delete(&made.instance_id).await.unwrap_err().kind.code(), "conflict");
         target.sweep(&tag("check"), SweepScope::Everything).await.unwrap();
         assert_eq!(target.sweep(&tag(&op), SweepScope::Everything).await.unwrap(), [made.instance_id.to_string()]);
