@@ -55,6 +55,7 @@ mod suite {
         counts_what_is_stored,
         forgets_what_ended_long_ago,
         opens_many_times_at_once,
+        brings_an_older_schema_up_to_date,
         refuses_a_newer_schema,
     );
 }
@@ -440,6 +441,24 @@ async fn opens_many_times_at_once(store: &Store, place: &Place) {
         store.ping().await.unwrap();
         store.close().await;
     }
+}
+
+async fn brings_an_older_schema_up_to_date(store: &Store, place: &Place) {
+    store.operations().create(new("a"), at(0)).await.unwrap();
+    // Before its first step: it ends at once.
+    store.operations().request(&id("a"), Request::Cancel { by: "me".to_owned() }, at(1)).await.unwrap();
+    store.close().await;
+    // As the first version left it.
+    execute(
+        &place.url,
+        "DROP TABLE pruned_counts; DROP INDEX vms_name; DROP INDEX idempotency_operation;
+         DELETE FROM schema_version WHERE version > 1",
+    )
+    .await;
+    let store = open(&place.url).await;
+    assert_eq!(store.operations().prune(at(9), 10).await.unwrap(), 1);
+    assert_eq!(store.counts().ended_counts(&["import"]).await.unwrap()[0].count, 1);
+    store.close().await;
 }
 
 async fn refuses_a_newer_schema(store: &Store, place: &Place) {
