@@ -85,6 +85,19 @@ async fn retries_only_what_may_pass_and_only_when_asked_to() {
     }
 }
 
+/// Many short outages over days are not one long one.
+#[tokio::test]
+async fn what_goes_forward_is_tried_again_for_as_long_as_it_does() {
+    let (store, world) = fresh();
+    let engine = engine(&store, &world, quick("a"));
+    engine.start();
+    let mut wanted = errand();
+    (wanted.state.size, wanted.state.shaky, wanted.options.retry_on_failure) = (20, true, true);
+    let id = engine.submit::<common::ErrandWorkflow>(wanted).await.unwrap().record.id;
+    assert_eq!(end(&engine, &id).await.status, Status::Completed);
+    assert_eq!(lock(&world).runs.iter().filter(|name| **name == "copy").count(), 21);
+}
+
 #[tokio::test]
 async fn an_undo_that_keeps_failing_ends_with_a_person_who_can_retry() {
     let (store, world) = fresh();

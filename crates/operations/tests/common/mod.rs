@@ -42,6 +42,8 @@ pub struct Errand {
     pub settled: bool,
     /// Stays in the step `copy` until the operation is told to go on by a control.
     pub linger: bool,
+    /// Fails after each thing that it copies, and goes on with the next one.
+    pub shaky: bool,
     /// Takes its time over each thing that it copies.
     pub slow: bool,
     pub token: Option<String>,
@@ -163,6 +165,9 @@ impl Action {
             cx.progress(f64::from(state.copied) / f64::from(state.size));
             cx.transfer(TransferStats { bytes_done: u64::from(state.copied), ..TransferStats::default() });
             cx.save(state).await?;
+            if state.shaky {
+                return Err(StepError::transient("busy", "the other side is busy"));
+            }
         }
         cx.log(format!("copied {}", state.copied));
         assert!(!lock(&self.world).panics_when_copied, "the step panics");
