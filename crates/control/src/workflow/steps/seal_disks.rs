@@ -53,8 +53,9 @@ fn proven(proof: &DiskProof, asked: VerifyLevel) -> Result<(), StepError> {
         Some(root) => format!("the source's content root is {}, the target's {root}", proof.source_root),
         None => "what the target stored was to be checked, and was not".to_owned(),
     };
-    Err(StepError::permanent("not_verified", format!("{}: {what}", proof.device))
-        .advice("The source is as it was. Start again; if it happens again, look at the target's disk and the mover's log."))
+    Err(StepError::permanent("not_verified", format!("{}: {what}", proof.device)).advice(
+        "The source is as it was. Start again; if it happens again, look at the target's disk and the mover's log.",
+    ))
 }
 
 #[cfg(test)]
