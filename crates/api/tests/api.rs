@@ -83,12 +83,13 @@ async fn ended(app: &Router, id: &str) -> Value {
 async fn a_machine_is_imported_and_exported_as_the_guide_says() {
     let world = world(1, 100).await;
     let app = app(&world, &ApiConfig::default());
-    let body =
-        json!({"instance_id": world.instances[0], "options": {"terminate_source": false, "network_mode": "vpc"}});
+    let options = json!({"terminate_source": false, "network_mode": "vpc", "compression_level": 6});
+    let body = json!({"instance_id": world.instances[0], "options": options});
 
     let plan = post(&app, "providers/cloud/import?dry_run=true", body.clone()).await;
     assert_eq!(plan.status, StatusCode::OK, "{}", plan.text);
     assert_eq!(plan.json()["destination"], "local");
+    assert!(plan.text.contains("Nothing is compressed"), "{}", plan.text);
 
     let accepted = post(&app, "providers/cloud/import", body).await;
     assert_eq!(accepted.status, StatusCode::ACCEPTED, "{}", accepted.text);
@@ -122,7 +123,7 @@ async fn a_machine_is_imported_and_exported_as_the_guide_says() {
 
     let events = get(&app, &format!("migrations/{id}/events")).await;
     assert_eq!(events.headers[header::CONTENT_TYPE], "text/event-stream");
-    for kind in ["event: status", "event: checkpoint", "event: progress"] {
+    for kind in ["event: status", "event: checkpoint", "event: progress", "Nothing is compressed"] {
         assert!(events.text.contains(kind), "{}", events.text);
     }
     let last: u64 =

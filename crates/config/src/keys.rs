@@ -104,8 +104,8 @@ const LOGGING: &[Key] = &[
 ];
 
 const MIGRATION: &[Key] = &[
-    key("compression_enabled", Kind::Bool, "Compress between movers, where there are two.").default("true"),
-    key("compression_level", Kind::Integer { min: 1, max: 19 }, "zstd's level.").default("3"),
+    key("compression_enabled", Kind::Bool, "Compress between two movers.").later(),
+    key("compression_level", Kind::Integer { min: 1, max: 19 }, "zstd's level between two movers.").later(),
     key("chunk_size_mb", Kind::Integer { min: 1, max: 1024 }, "The extent that one worker takes, in MiB.").default("100"),
     key("parallel_transfers", Kind::Integer { min: 1, max: 64 }, "Workers to a disk.").default("4"),
     key("bandwidth_limit", Kind::Size, "Bytes a second over all disks of a migration; 0: no limit.").default("0"),

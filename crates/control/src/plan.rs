@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     Control, ProviderSummary,
     request::Prepared,
-    workflow::{MoveState, runs, step_names},
+    workflow::{MoveState, NOT_COMPRESSED, runs, step_names},
 };
 
 /// What an import, export or migration would do: the answer to a dry run.
@@ -48,6 +48,9 @@ pub(crate) fn of(control: &Control, prepared: Prepared) -> MigrationPlan {
     }
     if state.starts() && !target_runs {
         notes.push(format!("{} keeps disks and runs no guests: the machine will not be started there.", params.target));
+    }
+    if params.transfer.wants_compression() {
+        notes.push(NOT_COMPRESSED.to_owned());
     }
     if params.delete_source {
         let grace = params.grace_seconds;

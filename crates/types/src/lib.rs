@@ -24,7 +24,7 @@ pub use migration::{
 };
 pub use money::{Money, ParseMoneyError};
 pub use nearest::nearest;
-pub use options::{Compression, ExportOptions, ImportOptions, MigrationType, NetworkMode, TransferOptions};
+pub use options::{ExportOptions, ImportOptions, MigrationType, NetworkMode, TransferOptions};
 pub use problem::Problem;
 pub use role::Role;
 pub use size::{ByteSize, GIB, KIB, MIB, ParseSizeError};

@@ -34,10 +34,11 @@ pub enum NetworkMode {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct TransferOptions {
-    /// Compress between movers, where there are two. Default: on.
+    /// Compress between two movers. In this version one mover reads the source and writes the target, so that there is
+    /// nothing to compress for; who asks for it is told so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compression_enabled: Option<bool>,
-    /// zstd's level, 1 to 19. Default: 3.
+    /// zstd's level, 1 to 19, between two movers.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 19))]
     pub compression_level: Option<i32>,
@@ -56,11 +57,6 @@ pub struct TransferOptions {
     /// Verification can't be switched off. Default: true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verify_integrity: Option<bool>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Compression {
-    pub level: i32,
 }
 
 impl TransferOptions {
@@ -96,8 +92,9 @@ impl TransferOptions {
         range("parallel_transfers", self.parallel_transfers, 1, 64)
     }
 
-    pub fn compression(&self) -> Option<Compression> {
-        self.compression_enabled.unwrap_or(true).then_some(Compression { level: self.compression_level.unwrap_or(3) })
+    /// Whether somebody has said that it be compressed.
+    pub fn wants_compression(&self) -> bool {
+        self.compression_enabled.unwrap_or(self.compression_level.is_some())
     }
 
     pub fn chunk_size_bytes(&self) -> u64 {

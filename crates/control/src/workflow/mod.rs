@@ -25,7 +25,7 @@ use novacron_store::Store;
 use serde_json::Value;
 
 pub(crate) use state::{MoveParams, MoveState, MoveSummary, StartPolicy, runs};
-pub(crate) use steps::BANDWIDTH_LIMIT;
+pub(crate) use steps::{BANDWIDTH_LIMIT, NOT_COMPRESSED};
 
 use crate::{Directory, DiskMover};
 

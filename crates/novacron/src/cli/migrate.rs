@@ -152,10 +152,10 @@ pub struct CommonArgs {
     /// The extent that one worker takes, in MiB.
     #[arg(long, value_name = "MIB")]
     pub chunk_size_mb: Option<u32>,
-    /// zstd's level between two movers, 1 to 19.
+    /// zstd's level, 1 to 19, between two movers. In this version one mover does all: nothing is compressed.
     #[arg(long, value_name = "LEVEL")]
     pub compression_level: Option<i32>,
-    /// Send bytes as they are between two movers.
+    /// Send bytes as they are, even between two movers.
     #[arg(long)]
     pub no_compression: bool,
     /// Any option of the API by its name: `-O retry_on_failure=false`. May be repeated.

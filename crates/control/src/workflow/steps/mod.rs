@@ -12,7 +12,7 @@ mod snapshot;
 mod stop_source;
 mod transfer;
 
-pub(crate) use transfer::BANDWIDTH_LIMIT;
+pub(crate) use transfer::{BANDWIDTH_LIMIT, NOT_COMPRESSED};
 
 use novacron_operations::{OperationId, Step, StepContext, StepError};
 use novacron_provider::{DiskSink, DiskSource, ErrorKind, OperationTag, Patience, Provider, SweepScope};

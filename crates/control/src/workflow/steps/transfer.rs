@@ -24,6 +24,9 @@ impl Step<MoveState> for Transfer {
 
     async fn run(&self, cx: &StepContext, state: &mut MoveState) -> Result<Outcome, StepError> {
         let total: u64 = state.snapshots.iter().map(|snapshot| snapshot.size_bytes).sum();
+        if state.proofs.is_empty() && state.params.transfer.wants_compression() {
+            cx.log(NOT_COMPRESSED);
+        }
         let mut before = TransferStats { bytes_total: total, ..TransferStats::default() };
         // One disk after the other: a mover keeps all workers busy with one, and the proofs come one by one.
         for index in 0..state.snapshots.len() {
@@ -47,6 +50,10 @@ impl Step<MoveState> for Transfer {
         Ok(())
     }
 }
+
+/// Said to who asks for compression.
+pub(crate) const NOT_COMPRESSED: &str =
+    "Nothing is compressed: one mover reads the source and writes the target, and no bytes go between two.";
 
 /// Has the mover forget the jobs of this operation. One that has just died is waited for; one that stays away is not
 /// asked again for each disk.
