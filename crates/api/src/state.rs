@@ -27,7 +27,7 @@ impl AppState {
     }
 }
 
-/// Carries a change through even if the caller hangs up, so that nothing is done without its line in the audit log.
+/// Carries a change through even if the caller hangs up, so that nothing is done without a try to note it in the audit log.
 pub async fn carry_through<T: Send + 'static>(
     change: impl Future<Output = Result<T, ControlError>> + Send + 'static,
 ) -> Result<T> {

@@ -107,14 +107,5 @@ impl From<EngineError> for ControlError {
 
 /// A provider's failure as a step's: what may go away by itself is transient.
 pub(crate) fn step_error(error: ProviderError) -> StepError {
-    let (code, message) = (error.kind.code(), error.to_string());
-    let step = match error.kind {
-        ErrorKind::Throttled { retry_after: Some(after) } => StepError::transient(code, message).retry_after(after),
-        kind if kind.is_transient() => StepError::transient(code, message),
-        _ => StepError::permanent(code, message),
-    };
-    match error.advice {
-        Some(advice) => step.advice(advice),
-        None => step,
-    }
+    crate::MoverFault::from(error).into()
 }

@@ -50,7 +50,8 @@ async fn sweep(store: &Store, before: Timestamp) -> Result<(u64, u64), StoreErro
     let (operations, audit) = (store.operations(), store.audit());
     let mut removed = (0, 0);
     for _ in 0..BATCHES {
-        let now = (operations.prune(before, BATCH).await?, audit.prune(before, BATCH).await?);
+        let (pruned, noted) = (operations.prune(before, BATCH).await, audit.prune(before, BATCH).await);
+        let now = (pruned?, noted?);
         removed = (removed.0 + now.0, removed.1 + now.1);
         if now.0.max(now.1) < u64::from(BATCH) {
             break;

@@ -10,7 +10,8 @@ pub enum ErrorKind {
     /// Not by itself. An undo is tried again all the same, as is what is past the point of no return: for those there is
     /// no other way than on.
     Permanent,
-    /// Only when a person has decided or changed something: it is not tried again before a person says so.
+    /// Only when a person has decided or changed something: an undo, or what is past the point of no return, is not tried
+    /// again before a person says so. Going forward it is undone, as with any permanent failure.
     NeedsPerson,
     /// It may go away by itself; not before `retry_after`, if the other side said so.
     Transient { retry_after: Option<Duration> },

@@ -74,6 +74,9 @@ pub struct RunState {
     pub forward_retries: u32,
     pub committed_retries: u32,
     pub undo_retries: u32,
+    /// The most bytes that were ever done: only beyond that does it go forward.
+    #[serde(default)]
+    pub furthest: u64,
     /// Owners that died in the current step.
     pub deaths: u32,
     pub options: Options,

@@ -51,6 +51,7 @@ impl Operation {
             forward_retries: 0,
             committed_retries: 0,
             undo_retries: 0,
+            furthest: 0,
             deaths: 0,
             options: new.options,
             deadline: None,
@@ -113,8 +114,10 @@ impl Operation {
                 None
             }
             Change::Progress { progress, transfer } => {
-                if transfer.bytes_done > self.record.transfer.bytes_done {
+                // Each attempt counts up from the start what was done before it.
+                if transfer.bytes_done > self.run.furthest {
                     // It goes forward: many short failures over days are not one long one.
+                    self.run.furthest = transfer.bytes_done;
                     self.run.forward_retries = 0;
                 }
                 self.record.progress = progress;
@@ -165,6 +168,7 @@ impl Operation {
                 self.record.status = Status::RollingBack;
                 Some(self.event(now, "undo_started", Some(phase), String::new()))
             }
+            Change::UndoFinished { index, .. } if self.run.cursor == (Cursor { next: index, started: false }) => None,
             Change::UndoFinished { index, phase, state } => {
                 self.run.cursor = Cursor { next: index, started: false };
                 self.run.state = state;

@@ -98,6 +98,18 @@ async fn what_goes_forward_is_tried_again_for_as_long_as_it_does() {
     assert_eq!(lock(&world).runs.iter().filter(|name| **name == "copy").count(), 21);
 }
 
+/// To come as far as before is not to go forward.
+#[tokio::test]
+async fn what_fails_at_one_place_again_and_again_is_given_up() {
+    let (store, world) = fresh();
+    let engine = engine(&store, &world, quick("a"));
+    engine.start();
+    let mut wanted = errand();
+    (wanted.state.stuck_at, wanted.options.retry_on_failure) = (3, true);
+    let id = engine.submit::<common::ErrandWorkflow>(wanted).await.unwrap().record.id;
+    assert_eq!(end(&engine, &id).await.status, Status::RolledBack);
+}
+
 #[tokio::test]
 async fn an_undo_that_keeps_failing_ends_with_a_person_who_can_retry() {
     let (store, world) = fresh();
@@ -178,13 +190,13 @@ async fn a_silent_store_ends_the_step_before_its_lease() {
     for progresses in [false, true] {
         let (store, world) = fresh();
         let far = common::silent::SilentStore::new(store.clone());
-        let lease = Duration::from_millis(600);
+        let lease = Duration::from_secs(3);
         let store_of_first: Arc<dyn OperationStore> = far.clone();
         let first = engine(&store_of_first, &world, EngineConfig { lease, ..quick("a") });
         first.start();
         let mut wanted = errand();
         // Either it only waits, or it has something to store when it ends.
-        (wanted.state.linger, wanted.state.slow) = (!progresses, progresses);
+        (wanted.state.linger, wanted.state.slow, wanted.state.size) = (!progresses, progresses, 20);
         let id = first.submit::<common::ErrandWorkflow>(wanted).await.unwrap().record.id;
         reach(&first, &id, Status::Transferring).await;
         far.silent.store(true, std::sync::atomic::Ordering::SeqCst);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use tokio::sync::watch;
 
 use crate::blocks::{BLOCK, BlockMap};
 use crate::clock::Transition;
@@ -83,8 +84,9 @@ impl Sandbox {
     pub async fn seed_instance(&self, region: &str, seed: InstanceSeed) -> Result<String, SandboxError> {
         let core = Arc::clone(&self.core);
         let region = region.to_owned();
+        let stopped = self.stop.subscribe();
         blocking(move || {
-            let disks = load(&core, &seed)?;
+            let disks = load(&core, &seed, &stopped)?;
             seed_one(&core, &region, &seed, disks)
         })
         .await
@@ -152,12 +154,16 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// The disks of a seed with their bytes stored; blocking.
-fn load(core: &Core, seed: &InstanceSeed) -> Result<Vec<(DiskSeed, BlockMap)>, SandboxError> {
+fn load(
+    core: &Core,
+    seed: &InstanceSeed,
+    stopped: &watch::Receiver<bool>,
+) -> Result<Vec<(DiskSeed, BlockMap)>, SandboxError> {
     let mut disks = Vec::new();
     for disk in &seed.disks {
         let (map, least) = match &disk.source {
             Source::Blank => (BlockMap::new(), 1),
-            Source::Raw(path) => load_raw(core, path)?,
+            Source::Raw(path) => load_raw(core, path, stopped)?,
         };
         let size = if disk.size == 0 { least } else { disk.size };
         if size < least {
@@ -172,14 +178,17 @@ fn load(core: &Core, seed: &InstanceSeed) -> Result<Vec<(DiskSeed, BlockMap)>, S
     Ok(disks)
 }
 
-/// An image's blocks, and its size in GiB.
-fn load_raw(core: &Core, path: &Path) -> Result<(BlockMap, i64), SandboxError> {
+/// An image's blocks, and its size in GiB. A large one takes long, and ends early with the sandbox.
+fn load_raw(core: &Core, path: &Path, stopped: &watch::Receiver<bool>) -> Result<(BlockMap, i64), SandboxError> {
     let failed = |source| SandboxError::Image { path: path.display().to_string(), source };
     let mut file = std::fs::File::open(path).map_err(failed)?;
     let mut map = BlockMap::new();
     let mut buffer = vec![0; BLOCK];
     let mut size: u64 = 0;
     for index in 0u32.. {
+        if *stopped.borrow() {
+            return Err(SandboxError::Invalid(format!("the sandbox was stopped while it read {}", path.display())));
+        }
         let mut filled = 0;
         while filled < BLOCK {
             match file.read(&mut buffer[filled..]).map_err(failed)? {

@@ -65,7 +65,7 @@ async fn a_call_ends_in_time_and_the_store_is_back_when_the_network_is() {
     let port = place.url.rsplit_once(':').and_then(|(_, rest)| rest.split('/').next()).unwrap().parse().unwrap();
     let network = Network::before(port).await;
     let url = place.url.replace(&format!(":{port}/"), &format!(":{}/", network.port));
-    let patience = Duration::from_millis(500);
+    let patience = Duration::from_secs(2);
     let store = OpenOptions { patience, ..OpenOptions::default() }.open(&url).await.unwrap();
     let id = OperationId::new("import-1").unwrap();
     // Connections lie ready, some in use and some not.

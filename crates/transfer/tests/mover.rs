@@ -137,7 +137,7 @@ async fn a_mover_that_says_nothing_is_not_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_goes_on_from_its_ledger_after_each_restart_of_the_mover() {
-    let world = World::new(24 << 20).await;
+    let world = World::new(96 << 20).await;
     let client = MoverClient::new(world.socket());
     let (root, _) = content_root_of(&world.bytes[..]).unwrap();
     for _ in 0..3 {

@@ -61,7 +61,7 @@ impl Attendant {
                 () = self.inner.shutdown.cancelled() => return Stop::Shutdown,
                 () = live.signal.notified() => {}
                 // Real time: looking at the store is not part of the work.
-                () = tokio::time::sleep(tick) => {}
+                () = tokio::time::sleep_until((Instant::now() + tick).min(self.lease_end())) => {}
             }
             if live.is_stale() || self.keep_lease().await == Err(Stop::Stale) {
                 return Stop::Stale;

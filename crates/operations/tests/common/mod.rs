@@ -44,6 +44,8 @@ pub struct Errand {
     pub linger: bool,
     /// Fails after each thing that it copies, and goes on with the next one.
     pub shaky: bool,
+    /// Counts up to here in each run, as one that goes on from where another ended, and then fails.
+    pub stuck_at: u32,
     /// Takes its time over each thing that it copies.
     pub slow: bool,
     pub token: Option<String>,
@@ -155,6 +157,14 @@ impl Action {
         while state.linger && !controls.borrow_and_update()["go"].is_boolean() {
             cx.progress(0.5);
             controls.changed().await.unwrap();
+        }
+        if state.stuck_at > 0 {
+            for bytes_done in [0, u64::from(state.stuck_at)] {
+                cx.transfer(TransferStats { bytes_done, ..TransferStats::default() });
+                // Long enough for it to be stored.
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+            return Err(StepError::transient("busy", "the other side is busy"));
         }
         while state.copied < state.size {
             state.copied += 1;

@@ -215,6 +215,22 @@ fn child_config(dir: &Path) -> ChildConfig {
     ChildConfig::new("env", arguments.into(), dir.join("run/child.sock"))
 }
 
+/// Waits, bounded, until something of the only job is in its ledger.
+async fn recorded(dir: &Path) {
+    use std::os::unix::fs::MetadataExt as _;
+    let pages = || {
+        let ledger = std::fs::read_dir(dir.join("ledgers")).ok()?.flatten().next()?;
+        Some(ledger.metadata().ok()?.blocks() * 512)
+    };
+    // More than the first page, the header.
+    let some = async {
+        while pages().unwrap_or(0) <= 4096 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), some).await.expect("nothing is recorded");
+}
+
 fn signal(pid: u32, name: &str) {
     let sent = std::process::Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
     assert!(sent.unwrap().success());
@@ -225,7 +241,7 @@ fn signal(pid: u32, name: &str) {
 async fn a_child_that_hangs_is_replaced() {
     let world = World::new().await;
     let dir = world.dir.path();
-    let silence = Duration::from_secs(3);
+    let silence = Duration::from_secs(6);
     let child = MoverChild::start(ChildConfig { silence, ..child_config(dir) }).await.unwrap();
     let (first, client) = (child.pid().unwrap(), child.client());
 
@@ -233,14 +249,14 @@ async fn a_child_that_hangs_is_replaced() {
     let (mut job, _) = spec(&world, "op", "raw").await;
     job.options.transfer.bandwidth_limit = Some(ByteSize(8_000_000));
     let running = client.start(job.clone()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    recorded(dir).await;
     let stopped = std::time::Instant::now();
     signal(first, "STOP");
     let (ended, forgotten) = tokio::join!(running.done(), client.forget("another"));
     let error = ended.unwrap_err();
     assert!(error.is_transient() && matches!(error, MoverError::Lost(_)), "{error}");
     forgotten.expect("it waits for the mover that comes in its place");
-    assert!(stopped.elapsed() < Duration::from_secs(20), "{:?}", stopped.elapsed());
+    assert!(stopped.elapsed() < Duration::from_secs(60), "{:?}", stopped.elapsed());
     assert_ne!(child.pid(), Some(first));
 
     job.options.transfer.bandwidth_limit = None;
@@ -262,7 +278,7 @@ async fn a_child_is_started_again_and_goes_with_its_parent() {
     let (mut job, _) = spec(&world, "op", "raw").await;
     job.options.transfer.bandwidth_limit = Some(ByteSize(8_000_000));
     let running = client.start(job.clone()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    recorded(dir).await;
     signal(first, "KILL");
     let error = running.done().await.unwrap_err();
     assert!(error.is_transient() && matches!(error, MoverError::Lost(_)), "{error}");

@@ -1,6 +1,7 @@
 //! From "the target has taken it" to "the ledger says so": a flush in between, while the lanes go on.
 
 use std::{
+    ops::Range,
     sync::{Mutex, MutexGuard},
     time::Duration,
 };
@@ -28,6 +29,8 @@ pub(super) struct Barrier {
     state: Mutex<Waiting>,
     filled: Notify,
     emptied: Notify,
+    /// Held while what waited is recorded.
+    recording: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +44,13 @@ impl Barrier {
     /// 4 GiB or more.
     pub fn new(size: u64) -> Self {
         let bytes = ((size / 50).saturating_sub(IN_FLIGHT + 2 * SLACK) / 2).clamp(FEWEST, MOST);
-        Self { bytes, state: Mutex::default(), filled: Notify::new(), emptied: Notify::new() }
+        Self {
+            bytes,
+            state: Mutex::default(),
+            filled: Notify::new(),
+            emptied: Notify::new(),
+            recording: Default::default(),
+        }
     }
 
     /// Hands over what was written, to be recorded after the next flush; `bytes` is how much was.
@@ -65,6 +74,14 @@ impl Barrier {
         }
     }
 
+    /// Forgets what waits of these chunks. While the guard is held nothing is recorded here, so that what is recorded
+    /// under it is not overwritten by what was known before.
+    pub async fn forget(&self, chunks: Range<u64>) -> tokio::sync::MutexGuard<'_, ()> {
+        let recording = self.recording.lock().await;
+        self.lock().entries.retain(|entry| !chunks.contains(&entry.chunk));
+        recording
+    }
+
     /// Flushes and records until told that nothing more comes, and then once more.
     pub async fn run(&self, copier: &Copier, no_more: &CancellationToken) -> Result<(), TransferError> {
         loop {
@@ -74,6 +91,7 @@ impl Barrier {
                 () = self.filled.notified() => false,
                 () = tokio::time::sleep(TIME) => false,
             };
+            let recording = self.recording.lock().await;
             let mut entries = {
                 let mut waiting = self.lock();
                 waiting.bytes = 0;
@@ -84,6 +102,7 @@ impl Barrier {
                 copier.flush().await?;
                 copier.on_ledger(move |ledger| ledger.record(&mut entries)).await?;
             }
+            drop(recording);
             if last {
                 return Ok(());
             }

@@ -7,7 +7,7 @@ use std::{
 
 use novacron_provider::{BlockReader, BlockWriter, ErrorKind, StoredCheck};
 use novacron_types::{MIB, VerifyLevel};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLock};
 
 use super::{
     CopyControl, CopyJob, CopyOptions, CopyReport, Phase, Progress, TransferError,
@@ -51,8 +51,8 @@ pub(super) struct Copier {
     pub absent_is_zero: bool,
     /// The target checks what it stores when it is written.
     pub checked_store: bool,
-    /// Held by who writes again what was stored wrongly.
-    pub healing: Mutex<()>,
+    /// Held alone by who writes again what was stored wrongly, and together by those who look at what is stored.
+    pub healing: RwLock<()>,
 }
 
 /// Makes the target equal to the source, and proves it as the options say.
@@ -108,7 +108,7 @@ impl Copier {
             unit,
             piece,
             checked_store,
-            healing: Mutex::default(),
+            healing: RwLock::default(),
             options: job.options.clone(),
             control,
         }

@@ -41,14 +41,20 @@ impl Copier {
 
     async fn verify_run(self: &Arc<Self>, first: u64, wanted: &[Digest]) -> Result<(), TransferError> {
         let len = self.span(first, wanted.len() as u64);
+        let mut looking = self.healing.read().await;
         let stored = self.stored(first, len).await?;
         let wrong: Vec<usize> = (0..wanted.len()).filter(|at| stored[*at] != wanted[*at]).collect();
-        for range in wrong.chunk_by(|a, b| a + 1 == *b) {
-            self.heal(first, range[0]..range[range.len() - 1] + 1).await?;
+        if !wrong.is_empty() {
+            drop(looking);
+            for range in wrong.chunk_by(|a, b| a + 1 == *b) {
+                self.heal(first, range[0]..range[range.len() - 1] + 1).await?;
+            }
+            looking = self.healing.read().await;
         }
         self.meter.verified.fetch_add(len, Relaxed);
         let entry = |(chunk, digest): (u64, &Digest)| Entry { chunk, digest: *digest, wrote: false, verified: true };
         self.barrier.push((first..).zip(wanted).map(entry).collect(), 0).await;
+        drop(looking);
         Ok(())
     }
 
@@ -77,7 +83,7 @@ impl Copier {
     /// Whole units are written, so the chunks beside the wrong ones are looked at again too. One at a time: two runs may
     /// share a unit.
     async fn heal(self: &Arc<Self>, first: u64, wrong: Range<usize>) -> Result<(), TransferError> {
-        let _alone = self.healing.lock().await;
+        let _alone = self.healing.write().await;
         let unit = self.unit / CHUNK;
         let start = (first + wrong.start as u64) / unit * unit;
         let end = (first + wrong.end as u64).next_multiple_of(unit).min(self.chunks());
@@ -91,7 +97,9 @@ impl Copier {
         };
         // Killed in between, none of them counts as looked at.
         let mut unsure = entries(false);
+        let recording = self.barrier.forget(start..end).await;
         self.on_ledger(move |ledger| ledger.record(&mut unsure)).await?;
+        drop(recording);
         for _ in 0..self.options.heal_attempts {
             let pieces = recorded.chunks((self.piece / CHUNK) as usize);
             let mut from = start;

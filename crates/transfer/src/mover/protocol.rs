@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use novacron_provider::{DiskSnapshot, ErrorKind, ProviderDefinition, ProviderError, TargetDisk};
-use novacron_types::{ProviderKind, ProviderName, TransferOptions, VerifyLevel};
+use novacron_types::{ProviderKind, ProviderName, TransferOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -224,12 +224,6 @@ impl From<ProviderDefinition> for WireDefinition {
 impl From<WireDefinition> for ProviderDefinition {
     fn from(wire: WireDefinition) -> Self {
         Self { name: wire.name, kind: wire.kind, settings: wire.settings }
-    }
-}
-
-impl JobOptions {
-    pub fn verify(&self) -> VerifyLevel {
-        self.transfer.verify()
     }
 }
 

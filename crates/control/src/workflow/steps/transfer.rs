@@ -60,7 +60,8 @@ pub(crate) const NOT_COMPRESSED: &str =
 pub(super) async fn forget_all(tools: &Tools, cx: &StepContext, state: &MoveState) {
     for index in 0..state.snapshots.len() {
         if let Err(error) = tools.mover.forget(&ledger_key(cx.operation_id(), index)).await {
-            cx.log(format!("the mover's ledger of disk {index} stays behind: {error}"));
+            let rest = if error.transient && index + 1 < state.snapshots.len() { " and of those after it" } else { "" };
+            cx.log(format!("the mover's ledger of disk {index}{rest} stays behind: {error}"));
             if error.transient {
                 return;
             }
