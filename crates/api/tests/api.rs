@@ -346,6 +346,19 @@ async fn a_repeated_request_gets_its_first_answer_when_the_move_is_over() {
     assert_eq!(get(&app, "migrations").await.json()["migrations"].as_array().unwrap().len(), 3);
 }
 
+/// What could not be made could not be looked for to be undone either.
+#[tokio::test]
+async fn a_target_that_refuses_its_credentials_takes_nothing_on() {
+    let world = Shape { refused: true, ..Shape::default() }.world(1).await;
+    let app = app(&world, &ApiConfig::default());
+    for path in ["providers/cloud/import", "providers/cloud/import?dry_run=true"] {
+        let answer = post(&app, path, json!({"instance_id": world.instances[0]})).await;
+        assert_eq!(answer.status, StatusCode::BAD_GATEWAY, "{}", answer.text);
+        assert_eq!(answer.json()["code"], "unauthorised");
+    }
+    assert!(get(&app, "migrations").await.json()["migrations"].as_array().unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn the_plan_of_a_cold_move_stops_what_just_starts() {
     let world = Shape { settle_after: 3, ..Shape::default() }.world(1).await;

@@ -1,7 +1,8 @@
 //! How the control plane is, and the providers as it sees them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
+use novacron_store::Store;
 use novacron_types::ProviderName;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -21,13 +22,20 @@ pub struct HealthReport {
     pub version: String,
 }
 
+/// Who probes us waits no longer than this for a store that is away.
+const STORE_ANSWERS: Duration = Duration::from_secs(2);
+
+async fn answers(store: &Store) -> bool {
+    matches!(tokio::time::timeout(STORE_ANSWERS, store.ping()).await, Ok(Ok(())))
+}
+
 impl Control {
     /// Asks everyone at once. Providers are asked at most every ten seconds.
     pub async fn health(&self) -> HealthReport {
         let (providers, store, mover) =
-            tokio::join!(self.directory().health(), self.store().ping(), self.inner.tools.mover.is_alive());
+            tokio::join!(self.directory().health(), answers(self.store()), self.inner.tools.mover.is_alive());
         let all_connected = providers.values().all(|checked| checked.health.status == "connected");
-        let status = match (store.is_ok() && mover, all_connected) {
+        let status = match (store && mover, all_connected) {
             (false, _) => "unhealthy",
             (true, false) => "degraded",
             (true, true) => "healthy",
@@ -40,7 +48,7 @@ impl Control {
         HealthReport {
             status: status.to_owned(),
             providers: providers.into_iter().map(|(name, checked)| (name, checked.health)).collect(),
-            store: store.is_ok(),
+            store,
             mover,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }

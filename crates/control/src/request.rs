@@ -59,7 +59,7 @@ async fn import(control: &Control, provider: &str, request: &ImportRequest) -> R
         ebs_optimized: options.ebs_optimized,
         transfer: options::transfer(&options.transfer, control.defaults())?,
     };
-    finish(source, params, instance, options.timeout, options.retry_on_failure).await
+    finish(source, target, params, instance, options.timeout, options.retry_on_failure).await
 }
 
 async fn export(control: &Control, provider: &str, request: &ExportRequest) -> Result<Prepared, ControlError> {
@@ -68,7 +68,7 @@ async fn export(control: &Control, provider: &str, request: &ExportRequest) -> R
     let (source, instance_id, vm_id) = control.locate(&request.vm_id).await?;
     let instance = check_pair(source, target, &instance_id).await?;
     let params = export_params(control, source, target, instance_id, vm_id, request.name.as_deref(), &options)?;
-    finish(source, params, instance, options.timeout, options.retry_on_failure).await
+    finish(source, target, params, instance, options.timeout, options.retry_on_failure).await
 }
 
 fn export_params(
@@ -111,7 +111,8 @@ async fn migrate(control: &Control, request: &MigrateRequest) -> Result<Prepared
     let vm_id = control.record_of(&source.definition.name, &request.instance_id).await?.map(|record| record.vm_id);
     let params =
         export_params(control, source, target, instance.instance_id.clone(), vm_id, request.name.as_deref(), &options)?;
-    finish(source, MoveParams { by_image, ..params }, instance, options.timeout, options.retry_on_failure).await
+    let params = MoveParams { by_image, ..params };
+    finish(source, target, params, instance, options.timeout, options.retry_on_failure).await
 }
 
 /// One vendor, two regions, and both sides can copy images.
@@ -153,6 +154,7 @@ fn movable(instance: Instance) -> Result<Instance, ControlError> {
 
 async fn finish(
     from: &Entry,
+    to: &Entry,
     params: MoveParams,
     source: Instance,
     timeout: Option<u64>,
@@ -162,6 +164,8 @@ async fn finish(
     let options =
         Options { timeout: timeout.map(Duration::from_secs), retry_on_failure: retry_on_failure.unwrap_or(true) };
     let realm = from.provider.realm().await?;
+    // With credentials that are refused there nothing could be made, nor looked for to be undone.
+    to.provider.health().await?;
     Ok(Prepared { bandwidth_limit: params.transfer.bandwidth_limit, params, source, realm, options })
 }
 

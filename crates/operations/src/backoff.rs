@@ -31,6 +31,9 @@ pub struct RetryPolicy {
     pub committed: u32,
     /// Retries of undos.
     pub undo: u32,
+    /// After so many retries of an undo, or past the point of no return, a permanent failure, such as a missing permission,
+    /// is left to a person.
+    pub permanent: u32,
     /// How many owners may die in one step before that counts as the step's failure.
     pub deaths: u32,
     pub backoff: Backoff,
@@ -40,8 +43,8 @@ impl Default for RetryPolicy {
     fn default() -> Self {
         let backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(300) };
         // With these delays going forward sits out an outage of ten minutes at least; undoing, and going on past the point
-        // of no return, one of 25 minutes.
-        Self { forward: 12, committed: 18, undo: 18, deaths: 20, backoff }
+        // of no return, one of 25 minutes. What is refused for good is left to a person after half a minute.
+        Self { forward: 12, committed: 18, undo: 18, permanent: 6, deaths: 20, backoff }
     }
 }
 

@@ -75,7 +75,12 @@ pub(crate) fn after_failure(
     } else {
         (Budget::Forward, 0, 0)
     };
-    if used < allowed && error.kind != ErrorKind::NeedsPerson {
+    let allowed = match error.kind {
+        ErrorKind::Transient { .. } => allowed,
+        ErrorKind::Permanent => allowed.min(policy.permanent),
+        ErrorKind::NeedsPerson => 0,
+    };
+    if used < allowed {
         let retry_after = match error.kind {
             ErrorKind::Transient { retry_after } => retry_after,
             ErrorKind::Permanent | ErrorKind::NeedsPerson => None,

@@ -6,7 +6,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use novacron_control::{Control, ControlSettings, DiskJob, DiskMover, DiskResult, EngineConfig, MoverFault};
 use novacron_provider::{
-    BuildFuture, KeyInfo, Provider, ProviderDefinition, ProviderFactory, Registry, Written,
+    BuildFuture, ErrorKind, KeyInfo, Provider, ProviderDefinition, ProviderFactory, Registry, Wrapped, Written,
+    chaos::{Chaos, Fault, Rule, When},
     memory::{MemoryCloud, MemoryOptions, MemoryProvider},
 };
 use novacron_store::Store;
@@ -36,6 +37,8 @@ pub struct Shape {
     pub settle_after: u32,
     /// The cloud is configured once more, by this name.
     pub again: Option<&'static str>,
+    /// The credentials at `local` are wrong.
+    pub refused: bool,
 }
 
 pub async fn world(machines: usize, permits: usize) -> World {
@@ -44,7 +47,7 @@ pub async fn world(machines: usize, permits: usize) -> World {
 
 impl Shape {
     pub async fn world(self, machines: usize) -> World {
-        let Self { permits, settle_after, again } = self;
+        let Self { permits, settle_after, again, refused } = self;
         let options = |region: &str| MemoryOptions {
             region: region.to_owned(),
             page_size: 4,
@@ -64,7 +67,7 @@ impl Shape {
         let permits = Arc::new(Semaphore::new(permits));
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&format!("sqlite://{}/placements.db", dir.path().display())).await.unwrap();
-        let control = control(&providers, &permits, store.clone(), None).await;
+        let control = control(&providers, &permits, store.clone(), None, refused).await;
         World { control, cloud, local, instances, permits, store, providers, dir }
     }
 }
@@ -74,6 +77,7 @@ async fn control(
     permits: &Arc<Semaphore>,
     store: Store,
     retention: Option<Duration>,
+    refused: bool,
 ) -> Control {
     let definition = |provider: &MemoryProvider| ProviderDefinition {
         name: provider.identity().name.clone(),
@@ -88,7 +92,7 @@ async fn control(
         retention,
         engine: EngineConfig { poll: Duration::from_millis(50), ..EngineConfig::default() },
     };
-    let registry = Registry::default().with(Clones(providers.to_vec()));
+    let registry = Registry::default().with(Clones { providers: providers.to_vec(), refused });
     let mover = PlainMover { providers: providers.to_vec(), permits: permits.clone() };
     Control::start(settings, &registry, store, Arc::new(mover)).await.unwrap()
 }
@@ -96,7 +100,7 @@ async fn control(
 impl World {
     /// One more process of the same store, that forgets what ended so long ago.
     pub async fn another(&self, retention: Duration) -> Control {
-        control(&self.providers, &self.permits, self.store.clone(), Some(retention)).await
+        control(&self.providers, &self.permits, self.store.clone(), Some(retention), false).await
     }
 
     /// Does something to the database behind the store's back.
@@ -109,7 +113,10 @@ impl World {
     }
 }
 
-struct Clones(Vec<MemoryProvider>);
+struct Clones {
+    providers: Vec<MemoryProvider>,
+    refused: bool,
+}
 
 impl ProviderFactory for Clones {
     fn kind(&self) -> ProviderKind {
@@ -119,8 +126,12 @@ impl ProviderFactory for Clones {
         &[]
     }
     fn build(&self, definition: ProviderDefinition) -> BuildFuture {
-        let provider = self.0.iter().find(|provider| provider.identity().name == definition.name).cloned();
-        Box::pin(async move { Ok(Arc::new(provider.unwrap()) as Arc<dyn Provider>) })
+        let found = self.providers.iter().find(|provider| provider.identity().name == definition.name);
+        let provider: Arc<dyn Provider> = Arc::new(found.cloned().unwrap());
+        let refuses = self.refused && definition.name.as_str() == "local";
+        let rule = Rule { operation: None, when: When::Chance(1.0), fault: Fault::FailBefore(ErrorKind::Unauthorised) };
+        let chaos = Chaos::new(0, refuses.then_some(rule));
+        Box::pin(async move { Ok(Arc::new(Wrapped::new(provider, chaos)) as Arc<dyn Provider>) })
     }
 }
 

@@ -194,6 +194,7 @@ pub fn quick(owner: &str) -> EngineConfig {
             forward: 5,
             committed: 8,
             undo: 8,
+            permanent: 8,
             backoff: Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(4) },
             ..RetryPolicy::default()
         },

@@ -7,9 +7,7 @@ use novacron_provider::{BlockReader, BlockWriter, DiskSnapshot, ErrorKind, Exten
 use tokio::net::UnixStream;
 
 use super::{
-    FromMover, JobFault, JobSpec, SourceSpec, TargetSpec,
-    converse::converse,
-    server::{Shared, ledger_path},
+    FromMover, JobFault, JobSpec, SourceSpec, TargetSpec, converse::converse, ledgers::ledger_path, server::Shared,
 };
 use crate::{
     CopyControl, CopyJob, CopyOptions, TransferError, copy,

@@ -22,6 +22,7 @@ mod client;
 mod converse;
 mod frame;
 mod job;
+mod ledgers;
 mod protocol;
 mod server;
 

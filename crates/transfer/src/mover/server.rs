@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, Weak},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use novacron_provider::{
@@ -19,7 +19,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{FromMover, JobFault, ToMover, WireDefinition, frame, job};
+use super::{
+    FromMover, JobFault, ToMover, WireDefinition, frame, job,
+    ledgers::{LOOK, ledger_path, sweep},
+};
 use crate::budget::Budget;
 
 /// How long jobs may take to make safe what they moved, when the mover is told to stop.
@@ -84,9 +87,18 @@ pub async fn serve(
     });
     let own = rustix::process::geteuid().as_raw();
     let mut connections = JoinSet::new();
+    let mut days = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
+            _ = days.tick() => {
+                let ledgers = shared.ledgers.clone();
+                tokio::task::spawn_blocking(move || match sweep(&ledgers, SystemTime::now()) {
+                    Ok(0) => {}
+                    Ok(removed) => tracing::info!(removed, "ledgers that nobody asked for any more were removed"),
+                    Err(error) => tracing::warn!(%error, "old ledgers can't be removed"),
+                });
+            }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept(), if connections.len() < most => match accepted {
                 Ok((stream, _)) => match stream.peer_cred() {
@@ -176,12 +188,4 @@ fn forget(shared: &Shared, ledger_key: &str) -> FromMover {
         }
         _ => FromMover::Forgotten,
     }
-}
-
-/// A key may be any text; a file's name may not.
-pub(super) fn ledger_path(ledgers: &Path, key: &str) -> PathBuf {
-    let readable: String =
-        key.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).take(80).collect();
-    let digest = blake3::hash(key.as_bytes()).to_hex();
-    ledgers.join(format!("{readable}-{}.ledger", &digest[..16]))
 }
