@@ -227,6 +227,35 @@ async fn an_image_without_its_last_bytes_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_zero_cluster_in_version_2_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    raw(&path("a.raw"), 20 << 20);
+    let wanted = content_root_of(std::fs::File::open(path("a.raw")).unwrap()).unwrap().0;
+    for (more, flips) in [(vec![], true), (vec!["-c"], false)] {
+        let arguments = [&["convert", "-f", "raw", "-O", "qcow2", "-o", "compat=0.10"][..], &more].concat();
+        let Some(made) = qemu("qemu-img", &arguments, &[&path("a.raw"), &path("old")]) else { return };
+        assert!(made);
+        // Also where a compressed cluster is at an odd place: that is not the bit that says zero.
+        assert_eq!(root(&path("old")).await.unwrap(), wanted, "{more:?}");
+        if !flips {
+            continue;
+        }
+        let mut bytes = std::fs::read(path("old")).unwrap();
+        let be64 = |bytes: &[u8], at: usize| u64::from_be_bytes(*bytes[at..].first_chunk().unwrap()) as usize;
+        let table = be64(&bytes, be64(&bytes, 40)) & 0x00ff_ffff_ffff_fe00;
+        let entry = (0..8192).map(|number| table + 8 * number).find(|at| be64(&bytes, *at) != 0).unwrap();
+        bytes[entry + 7] |= 1;
+        std::fs::write(path("old"), &bytes).unwrap();
+        assert_eq!(qemu("qemu-img", &["compare"], &[&path("a.raw"), &path("old")]), Some(false));
+        let error = reader(&path("old")).err().unwrap();
+        assert_eq!(error.kind, ErrorKind::Invalid, "{error}");
+        assert!(error.message.contains("version 2"), "{error}");
+        assert!(error.advice.is_some(), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_writer_that_ends_before_its_first_flush_costs_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);

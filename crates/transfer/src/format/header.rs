@@ -47,6 +47,8 @@ pub enum HeaderError {
     Features(u64),
     #[error("its header contradicts itself: {0}")]
     Nonsense(&'static str),
+    #[error("it is damaged: {0}")]
+    Damaged(&'static str),
     #[error("it is cut short: its {what} lies beyond its end")]
     Truncated { what: &'static str },
 }

@@ -57,7 +57,7 @@ pub(super) fn mend(file: &File, header: &Qcow2Header) -> io::Result<()> {
 }
 
 /// Calls `visit` with the place and the value of each entry of a table that is not zero.
-fn each(
+pub(super) fn each(
     file: &File,
     table: u64,
     entries: u64,

@@ -7,6 +7,7 @@ mod compressed;
 mod header;
 mod mend;
 mod qcow2;
+mod version2;
 
 use std::{fs::File, os::unix::fs::FileExt, sync::Arc};
 

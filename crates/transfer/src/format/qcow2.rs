@@ -29,6 +29,7 @@ use super::{
     compressed,
     header::{HEADER_BYTES, HeaderError, Qcow2Header},
     mend::mend,
+    version2,
 };
 use crate::{blocking::blocking, content::CHUNK};
 
@@ -79,10 +80,7 @@ pub(super) fn read_header(file: &File, name: &str) -> Result<Qcow2Header> {
     let len = file.metadata().map_err(fail)?.len();
     let mut bytes = vec![0; HEADER_BYTES.min(len as usize)];
     file.read_exact_at(&mut bytes, 0).map_err(fail)?;
-    let refuse = |why: HeaderError| {
-        let error = ProviderError::new(ErrorKind::Invalid, "open", format!("{name} can't be used: {why}"));
-        if matches!(why, HeaderError::Short | HeaderError::Truncated { .. }) { error.advice(WHOLE) } else { error }
-    };
+    let refuse = |why| refused(name, &why);
     let header = Qcow2Header::parse(&bytes, len).map_err(refuse)?;
     let mut entries = Vec::new();
     for first in (0..header.l1_entries).step_by(L1_PIECE) {
@@ -93,7 +91,15 @@ pub(super) fn read_header(file: &File, name: &str) -> Result<Qcow2Header> {
     Ok(header)
 }
 
-/// What to do about an image that was cut.
+fn refused(name: &str, why: &HeaderError) -> ProviderError {
+    let error = ProviderError::new(ErrorKind::Invalid, "open", format!("{name} can't be used: {why}"));
+    match why {
+        HeaderError::Short | HeaderError::Truncated { .. } | HeaderError::Damaged(_) => error.advice(WHOLE),
+        _ => error,
+    }
+}
+
+/// What to do about an image that was cut or damaged.
 const WHOLE: &str = "Copy the image again, whole. This one lacks data, which can't be had from it.";
 
 /// Entries of the L1 table that are read at once.
@@ -129,10 +135,15 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 impl Inner {
     fn open(file: File, name: String, write: bool) -> Result<Self> {
         let header = read_header(&file, &name)?;
+        let fail = |error| ProviderError::from_io("open", &name, &error);
         if write {
-            mend(&file, &header).map_err(|error| ProviderError::from_io("open", &name, &error))?;
+            mend(&file, &header).map_err(fail)?;
+        } else if let Some(fault) =
+            file.metadata().and_then(|found| version2::fault(&file, &header, found.len())).map_err(fail)?
+        {
+            return Err(refused(&name, &fault));
         }
-        let (storage, direct) = storage(&file, write).map_err(|error| ProviderError::from_io("open", &name, &error))?;
+        let (storage, direct) = storage(&file, write).map_err(fail)?;
         let opened = run(async {
             Qcow2::<ImagoFile>::builder(storage)
                 .backing(None)
