@@ -5,6 +5,7 @@ use std::{
     io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use novacron_provider::{ErrorKind, ProviderError, Result};
@@ -15,6 +16,9 @@ pub(crate) const PINS: &str = ".pins";
 
 /// Larger than any record that we write.
 const MOST_RECORD: u64 = 1 << 20;
+
+/// A record is written in no time: what is not finished by then was left by a process that was killed.
+const OLD_DRAFT: Duration = Duration::from_secs(60 * 60);
 
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -102,7 +106,7 @@ impl Folder {
     pub fn put_record(&self, operation: &'static str, inside: &str, bytes: &[u8]) -> Result<()> {
         use std::io::Write;
         let fail = |error: io::Error| self.error(operation, inside, &error);
-        let draft = format!("{inside}.{:016x}.tmp", draft_number());
+        let draft = draft(inside);
         let mut file = self.new_file(operation, &draft)?;
         let written = file
             .write_all(bytes)
@@ -126,6 +130,30 @@ impl Folder {
     /// A folder that is no link.
     pub fn is_folder(&self, inside: &str) -> bool {
         fs::symlink_metadata(self.path(inside)).is_ok_and(|found| found.is_dir())
+    }
+
+    /// Whether there is anything of that name, be it a link to nowhere.
+    pub fn is_there(&self, operation: &'static str, inside: &str) -> Result<bool> {
+        match fs::symlink_metadata(self.path(inside)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(self.error(operation, inside, &error)),
+        }
+    }
+
+    /// Removes the drafts of records that were not finished, once nobody can be at them any more.
+    pub fn remove_old_drafts(&self, operation: &'static str) -> Result<()> {
+        for part in [PINS, STAGING] {
+            for name in self.names(operation, part)?.filter(|name| is_draft(name)) {
+                let inside = format!("{part}/{name}");
+                let found = fs::symlink_metadata(self.path(&inside)).ok().filter(fs::Metadata::is_file);
+                let age = found.and_then(|found| found.modified().ok()?.elapsed().ok());
+                if age.is_some_and(|age| age > OLD_DRAFT) && self.remove(operation, &inside)? {
+                    tracing::info!(draft = inside, "removed the draft of a record that was never finished");
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The names in a part of the folder, in no order.
@@ -162,11 +190,16 @@ pub(crate) fn check(path: &Path) -> Result<()> {
     parts.iter().try_for_each(|part| can_hold_files(part)).map_err(|error| unusable(path, &error))
 }
 
-/// Whether `path` is a folder that this user can write to, or can be made one. It changes nothing.
+/// Whether `path` is a folder that this user can write to, or can be made one. A link to what is not there can't. It
+/// changes nothing.
 pub fn can_hold_files(path: &Path) -> io::Result<()> {
     let mut there = path;
     let found = loop {
         match fs::metadata(there) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && there.is_symlink() => {
+                let message = format!("{} is a link to what is not there", there.display());
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => match there.parent() {
                 Some(parent) if !parent.as_os_str().is_empty() => there = parent,
                 Some(_) if there != Path::new(".") => there = Path::new("."),
@@ -184,6 +217,16 @@ pub fn can_hold_files(path: &Path) -> io::Result<()> {
 fn unusable(path: &Path, error: &io::Error) -> ProviderError {
     ProviderError::from_io("open", path.display(), error)
         .advice("Check `path` and the rights of the user that NovaCron runs as.")
+}
+
+/// The name under which a record is written before it is whole.
+fn draft(inside: &str) -> String {
+    format!("{inside}.{:016x}.tmp", draft_number())
+}
+
+fn is_draft(name: &str) -> bool {
+    let number = name.strip_suffix(".tmp").and_then(|name| name.rsplit_once('.')).map(|(_, number)| number);
+    number.is_some_and(|number| number.len() == 16 && number.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Differs between processes and calls.

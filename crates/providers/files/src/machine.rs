@@ -13,6 +13,9 @@ use crate::folder::Folder;
 pub(crate) const RECORD: &str = "vm.json";
 const VERSION: u32 = 1;
 
+/// The endings of images that a person may put into the folder.
+const IMAGES: [&str; 3] = ["raw", "img", "qcow2"];
+
 /// `vm.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -100,7 +103,19 @@ impl Machine {
     }
 
     fn image(folder: &Folder, operation: &'static str, id: &InstanceId) -> Result<Option<Self>> {
-        for extension in ["raw", "img", "qcow2"] {
+        let mut names = Vec::new();
+        for extension in IMAGES {
+            let inside = format!("{id}.{extension}");
+            if folder.is_there(operation, &inside)? {
+                names.push(inside);
+            }
+        }
+        if names.len() > 1 {
+            let message = format!("{id} may be any of {}: each would be a machine of that name", names.join(", "));
+            return Err(ProviderError::new(ErrorKind::Conflict, operation, message)
+                .advice("Rename all but one of them, or remove those that are not wanted."));
+        }
+        for extension in IMAGES {
             let inside = format!("{id}.{extension}");
             let file = match folder.file(operation, &inside, false) {
                 Ok(file) => file,

@@ -274,6 +274,7 @@ impl Inner {
 
     fn sweep(&self, tag: &OperationTag, scope: SweepScope) -> Result<Vec<String>> {
         let mut removed = source::unpin_all(&self.folder, tag)?;
+        self.folder.remove_old_drafts("sweep")?;
         let id = machine_id(tag);
         let grave = format!("{STAGING}/deleted-{id}");
         self.remove_folder("sweep", &grave)?;

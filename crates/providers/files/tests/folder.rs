@@ -5,7 +5,7 @@
 use std::{os::unix::fs::symlink, path::Path};
 
 use novacron_provider::{
-    ErrorKind, ListFilter, NewDisk, OperationTag, Provider, ProviderExt, SnapshotRequest, TargetDisk,
+    ErrorKind, ListFilter, NewDisk, OperationTag, Provider, ProviderExt, SnapshotRequest, SweepScope, TargetDisk,
 };
 use novacron_provider_files::Files;
 use novacron_transfer::format::ImageFormat;
@@ -164,4 +164,84 @@ fn a_disk_is_made_once_and_goes_with_its_operation() {
         sink.delete_disk(&disk).await.unwrap();
     });
     assert!(run(files.health()).unwrap().detail.contains("free"));
+}
+
+#[test]
+fn images_of_one_name_are_ambiguous() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = files(dir.path());
+    for name in ["web.raw", "web.img", "web.qcow2", "db.img", "vm.raw"] {
+        std::fs::write(dir.path().join(name), vec![1; 4096]).unwrap();
+    }
+    // A machine with a record of its own is what the record says, whatever lies beside it.
+    let json = serde_json::json!({
+        "version": 1, "id": "vm", "name": "x", "tag": "op", "spec": {}, "created_at": "2026-01-01T00:00:00Z",
+        "disks": [{ "file": "disk-0.raw", "format": "raw", "size_bytes": 8192 }],
+    });
+    std::fs::create_dir(dir.path().join("vm")).unwrap();
+    std::fs::write(dir.path().join("vm/vm.json"), json.to_string()).unwrap();
+    std::fs::write(dir.path().join("vm/disk-0.raw"), vec![1; 8192]).unwrap();
+    run(files.get(&id("vm"))).unwrap();
+
+    let names = || {
+        let page = run(files.list_page(&ListFilter::default(), None)).unwrap();
+        page.items.into_iter().map(|vm| vm.instance_id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(), ["db", "vm"]);
+    let request =
+        SnapshotRequest { tag: OperationTag(OperationId::new("op").unwrap()), instance: id("web"), sequence: 0 };
+    for error in [
+        run(files.get(&id("web"))).unwrap_err(),
+        run(files.stop(&id("web"))).unwrap_err(),
+        run(files.delete(&id("web"))).unwrap_err(),
+        run(files.disk_source().unwrap().snapshot(&request)).unwrap_err(),
+    ] {
+        assert_eq!(error.kind, ErrorKind::Conflict, "{error}");
+        assert!(error.message.contains("web.raw, web.img, web.qcow2"), "{error}");
+        assert!(error.advice.as_ref().is_some_and(|advice| advice.contains("ename")), "{error}");
+    }
+    for name in ["web.raw", "web.qcow2"] {
+        std::fs::remove_file(dir.path().join(name)).unwrap();
+    }
+    assert_eq!(names(), ["db", "vm", "web"]);
+}
+
+#[test]
+fn drafts_that_a_killed_writer_left_are_swept() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = files(dir.path());
+    let put = |name: &str, minutes: u64| {
+        let file = std::fs::File::create(dir.path().join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(minutes * 60)).unwrap();
+    };
+    put(".pins/snap-0123456789abcdef.json.0000000100000000.tmp", 61);
+    put(".pins/snap-0123456789abcdee.json.0000000100000001.tmp", 5);
+    put(".pins/snap-0123456789abcded.json", 600);
+    put(".pins/mine.tmp", 600);
+    put(".staging/.health.0000000100000002.tmp", 61);
+    run(files.sweep(&OperationTag(OperationId::new("op").unwrap()), SweepScope::Everything)).unwrap();
+    let left = |part: &str| {
+        let entries = std::fs::read_dir(dir.path().join(part)).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    let young = "snap-0123456789abcdee.json.0000000100000001.tmp";
+    assert_eq!(left(".pins"), ["mine.tmp", "snap-0123456789abcded.json", young]);
+    assert!(left(".staging").is_empty(), "{:?}", left(".staging"));
+}
+
+#[test]
+fn a_link_to_nothing_is_no_place_for_files() {
+    let dir = tempfile::tempdir().unwrap();
+    symlink(dir.path().join("none/at/all"), dir.path().join("link")).unwrap();
+    for path in ["link", "link/disks"] {
+        let error = novacron_provider_files::can_hold_files(&dir.path().join(path)).unwrap_err();
+        assert!(error.to_string().contains("link"), "{error}");
+        let made = Files::open(ProviderName::new("local").unwrap(), &dir.path().join(path), ImageFormat::Raw);
+        assert!(made.unwrap_err().message.contains("link to what is not there"));
+    }
+    novacron_provider_files::can_hold_files(&dir.path().join("not/yet")).unwrap();
+    symlink(dir.path(), dir.path().join("fine")).unwrap();
+    novacron_provider_files::can_hold_files(&dir.path().join("fine/disks")).unwrap();
 }
