@@ -72,6 +72,12 @@ fn config_check_refuses_what_serve_refuses() {
     for (name, text) in [("a-file", "x"), ("empty", ""), ("blank", " \n"), ("note.pem", "no certificate\n")] {
         std::fs::write(site.dir.path().join(name), text).unwrap();
     }
+    std::fs::write(site.dir.path().join("notes.db"), "no database ".repeat(100)).unwrap();
+    std::os::unix::fs::symlink(site.dir.path().join("none/x"), site.dir.path().join("a-link")).unwrap();
+    let pipe = std::process::Command::new("mkfifo").arg(site.dir.path().join("a-pipe")).status().unwrap();
+    assert!(pipe.success());
+    let mode = || std::fs::metadata(site.dir.path().join("notes.db")).unwrap().permissions();
+    let mode_before = mode();
     let data = format!("data_dir: {dir}/data\n");
     let listen = "server: {listen: '127.0.0.1:0'}\n";
     let local = format!("local: {{kind: files, path: {dir}/disks}}\n");
@@ -96,7 +102,15 @@ fn config_check_refuses_what_serve_refuses() {
         (format!("{good}logging: {{output: {dir}/no/such/log}}\n"), "cannot write the log file"),
         (format!("{good}logging: {{output: {dir}}}\n"), "cannot write the log file"),
         (format!("{good}logging: {{output: {dir}/a-file/log}}\n"), "cannot write the log file"),
+        (format!("{good}logging: {{output: {dir}/a-pipe}}\n"), "not a regular file"),
+        (format!("{good}logging: {{output: {dir}/a-link}}\n"), "link to what is not there"),
         (format!("{good}logging: {{level: loud}}\n"), "loud"),
+        (format!("{data}{listen}local: {{kind: files, path: {dir}/a-link}}\n"), "link to what is not there"),
+        (format!("data_dir: {dir}/a-link\n{listen}{local}"), "link to what is not there"),
+        (format!("data_dir: {dir}/a-pipe\n{listen}{local}"), "cannot use the data directory"),
+        (store(&format!("sqlite://{dir}/a-pipe")), "not a regular file"),
+        (store(&format!("sqlite://{dir}/a-link")), "link to what is not there"),
+        (store(&format!("sqlite://{dir}/notes.db")), "not a NovaCron store"),
         (format!("data_dir: {dir}/a-file\n{listen}{local}"), "cannot use the data directory"),
         (format!("data_dir: {dir}/a-file/data\n{listen}{local}"), "cannot use the data directory"),
         (store("postgres://u@127.0.0.1:70000/db"), "invalid port"),
@@ -124,6 +138,7 @@ fn config_check_refuses_what_serve_refuses() {
         });
         assert_eq!(checked, served, "{text}");
         assert_eq!(names(), before, "{text}");
+        assert_eq!(mode(), mode_before, "{text}");
     }
     std::fs::write(site.config(), format!("{good}logging: {{output: {dir}/log}}\n")).unwrap();
     let before = names();

@@ -7,6 +7,7 @@ use tracing_subscriber::{
     Layer, filter::Targets, fmt::writer::BoxMakeWriter, layer::SubscriberExt, registry, util::SubscriberInitExt,
 };
 
+use super::preflight::is_there;
 use crate::exit::{Failure, Result};
 
 /// Installs the log. `verbose` of the command line goes before the configuration's level, $NOVACRON_LOG before both.
@@ -80,13 +81,15 @@ fn writer(output: &LogOutput) -> Result<(BoxMakeWriter, bool)> {
 
 /// Each line is appended by one write, so that the mover may use the same file.
 fn open(path: &Path) -> Result<std::fs::File> {
-    OpenOptions::new().append(true).create(true).mode(0o640).open(path).map_err(|error| unwritable(path, &error))
+    is_there(path)
+        .and_then(|_| OpenOptions::new().append(true).create(true).mode(0o640).open(path))
+        .map_err(|error| unwritable(path, &error))
 }
 
 pub fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::usage(format!("cannot write the log file {}", path.display()))
-        .why(error)
-        .hint("Make its directory, give it to this user, or change `logging.output`.")
+    Failure::usage(format!("cannot write the log file {}", path.display())).why(error).hint(
+        "Make its directory, give it to this user, or change `logging.output` to a regular file, stdout or stderr.",
+    )
 }
 
 #[cfg(test)]

@@ -1,10 +1,15 @@
 //! What `serve` needs of its configuration, found out before anything is made or opened: `config check` and `serve` both
 //! go through here, so that they refuse the same in the same words.
 
-use std::{fmt, fs, io, path::Path};
+use std::{
+    fmt, fs,
+    io::{self, Read},
+    path::Path,
+};
 
 use novacron_config::{Config, Loaded, LogOutput};
 use novacron_provider_files::can_hold_files;
+use novacron_store::OpenError;
 use secrecy::ExposeSecret;
 
 use super::{api_config, local, logging, store_refused};
@@ -40,9 +45,17 @@ fn store(config: &Config) -> Result<()> {
     let Some(url) = &config.store.url else { return Ok(()) };
     let file = novacron_store::check_url(url.expose_secret()).map_err(|error| store_refused(error).into_usage())?;
     let Some(path) = file else { return Ok(()) };
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let writable = if path.exists() { can_append(&path) } else { can_hold_files(folder) };
-    writable.map_err(|error| store_refused(novacron_store::OpenError::File { path, error }).into_usage())
+    let found = match is_there(&path) {
+        Ok(true) => can_append(&path).and_then(|()| is_database(&path)),
+        Ok(false) => can_hold_files(parent(&path)).map(|()| true),
+        Err(error) => Err(error),
+    };
+    let refused = match found {
+        Ok(true) => return Ok(()),
+        Ok(false) => OpenError::NotAStore { path, why: "it does not begin as an SQLite database does".to_owned() },
+        Err(error) => OpenError::File { path, error },
+    };
+    Err(store_refused(refused).into_usage())
 }
 
 /// The address, who may call, and the certificate.
@@ -67,12 +80,37 @@ async fn providers(file: &str, config: &Config) -> Result<()> {
 
 /// Whether lines can be appended to a file, which is not made if it is not there.
 fn can_append(path: &Path) -> io::Result<()> {
-    match fs::OpenOptions::new().append(true).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            fs::metadata(parent)?;
-            can_hold_files(parent)
-        }
-        opened => opened.map(drop),
+    if is_there(path)? {
+        return fs::OpenOptions::new().append(true).open(path).map(drop);
     }
+    let parent = parent(path);
+    fs::metadata(parent)?;
+    can_hold_files(parent)
+}
+
+/// Whether there is a file. What is no regular one is refused before it is opened: a pipe would keep who opens it waiting
+/// for its other end. So is a link to what is not there.
+pub(super) fn is_there(path: &Path) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => Ok(true),
+        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(_) => Err(io::Error::other("it is not a regular file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
+            Err(io::Error::other("it is a link to what is not there"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a file is empty or begins as an SQLite database does.
+fn is_database(path: &Path) -> io::Result<bool> {
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    let mut start = Vec::new();
+    fs::File::open(path)?.take(MAGIC.len() as u64).read_to_end(&mut start)?;
+    Ok(start.is_empty() || start == MAGIC)
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
