@@ -4,6 +4,7 @@
 use std::{
     fmt, fs,
     io::{self, Read},
+    os::unix::fs::FileTypeExt as _,
     path::Path,
 };
 
@@ -92,7 +93,8 @@ fn can_append(path: &Path) -> io::Result<()> {
 /// for its other end. So is a link to what is not there.
 pub(super) fn is_there(path: &Path) -> io::Result<bool> {
     match fs::metadata(path) {
-        Ok(found) if found.is_file() => Ok(true),
+        // `/dev/null` keeps nobody waiting.
+        Ok(found) if found.is_file() || found.file_type().is_char_device() => Ok(true),
         Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         Ok(_) => Err(io::Error::other("it is not a regular file")),
         Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
