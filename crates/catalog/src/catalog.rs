@@ -115,7 +115,9 @@ impl Catalog {
             let middle = low + (high - low) / 2;
             if key(middle) < (pricing, region) { low = middle + 1 } else { high = middle }
         }
-        (low < end && key(low) == (pricing, region)).then_some(OfferId(low)).and_then(|id| Some((id, self.offers().get(id)?)))
+        (low < end && key(low) == (pricing, region))
+            .then_some(OfferId(low))
+            .and_then(|id| Some((id, self.offers().get(id)?)))
     }
 
     /// Up to three of the catalog's names of regions and groups of regions that were probably meant.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use novacron_types::ProviderKind;
 
 use crate::{
-    Catalog, Destination, Disk, Group, GroupId, InstanceType, NO_BAND, Offer, Parts, PartsError, Pricing, Region, RegionId,
-    RoundTrip, Tier, Transfer, TypeId,
+    Catalog, Destination, Disk, Group, GroupId, InstanceType, NO_BAND, Offer, Parts, PartsError, Pricing, Region,
+    RegionId, RoundTrip, Tier, Transfer, TypeId,
 };
 
 type Key = (ProviderKind, String);

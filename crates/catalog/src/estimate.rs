@@ -138,7 +138,8 @@ impl Catalog {
 
     fn network(&self, request: &EstimateRequest, currency: [u8; 3]) -> Result<Part, EstimateError> {
         let mut sum = Sum::default();
-        for (to, gb) in request.traffic.iter().filter(|(to, gb)| *gb > 0 && *to != Destination::Region(request.region)) {
+        for (to, gb) in request.traffic.iter().filter(|(to, gb)| *gb > 0 && *to != Destination::Region(request.region))
+        {
             let transfers = &self.parts().transfers;
             match transfers.binary_search_by_key(&(request.region, *to), |t| (t.from, t.to)) {
                 Ok(row) => sum.add(self, currency, transfers[row].group, transfers[row].cost_nanos(*gb))?,

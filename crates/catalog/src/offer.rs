@@ -48,7 +48,10 @@ impl FromStr for Pricing {
     /// Reads the seeds' `spot-instances` too.
     fn from_str(text: &str) -> Result<Self, UnknownPricing> {
         let name = text.strip_suffix("-instances").unwrap_or(text);
-        Self::ALL.into_iter().find(|p| p.as_str() == name).ok_or_else(|| UnknownPricing(text.chars().take(40).collect()))
+        Self::ALL
+            .into_iter()
+            .find(|p| p.as_str() == name)
+            .ok_or_else(|| UnknownPricing(text.chars().take(40).collect()))
     }
 }
 

@@ -4,8 +4,7 @@ use std::cmp::Ordering;
 
 use crate::{
     Destination, Disk, Group, GroupId, InstanceType, Interruption, NO_BAND, Offers, Per, Region, RegionId, RoundTrip,
-    Transfer,
-    offer::div_round,
+    Transfer, offer::div_round,
 };
 
 /// Everything that a catalog knows. Ids are indices into these lists.

@@ -6,9 +6,35 @@ use crate::{Catalog, Region, RegionId, Sector, UnknownRegion};
 
 /// The groups. The short ones are whole areas, the others parts of them; `eu` is the continent with the British Isles.
 pub const AREAS: [&str; 29] = [
-    "af", "af-south", "ap", "ap-east", "ap-northeast", "ap-south", "ap-southeast", "au", "ca", "ca-central", "ca-east",
-    "ca-west", "eu", "eu-central", "eu-north", "eu-south", "eu-west", "me", "me-central", "me-south", "me-west", "mx", "sa",
-    "sa-east", "sa-west", "us", "us-central", "us-east", "us-west",
+    "af",
+    "af-south",
+    "ap",
+    "ap-east",
+    "ap-northeast",
+    "ap-south",
+    "ap-southeast",
+    "au",
+    "ca",
+    "ca-central",
+    "ca-east",
+    "ca-west",
+    "eu",
+    "eu-central",
+    "eu-north",
+    "eu-south",
+    "eu-west",
+    "me",
+    "me-central",
+    "me-south",
+    "me-west",
+    "mx",
+    "sa",
+    "sa-east",
+    "sa-west",
+    "us",
+    "us-central",
+    "us-east",
+    "us-west",
 ];
 
 impl Catalog {
@@ -102,8 +128,8 @@ fn by_map(region: &Region) -> Option<String> {
         "JP" | "KR" => "ap-northeast",
         "HK" | "TW" => "ap-east",
         "SG" | "MY" | "ID" | "TH" | "AU" | "NZ" | "VN" | "PH" => "ap-southeast",
-        "GB" | "IE" | "FR" | "DE" | "NL" | "BE" | "CH" | "AT" | "IT" | "ES" | "PT" | "PL" | "SE" | "NO" | "DK" | "FI"
-        | "RS" | "GR" | "CZ" | "RO" => match () {
+        "GB" | "IE" | "FR" | "DE" | "NL" | "BE" | "CH" | "AT" | "IT" | "ES" | "PT" | "PL" | "SE" | "NO" | "DK"
+        | "FI" | "RS" | "GR" | "CZ" | "RO" => match () {
             () if lat > 55.0 => "eu-north",
             () if lat < 46.0 => "eu-south",
             () if lon < 8.0 => "eu-west",

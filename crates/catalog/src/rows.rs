@@ -191,9 +191,7 @@ fn read_type(r: &mut Reader<'_>) -> Read<InstanceType> {
         burstable: r.flag()?,
         shared_core: r.flag()?,
         bare_metal: r.flag()?,
-        power: r.option(|r| {
-            Ok(Power { idle_mw_per_vcpu: r.num()?, full_mw_per_vcpu: r.num()?, group: group(r)? })
-        })?,
+        power: r.option(|r| Ok(Power { idle_mw_per_vcpu: r.num()?, full_mw_per_vcpu: r.num()?, group: group(r)? }))?,
         embodied: r.option(|r| Ok(Embodied { server_grams: r.uint()?, server_vcpus: r.num()?, group: group(r)? }))?,
         group: group(r)?,
     })

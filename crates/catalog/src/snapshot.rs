@@ -24,7 +24,9 @@ const LEVEL: i32 = 19;
 pub enum SnapshotError {
     #[error("this is not a catalog snapshot")]
     NotASnapshot,
-    #[error("the catalog snapshot has format {0}, and this program reads format {VERSION}; take the one that came with it")]
+    #[error(
+        "the catalog snapshot has format {0}, and this program reads format {VERSION}; take the one that came with it"
+    )]
     Version(u16),
     #[error("the catalog snapshot is damaged: its checksum is wrong")]
     Checksum,

@@ -4,8 +4,8 @@ use novacron_types::{Architecture, GIB, ProviderKind};
 use proptest::prelude::*;
 
 use crate::{
-    Catalog, Change, Destination, Draft, DraftDestination, DraftOffer, EstimateRequest, Gpu, Group, InstanceType, LatencyBasis,
-    Per, Point, Pricing, Region, Sector, Tier, diff, snapshot,
+    Catalog, Change, Destination, Draft, DraftDestination, DraftOffer, EstimateRequest, Gpu, Group, InstanceType,
+    LatencyBasis, Per, Point, Pricing, Region, Sector, Tier, diff, snapshot,
 };
 
 const KIND: ProviderKind = ProviderKind::Aws;
@@ -41,7 +41,13 @@ fn draft(prices: &[u64]) -> Draft {
             compliance_group: hourly,
         });
         draft.disk(KIND, name, "gp3", 80_000_000, hourly);
-        draft.transfer(KIND, name, DraftDestination::Internet, vec![Tier { from_gb: 0, nanos_per_gb: 90_000_000 }], hourly);
+        draft.transfer(
+            KIND,
+            name,
+            DraftDestination::Internet,
+            vec![Tier { from_gb: 0, nanos_per_gb: 90_000_000 }],
+            hourly,
+        );
     }
     for (i, price) in prices.iter().enumerate() {
         let name = format!("t{i}");
@@ -142,7 +148,10 @@ fn an_estimate_adds_what_can_be_bought_together() {
     let (ty, region) = (catalog.find_type(KIND, "t0").unwrap(), catalog.find_region(KIND, "us-east-1").unwrap());
     let request = EstimateRequest { ty, region, disks: vec![(None, 100)], traffic: vec![(Destination::Internet, 10)] };
     let estimate = catalog.estimate(&request).unwrap();
-    assert_eq!(estimate.quotes.iter().map(|q| q.pricing).collect::<Vec<_>>(), [Pricing::OnDemand, Pricing::Commit1Year]);
+    assert_eq!(
+        estimate.quotes.iter().map(|q| q.pricing).collect::<Vec<_>>(),
+        [Pricing::OnDemand, Pricing::Commit1Year]
+    );
     let (full, committed) = (&estimate.quotes[0], &estimate.quotes[1]);
     assert_eq!(full.monthly.unwrap().to_string(), "39.268 USD"); // 730 × 0.0416 + 100 × 0.08 + 10 × 0.09
     assert_eq!(full.compute.hourly.to_string(), "0.0416 USD");

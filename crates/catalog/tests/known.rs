@@ -14,9 +14,13 @@ fn hourly(kind: ProviderKind, region: &str, ty: &str) -> String {
 
 #[test]
 fn aws() {
-    for (ty, price) in
-        [("t3.medium", "0.0416"), ("t3.large", "0.0832"), ("m5.large", "0.096"), ("m5.xlarge", "0.192"), ("c5.xlarge", "0.17")]
-    {
+    for (ty, price) in [
+        ("t3.medium", "0.0416"),
+        ("t3.large", "0.0832"),
+        ("m5.large", "0.096"),
+        ("m5.xlarge", "0.192"),
+        ("c5.xlarge", "0.17"),
+    ] {
         assert_eq!(hourly(Aws, "us-east-1", ty), format!("{price} USD"), "{ty}");
     }
 }

@@ -7,7 +7,10 @@ use novacron_catalog::{
 };
 use novacron_types::{Architecture, MIB, ProviderKind};
 
-use crate::{LeftOut, regions, sources, table::{Row, Table}};
+use crate::{
+    LeftOut, regions, sources,
+    table::{Row, Table},
+};
 
 const KIND: ProviderKind = ProviderKind::Aws;
 /// Type and region, to the price and which zones have it.
@@ -108,14 +111,16 @@ fn zones(folder: &Path) -> Result<HashMap<(String, String), u16>, String> {
     };
     let mut all = HashMap::new();
     for row in Table::open(folder, "aws_offerings.csv")?.rows() {
-        let mask = row.text("az_suffixes")?.split('|').map(bit).try_fold(0, |mask, bit| Ok::<_, String>(mask | bit?))?;
+        let mask =
+            row.text("az_suffixes")?.split('|').map(bit).try_fold(0, |mask, bit| Ok::<_, String>(mask | bit?))?;
         all.insert((row.text("instance_type")?.to_owned(), row.text("region")?.to_owned()), mask);
     }
     Ok(all)
 }
 
 fn spot(folder: &Path, draft: &mut Draft, left_out: &mut LeftOut, prices: &Prices) -> Result<(), String> {
-    let rule = "on-demand × (1 − the Spot Advisor's saving in whole percent); the interruption band is the Advisor's own";
+    let rule =
+        "on-demand × (1 − the Spot Advisor's saving in whole percent); the interruption band is the Advisor's own";
     let group = draft.group(sources::derived("aws-spot", "AWS Spot Advisor, through spotinfo", "2025-07-28", rule));
     for row in Table::open(folder, "aws_spot_advisor.csv")?.rows() {
         if row.text("os")? != "Linux" {
@@ -128,7 +133,8 @@ fn spot(folder: &Path, draft: &mut Draft, left_out: &mut LeftOut, prices: &Price
             continue;
         };
         let saving: i64 = row.text("savings_pct")?.parse().map_err(|_| "aws_spot_advisor: no saving".to_owned())?;
-        let (Ok(rest @ 1..), Ok(band)) = (u64::try_from(100 - saving), row.text("interruption_range_index")?.parse()) else {
+        let (Ok(rest @ 1..), Ok(band)) = (u64::try_from(100 - saving), row.text("interruption_range_index")?.parse())
+        else {
             return Err(format!("aws_spot_advisor: a saving of {saving} % or a band that is no number"));
         };
         if saving < 0 {
@@ -144,7 +150,12 @@ fn spot(folder: &Path, draft: &mut Draft, left_out: &mut LeftOut, prices: &Price
 
 fn reserved(draft: &mut Draft, prices: &Prices) {
     let rule = "on-demand × 0.63: the median saving of a year's standard reservation without upfront is 37 %";
-    let group = draft.group(sources::derived("aws-reserved-1y", "AWS price list, through karpenter-provider-aws", "2025-03", rule));
+    let group = draft.group(sources::derived(
+        "aws-reserved-1y",
+        "AWS price list, through karpenter-provider-aws",
+        "2025-03",
+        rule,
+    ));
     for ((ty, region), (nanos, zones)) in prices {
         let offer = DraftOffer { zones: *zones, ..DraftOffer::new(group, sources::percent(*nanos, 63)) };
         draft.offer(KIND, ty, Pricing::Commit1Year, region, offer);
@@ -154,12 +165,14 @@ fn reserved(draft: &mut Draft, prices: &Prices) {
 fn around(folder: &Path, draft: &mut Draft) -> Result<(), String> {
     let rule = "one price for every region: $0.08 (gp3) and $0.045 (st1) per GB and month, as in us-east-1";
     let disks = draft.group(sources::derived("aws-disks", "AWS price list", "2026", rule));
-    let names: Vec<String> = draft.regions().filter(|r| r.kind == KIND && r.sector != Sector::China).map(|r| r.name.clone()).collect();
+    let names: Vec<String> =
+        draft.regions().filter(|r| r.kind == KIND && r.sector != Sector::China).map(|r| r.name.clone()).collect();
     for region in &names {
         draft.disk(KIND, region, "gp3", 80_000_000, disks);
         draft.disk(KIND, region, "st1", 45_000_000, disks);
     }
-    let group = draft.group(sources::exact("aws-transfer", "AWS price list, first paid tier, through skyplane 0.3.2", "2024"));
+    let group =
+        draft.group(sources::exact("aws-transfer", "AWS price list, first paid tier, through skyplane 0.3.2", "2024"));
     for row in Table::open(folder, "aws_transfer_costs_skyplane.csv")?.rows() {
         let Some(nanos_per_gb) = row.nanos("cost")? else { continue };
         let to = match row.text("dst")? {

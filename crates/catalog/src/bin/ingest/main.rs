@@ -69,7 +69,9 @@ fn report(catalog: &Catalog, bytes: usize, orphans: usize, left_out: &LeftOut) {
     let parts = catalog.parts();
     let (regions, types, offers) = (parts.regions.len(), parts.types.len(), parts.offers.len());
     let (disks, transfers, trips) = (parts.disks.len(), parts.transfers.len(), parts.round_trips.len());
-    println!("{offers} offers, {types} types, {regions} regions, {disks} disks, {transfers} transfers, {trips} round trips");
+    println!(
+        "{offers} offers, {types} types, {regions} regions, {disks} disks, {transfers} transfers, {trips} round trips"
+    );
     println!("{bytes} bytes");
     println!("left out: {orphans} offers without a type or a region");
     left_out.0.iter().for_each(|(why, count)| println!("left out: {count} {why}"));

@@ -11,7 +11,8 @@ use crate::{
 };
 
 pub fn add(folder: &Path, draft: &mut Draft, left_out: &mut LeftOut) -> Result<(), String> {
-    let curated = draft.group(sources::exact_mit("regions", "cloud-regions, curated by hand and incomplete", "2026-01-21"));
+    let curated =
+        draft.group(sources::exact_mit("regions", "cloud-regions, curated by hand and incomplete", "2026-01-21"));
     for row in Table::open(folder, "regions_compliance.csv")?.rows() {
         draft.region(region(row, curated)?);
     }
