@@ -227,9 +227,6 @@ fn read_transfer(r: &mut Reader<'_>) -> Read<Transfer> {
     Ok(Transfer { from, to, tiers, group: group(r)? })
 }
 
-/// Bytes of one offer in the columns.
-const OFFER_WIDTHS: [usize; 7] = [2, 1, 2, 1, 8, 1, 2];
-
 fn write_offers(w: &mut Writer, offers: &Offers) {
     w.uint(offers.len() as u64);
     w.planes(2, offers.ty.iter().map(|v| v.0.into()));
@@ -243,21 +240,19 @@ fn write_offers(w: &mut Writer, offers: &Offers) {
 
 fn read_offers(r: &mut Reader<'_>) -> Read<Offers> {
     let len: usize = r.num()?;
-    let mut columns = OFFER_WIDTHS.map(|width| (width, Vec::new()));
-    for (width, values) in &mut columns {
-        *values = r.planes(*width, len)?;
-    }
-    let [ty, pricing, region, group, price, band, zones] = columns.map(|(_, values)| values);
-    let pricing = pricing.into_iter().map(|v| Pricing::from_code(v as u8)).collect::<Option<Vec<_>>>();
-    let Some(pricing) = pricing else { return r.fail("a pricing model that does not exist") };
+    let ty = r.planes(len, |bytes| TypeId(u16::from_le_bytes(bytes)))?;
+    let codes = r.planes(len, |[code]: [u8; 1]| code)?;
+    let Some(pricing) = codes.into_iter().map(Pricing::from_code).collect() else {
+        return r.fail("a pricing model that does not exist");
+    };
     Ok(Offers {
-        ty: ty.into_iter().map(|v| TypeId(v as u16)).collect(),
+        ty,
         pricing,
-        region: region.into_iter().map(|v| RegionId(v as u16)).collect(),
-        group: group.into_iter().map(|v| GroupId(v as u8)).collect(),
-        price_nanos: price,
-        band: band.into_iter().map(|v| v as u8).collect(),
-        zones: zones.into_iter().map(|v| v as u16).collect(),
+        region: r.planes(len, |bytes| RegionId(u16::from_le_bytes(bytes)))?,
+        group: r.planes(len, |[group]| GroupId(group))?,
+        price_nanos: r.planes(len, u64::from_le_bytes)?,
+        band: r.planes(len, |[band]| band)?,
+        zones: r.planes(len, u16::from_le_bytes)?,
         hourly_nanos: Vec::new(),
     })
 }

@@ -139,15 +139,16 @@ impl<'a> Reader<'a> {
         Ok(rows)
     }
 
-    pub fn planes(&mut self, width: usize, len: usize) -> Result<Vec<u64>, WireError> {
-        let Some(total) = len.checked_mul(width) else { return self.fail("a column is too long") };
+    /// A column of numbers that [`Writer::planes`] wrote, `WIDTH` bytes each, through `make`.
+    pub fn planes<const WIDTH: usize, T>(
+        &mut self,
+        len: usize,
+        make: impl Fn([u8; WIDTH]) -> T,
+    ) -> Result<Vec<T>, WireError> {
+        let Some(total) = len.checked_mul(WIDTH) else { return self.fail("a column is too long") };
         let bytes = self.take(total)?;
-        let mut values = vec![0; len];
-        for plane in 0..width {
-            let column = &bytes[plane * len..(plane + 1) * len];
-            values.iter_mut().zip(column).for_each(|(value, byte)| *value |= u64::from(*byte) << (8 * plane));
-        }
-        Ok(values)
+        let planes: [&[u8]; WIDTH] = std::array::from_fn(|plane| &bytes[plane * len..(plane + 1) * len]);
+        Ok((0..len).map(|row| make(planes.map(|plane| plane[row]))).collect())
     }
 
     pub fn end(&self) -> Result<(), WireError> {
@@ -172,7 +173,7 @@ mod tests {
             prop_assert_eq!(reader.uint().unwrap(), u);
             prop_assert_eq!(reader.int().unwrap(), i);
             prop_assert_eq!(reader.text().unwrap(), text);
-            prop_assert_eq!(reader.planes(8, 2).unwrap(), vec![u, 7]);
+            prop_assert_eq!(reader.planes(2, u64::from_le_bytes).unwrap(), vec![u, 7]);
             reader.end().unwrap();
         }
     }

@@ -1,26 +1,139 @@
 //! Figures that everyone knows, from the snapshot that ships. They hold whatever else a new ingest changes.
 
-use novacron_catalog::{Catalog, Pricing};
-use novacron_types::ProviderKind::{self, Aws};
+use novacron_catalog::{Catalog, Destination, Offer, Pricing, Sector};
+use novacron_types::{
+    GIB,
+    ProviderKind::{self, Aws, Azure, Gcp, Oci},
+};
 
-fn hourly(kind: ProviderKind, region: &str, ty: &str) -> String {
-    let catalog = Catalog::embedded().unwrap();
-    let ty = catalog.find_type(kind, ty).unwrap_or_else(|| panic!("no type {ty}"));
-    let region = catalog.find_region(kind, region).unwrap();
-    let (id, offer) = catalog.find_offer(ty, region, Pricing::OnDemand).unwrap();
-    assert!(!catalog.group(offer.group).source.is_empty());
-    catalog.hourly(id).to_string()
+fn catalog() -> &'static Catalog {
+    Catalog::embedded().unwrap()
+}
+
+fn find(kind: ProviderKind, region: &str, ty: &str, pricing: Pricing) -> Option<(String, Offer)> {
+    let catalog = catalog();
+    let (ty, region) = (catalog.find_type(kind, ty)?, catalog.find_region(kind, region)?);
+    let (id, offer) = catalog.find_offer(ty, region, pricing)?;
+    Some((catalog.hourly(id).to_string(), offer))
 }
 
 #[test]
-fn aws() {
-    for (ty, price) in [
-        ("t3.medium", "0.0416"),
-        ("t3.large", "0.0832"),
-        ("m5.large", "0.096"),
-        ("m5.xlarge", "0.192"),
-        ("c5.xlarge", "0.17"),
+fn on_demand_in_the_east_of_the_united_states() {
+    for (kind, region, ty, price) in [
+        (Aws, "us-east-1", "t3.medium", "0.0416"),
+        (Aws, "us-east-1", "t3.large", "0.0832"),
+        (Aws, "us-east-1", "m5.large", "0.096"),
+        (Aws, "us-east-1", "m5.xlarge", "0.192"),
+        (Aws, "us-east-1", "c5.xlarge", "0.17"),
+        (Azure, "eastus", "Standard_B2s", "0.0416"),
+        (Azure, "eastus", "Standard_D2s_v5", "0.096"),
+        (Azure, "eastus", "Standard_D4s_v5", "0.192"),
+        (Gcp, "us-east1", "e2-medium", "0.03350571"),
+        (Gcp, "us-east1", "e2-standard-2", "0.06701142"),
+        (Gcp, "us-east1", "n2-standard-4", "0.194236"),
+        (Oci, "us-ashburn-1", "VM.Standard.E4.Flex:1:16", "0.049"), // 0.025 + 16 × 0.0015
+        (Oci, "us-ashburn-1", "VM.Standard.E5.Flex:2:8", "0.076"),  // 2 × 0.03 + 8 × 0.002
+        (Oci, "us-ashburn-1", "VM.Standard.A1.Flex:4:16", "0.064"), // 4 × 0.01 + 16 × 0.0015, beyond the free tier
     ] {
-        assert_eq!(hourly(Aws, "us-east-1", ty), format!("{price} USD"), "{ty}");
+        let (hourly, offer) = find(kind, region, ty, Pricing::OnDemand).unwrap_or_else(|| panic!("no {ty}"));
+        assert_eq!(hourly, format!("{price} USD"), "{ty}");
+        assert_eq!(catalog().group(offer.group).is_derived(), kind == Oci, "{ty}");
     }
+}
+
+#[test]
+fn shared_cores_bill_less_than_the_guest_sees() {
+    let ty = catalog().instance_type(catalog().find_type(Gcp, "e2-medium").unwrap());
+    assert_eq!((ty.vcpus, ty.sustained_milli_vcpus, ty.memory_bytes, ty.shared_core), (2, 1000, 4 * GIB, true));
+    let ty = catalog().instance_type(catalog().find_type(Aws, "t3.medium").unwrap());
+    assert!(ty.burstable && ty.vcpus == 2 && ty.memory_bytes == 4 * GIB);
+}
+
+#[test]
+fn what_leaves_oracle_is_free_at_first() {
+    let catalog = catalog();
+    let region = catalog.find_region(Oci, "us-ashburn-1").unwrap();
+    let transfers = &catalog.parts().transfers;
+    let transfer = transfers.iter().find(|t| t.from == region && t.to == Destination::Internet).unwrap();
+    assert_eq!(transfer.cost_nanos(10_240), 0);
+    assert_eq!(transfer.cost_nanos(10_340), 850_000_000);
+}
+
+#[test]
+fn nothing_that_must_not_ship() {
+    let parts = catalog().parts();
+    for group in &parts.groups {
+        assert!(matches!(group.licence.as_str(), "Apache-2.0" | "MIT"), "{group:?}");
+        assert!(group.as_of_date().is_some() && !group.source.is_empty(), "{group:?}");
+        assert_eq!(&group.currency, b"USD");
+    }
+    for ty in &parts.types {
+        let name = ty.name.to_ascii_lowercase();
+        assert!(!name.contains("type") && !name.contains("basic") && !name.contains("placeholder"), "{name}");
+        assert!(!name.starts_with("mac"), "{name}");
+    }
+    for offer in parts.offers.iter() {
+        let region = catalog().region(offer.region);
+        assert!(region.sector != Sector::China, "{}", region.name);
+    }
+    assert!(parts.regions.iter().filter_map(|r| r.grid).all(|grid| grid.mg_per_kwh < 2_000_000));
+}
+
+#[test]
+fn spot_and_committed_cost_less_and_say_when_they_are_derived() {
+    let catalog = catalog();
+    let offers = catalog.offers();
+    let mut cheaper = 0usize;
+    for offer in offers.iter().filter(|o| o.pricing != Pricing::OnDemand) {
+        let (id, _) = catalog.find_offer(offer.ty, offer.region, offer.pricing).unwrap();
+        let (full, _) = catalog.find_offer(offer.ty, offer.region, Pricing::OnDemand).unwrap();
+        let (less, full) = (offers.hourly_nanos[id.0 as usize], offers.hourly_nanos[full.0 as usize]);
+        assert!(less <= full, "{} in {}", catalog.instance_type(offer.ty).name, catalog.region(offer.region).name);
+        cheaper += usize::from(less < full);
+        let vendor_says = catalog.region(offer.region).kind == Gcp;
+        assert_eq!(catalog.group(offer.group).is_derived(), !vendor_says);
+    }
+    assert!(cheaper > 200_000, "{cheaper}");
+}
+
+#[test]
+fn groups_of_regions_over_all_clouds() {
+    let catalog = catalog();
+    let names = |name: &str| {
+        let found = catalog.places(name, None).unwrap();
+        found.into_iter().map(|id| catalog.region(id).name.clone()).collect::<Vec<_>>()
+    };
+    for (group, inside, outside) in [
+        (
+            "us-east",
+            ["us-east-1", "us-east-2", "eastus", "eastus2", "us-east1", "us-ashburn-1"].as_slice(),
+            "centralus",
+        ),
+        ("us-west", &["us-west-1", "us-west-2", "westus2", "us-west1", "us-phoenix-1"], "us-gov-west-1"),
+        ("eu-west", &["eu-west-1", "westeurope", "europe-west1", "eu-amsterdam-1", "uk-london-1"], "eu-central-1"),
+        ("eu-central", &["eu-central-1", "germanywestcentral", "eu-frankfurt-1"], "eu-west-1"),
+    ] {
+        let found = names(group);
+        for region in inside {
+            assert!(found.iter().any(|name| name == region), "{group} has no {region}: {found:?}");
+        }
+        assert!(!found.iter().any(|name| name == outside), "{group} has {outside}");
+    }
+    assert_eq!(names("us-central1-a"), ["us-central1"]);
+    assert_eq!(names("us-east-1f"), ["us-east-1"]);
+    let unknown = catalog.places("us-esat-1", None).unwrap_err();
+    assert_eq!(unknown.nearest.first().map(String::as_str), Some("us-east-1"));
+}
+
+/// Each damaged copy is read whole, so a sample: the head, the end, and a stride of primes between.
+#[test]
+fn a_flipped_byte_is_refused() {
+    let bytes = novacron_catalog::EMBEDDED;
+    let mut damaged = bytes.to_vec();
+    for at in (0..64).chain((64..bytes.len()).step_by(4_999)).chain([bytes.len() - 1]) {
+        damaged[at] ^= 0x40;
+        assert!(Catalog::from_snapshot(&damaged).is_err(), "byte {at}");
+        damaged[at] ^= 0x40;
+    }
+    assert_eq!(Catalog::from_snapshot(&damaged).unwrap().to_snapshot().unwrap(), bytes);
 }

@@ -37,6 +37,7 @@ pub fn read(sku: &str) -> Option<Size> {
     let name = parse(bare)?;
     let (memory_mib, gpu) = match name.series {
         "NC" | "NCC" | "ND" | "NV" => accelerated(&name)?,
+        "M" => (large(&name)?, None),
         _ => (memory_gib(&name)? * 1024, None),
     };
     let arm = name.letters.contains('p') && matches!(name.series, "B" | "D" | "E");
@@ -78,6 +79,7 @@ fn memory_gib(name: &Name<'_>) -> Option<u64> {
         "A" if version == 2 => Some(full * if has('m') { 8 } else { 2 }),
         "B" if version == 2 && has('t') => Some(1),
         "B" if version == 2 => Some(full * if has('l') { 2 } else { 4 }),
+        "D" if version == 5 && full == 64 && has('p') && !has('l') => Some(208),
         "D" if version >= 3 => Some(full * if has('l') { 2 } else { 4 }),
         "DC" if version == 3 => Some(full * 8),
         "DC" => Some(full * 4),
@@ -91,8 +93,6 @@ fn memory_gib(name: &Name<'_>) -> Option<u64> {
         "HB" => match (full, version) {
             (60, 1) => Some(228),
             (120, 2) => Some(456),
-            (120, 3) => Some(448),
-            (176, 4) => Some(704),
             _ => None,
         },
         "HC" if full == 44 => Some(352),
@@ -111,10 +111,36 @@ fn e_series(name: &Name<'_>, full: u64) -> u64 {
         ("E", 96 | 104 | 112, 5) | ("EC", 96, 5) => 672,
         ("E", 96, 6) if amd || name.letters.contains('p') => 672,
         ("E", 32, 5) if name.letters.contains('p') => 208,
+        ("EC", 32, 5) if amd => 192,
+        ("EC", 96, 6) => 672,
         ("E", 192, 6) => 1832,
         ("EC", 128, 5) => 768,
         _ => full * 8,
     }
+}
+
+/// The first two versions of the M series, in MiB. What later ones have, their names do not tell.
+fn large(name: &Name<'_>) -> Option<u64> {
+    if !name.middle.is_empty() {
+        return None;
+    }
+    let letters = name.letters.replace('d', "");
+    Some(match (name.full, letters.as_str(), name.version) {
+        (8, "ms", 1) => 224_000,
+        (16, "ms", 1) => 448_000,
+        (32, "ls", 1) => 256 << 10,
+        (32, "ts", 1) => 192 << 10,
+        (32, "ms", 1) | (32, "ms", 2) => 875 << 10,
+        (64, "ls", 1) => 512 << 10,
+        (64, "s", 1 | 2) => 1024 << 10,
+        (64, "ms", 1 | 2) => 1792 << 10,
+        (128, "s", 1 | 2) => 2048 << 10,
+        (128, "ms", 1 | 2) => 3892 << 10,
+        (208, "s", 2) => 2850 << 10,
+        (208, "ms", 2) | (416, "s", 2) => 5700 << 10,
+        (416, "ms", 2) => 11_400 << 10,
+        _ => return None,
+    })
 }
 
 type Accelerated = (u64, Option<(&'static str, u32, u64)>);
