@@ -47,6 +47,44 @@ impl DraftOffer {
 }
 
 impl Draft {
+    /// All rows of a catalog, to change some of them: a refresh puts what a vendor says now over what was known. Group ids
+    /// stay what they were.
+    pub fn from_catalog(catalog: &Catalog) -> Self {
+        let parts = catalog.parts();
+        let key = |id: RegionId| (catalog.region(id).kind, catalog.region(id).name.clone());
+        let mut draft = Self { groups: parts.groups.clone(), ..Self::default() };
+        parts.regions.iter().cloned().for_each(|region| draft.region(region));
+        parts.types.iter().cloned().for_each(|ty| draft.instance_type(ty));
+        for Offer { ty, pricing, region, group, price_nanos, band, zones } in parts.offers.iter() {
+            let offer = DraftOffer { group, price_nanos, band, zones };
+            let (ty, region) = (catalog.instance_type(ty), catalog.region(region));
+            draft.offer(ty.kind, &ty.name, pricing, &region.name, offer);
+        }
+        for disk in &parts.disks {
+            let (kind, region) = key(disk.region);
+            draft.disk(kind, &region, &disk.name, disk.nanos_per_gb_month, disk.group);
+        }
+        for transfer in &parts.transfers {
+            let (kind, from) = key(transfer.from);
+            let to = match transfer.to {
+                Destination::Internet => DraftDestination::Internet,
+                Destination::InternetAustralia => DraftDestination::InternetAustralia,
+                Destination::InternetChina => DraftDestination::InternetChina,
+                Destination::Region(to) => DraftDestination::Region(catalog.region(to).name.clone()),
+            };
+            draft.transfer(kind, &from, to, transfer.tiers.clone(), transfer.group);
+        }
+        for trip in &parts.round_trips {
+            draft.round_trip(key(trip.from), key(trip.to), trip.micros, trip.group);
+        }
+        draft
+    }
+
+    /// Leaves out offers that are no more.
+    pub fn retain_offers(&mut self, mut keep: impl FnMut(ProviderKind, &str, Pricing, &str, &DraftOffer) -> bool) {
+        self.offers.retain(|(kind, ty, pricing, region), offer| keep(*kind, ty, *pricing, region, offer));
+    }
+
     pub fn group(&mut self, group: Group) -> GroupId {
         self.groups.push(group);
         GroupId((self.groups.len() - 1) as u8)

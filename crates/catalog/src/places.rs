@@ -5,7 +5,7 @@ use novacron_types::ProviderKind;
 use crate::{Catalog, Region, RegionId, Sector, UnknownRegion};
 
 /// The groups. The short ones are whole areas, the others parts of them; `eu` is the continent with the British Isles.
-pub const AREAS: [&str; 29] = [
+pub const AREAS: [&str; 31] = [
     "af",
     "af-south",
     "ap",
@@ -28,12 +28,14 @@ pub const AREAS: [&str; 29] = [
     "me-south",
     "me-west",
     "mx",
+    "mx-central",
     "sa",
     "sa-east",
     "sa-west",
     "us",
     "us-central",
     "us-east",
+    "us-south",
     "us-west",
 ];
 

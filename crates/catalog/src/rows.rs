@@ -15,6 +15,9 @@ const KINDS: [ProviderKind; 4] = [ProviderKind::Aws, ProviderKind::Azure, Provid
 const SECTORS: [Sector; 5] =
     [Sector::Commercial, Sector::Government, Sector::China, Sector::Sovereign, Sector::LocalZone];
 
+/// The most disks, transfers or round trips of a snapshot.
+const AROUND: usize = 1 << 20;
+
 /// A kind of provider that a snapshot has no code for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a snapshot holds no rows of the kind {0}")]
@@ -49,15 +52,15 @@ pub(crate) fn write(parts: &Parts) -> Result<Vec<u8>, KindNotHeld> {
 pub(crate) fn read(bytes: &[u8]) -> Read<Parts> {
     let r = &mut Reader::new(bytes);
     let parts = Parts {
-        groups: r.list(read_group)?,
-        regions: r.list(read_region)?,
-        types: r.list(read_type)?,
-        disks: r.list(|r| {
+        groups: r.list(1 << 8, read_group)?,
+        regions: r.list(1 << 16, read_region)?,
+        types: r.list(1 << 16, read_type)?,
+        disks: r.list(AROUND, |r| {
             Ok(Disk { region: region(r)?, name: r.text()?, nanos_per_gb_month: r.uint()?, group: group(r)? })
         })?,
-        transfers: r.list(read_transfer)?,
+        transfers: r.list(AROUND, read_transfer)?,
         round_trips: r
-            .list(|r| Ok(RoundTrip { from: region(r)?, to: region(r)?, micros: r.num()?, group: group(r)? }))?,
+            .list(AROUND, |r| Ok(RoundTrip { from: region(r)?, to: region(r)?, micros: r.num()?, group: group(r)? }))?,
         offers: read_offers(r)?,
     };
     r.end()?;
@@ -134,7 +137,7 @@ fn read_region(r: &mut Reader<'_>) -> Read<Region> {
         sector: coded(r, &SECTORS)?,
         point: r.option(|r| Ok(Point { lat_micro: micro(r)?, lon_micro: micro(r)? }))?,
         zones: r.byte()?,
-        compliance: r.list(Reader::text)?,
+        compliance: r.list(64, Reader::text)?,
         grid: r.option(|r| Ok(Grid { mg_per_kwh: r.num()?, group: group(r)? }))?,
         group: group(r)?,
         compliance_group: group(r)?,
@@ -223,7 +226,7 @@ fn read_transfer(r: &mut Reader<'_>) -> Read<Transfer> {
             Err(_) => return r.fail("a destination is too large"),
         },
     };
-    let tiers = r.list(|r| Ok(Tier { from_gb: r.uint()?, nanos_per_gb: r.uint()? }))?;
+    let tiers = r.list(64, |r| Ok(Tier { from_gb: r.uint()?, nanos_per_gb: r.uint()? }))?;
     Ok(Transfer { from, to, tiers, group: group(r)? })
 }
 

@@ -143,6 +143,28 @@ proptest! {
 }
 
 #[test]
+fn a_refresh_changes_what_it_says_and_nothing_else() {
+    let old = small();
+    let (same, left_out) = Draft::from_catalog(&old).finish().unwrap();
+    assert_eq!((same.parts(), left_out), (old.parts(), 0));
+
+    let mut draft = Draft::from_catalog(&old);
+    let fresh = draft.group(group("fresh", Per::Hour, None));
+    draft.offer(KIND, "t0", Pricing::OnDemand, "us-east-1", DraftOffer::new(fresh, 50_000_000));
+    draft.offer(KIND, "unheard-of", Pricing::OnDemand, "us-east-1", DraftOffer::new(fresh, 1));
+    draft.retain_offers(|_, ty, pricing, _, _| (ty, pricing) != ("t1", Pricing::Commit1Year));
+    let (new, left_out) = draft.finish().unwrap();
+    assert_eq!(left_out, 1);
+    match diff(&old, &new).as_slice() {
+        [Change::Price { offer, old, new }, Change::Removed { offer: gone, .. }] => {
+            assert_eq!((offer.ty.as_str(), old.amount(), new.amount()), ("t0", "0.0416".into(), "0.05".into()));
+            assert_eq!((gone.ty.as_str(), gone.pricing), ("t1", Pricing::Commit1Year));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn an_estimate_adds_what_can_be_bought_together() {
     let catalog = small();
     let (ty, region) = (catalog.find_type(KIND, "t0").unwrap(), catalog.find_region(KIND, "us-east-1").unwrap());

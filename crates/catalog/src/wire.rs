@@ -126,12 +126,17 @@ impl<'a> Reader<'a> {
         if self.flag()? { read(self).map(Some) } else { Ok(None) }
     }
 
-    pub fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> Result<T, WireError>) -> Result<Vec<T>, WireError> {
+    /// At most `most` rows: a row takes more memory than its shortest form takes bytes.
+    pub fn list<T>(
+        &mut self,
+        most: usize,
+        mut read: impl FnMut(&mut Self) -> Result<T, WireError>,
+    ) -> Result<Vec<T>, WireError> {
         let len: usize = self.num()?;
-        if len > self.bytes.len() - self.at {
-            return self.fail("a list is longer than what is left");
+        if len > most || len > self.bytes.len() - self.at {
+            return self.fail("a list is longer than it may be, or than what is left");
         }
-        // A row takes more memory than its shortest form takes bytes, so the list grows as rows are really there.
+        // Grows as rows are really there.
         let mut rows = Vec::with_capacity(len.min(1024));
         for _ in 0..len {
             rows.push(read(self)?);

@@ -1,13 +1,16 @@
 //! Every figure of the snapshot that ships equals its source. The sources are read again here, on their own; without
 //! `NOVACRON_CATALOG_DATA` (the folder with them) these tests say that they are skipped.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{
     collections::{HashMap, HashSet},
     fs,
     path::PathBuf,
+    process::{Command, Stdio},
 };
 
-use novacron_catalog::{Catalog, Destination, LatencyBasis, NO_BAND, Offer, Pricing};
+use novacron_catalog::{Catalog, Destination, EMBEDDED, LatencyBasis, NO_BAND, Offer, Pricing};
 use novacron_types::{
     Architecture, MIB,
     ProviderKind::{self, Aws, Azure, Gcp, Oci},
@@ -63,6 +66,19 @@ fn count(kind: ProviderKind, pricing: Pricing) -> usize {
 fn same(nanos: u64, text: &str) {
     let units: f64 = text.parse().unwrap();
     assert!((nanos as f64 - units * 1e9).abs() <= 0.5 + units * 1e-6, "{nanos} is not {text}");
+}
+
+/// What is committed is what the ingester makes, to the byte.
+#[test]
+fn the_snapshot_is_made_from_the_sources() {
+    if rows("aws_offerings.csv").is_none() {
+        return;
+    }
+    let folder = std::env::var_os("NOVACRON_CATALOG_DATA").unwrap();
+    let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("catalog.snapshot");
+    let status = Command::new(env!("CARGO_BIN_EXE_ingest")).arg(folder).arg(&out).stdout(Stdio::null()).status();
+    assert!(status.unwrap().success());
+    assert!(fs::read(out).unwrap() == EMBEDDED, "run `ingest` again and commit what it writes");
 }
 
 #[test]

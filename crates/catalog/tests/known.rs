@@ -1,6 +1,8 @@
 //! Figures that everyone knows, from the snapshot that ships. They hold whatever else a new ingest changes.
 
-use novacron_catalog::{Catalog, Destination, Offer, Pricing, Sector};
+#![allow(clippy::unwrap_used)]
+
+use novacron_catalog::{Catalog, Destination, Offer, Pricing, Sector, area_of, is_area};
 use novacron_types::{
     GIB,
     ProviderKind::{self, Aws, Azure, Gcp, Oci},
@@ -123,6 +125,19 @@ fn groups_of_regions_over_all_clouds() {
     assert_eq!(names("us-east-1f"), ["us-east-1"]);
     let unknown = catalog.places("us-esat-1", None).unwrap_err();
     assert_eq!(unknown.nearest.first().map(String::as_str), Some("us-east-1"));
+}
+
+#[test]
+fn every_group_of_regions_has_its_name_in_the_list() {
+    let mut without = Vec::new();
+    for region in &catalog().parts().regions {
+        match area_of(region) {
+            Some(area) if region.sector == Sector::Commercial => assert!(is_area(&area), "{}: {area}", region.name),
+            None if region.sector == Sector::Commercial => without.push(region.name.as_str()),
+            _ => {}
+        }
+    }
+    assert!(without.is_empty(), "{without:?}");
 }
 
 /// Each damaged copy is read whole, so a sample: the head, the end, and a stride of primes between.

@@ -86,6 +86,9 @@ fn per(total: u64, count: u64) -> u32 {
     ((total + count / 2) / count) as u32
 }
 
+/// Grams of each server that a type runs on; milliwatts per vCPU, idle and full, of each microarchitecture.
+type Servers = (Vec<u64>, Vec<(u64, u64)>);
+
 /// The embodied table says which microarchitectures a type may run on, the watts table what a vCPU of each draws.
 fn power_and_embodied(folder: &Path, draft: &mut Draft) -> Result<(), String> {
     let rule = "the mean of the watts per vCPU of the microarchitectures that the type runs on";
@@ -97,7 +100,7 @@ fn power_and_embodied(folder: &Path, draft: &mut Draft) -> Result<(), String> {
         let both = row.scaled("min_watts_per_vcpu", 3)?.zip(row.scaled("max_watts_per_vcpu", 3)?);
         watts.insert((kind(row.text("provider")?)?, row.text("microarchitecture")?.to_owned()), both);
     }
-    let mut servers: BTreeMap<(ProviderKind, String), (Vec<u64>, Vec<(u64, u64)>)> = BTreeMap::new();
+    let mut servers: BTreeMap<(ProviderKind, String), Servers> = BTreeMap::new();
     for row in Table::open(folder, "ccf_embodied_kgco2e_server.csv")?.rows() {
         let kind = kind(row.text("provider")?)?;
         let ty = row.text("type")?;

@@ -59,6 +59,10 @@ fn azure(folder: &Path, draft: &mut Draft, left_out: &mut LeftOut, curated: Grou
             left_out.row("Azure locations that are no region (areas, stages)");
             continue;
         };
+        if row.text("geography")?.starts_with("Canary") {
+            left_out.row("Azure regions for Microsoft's own trials");
+            continue;
+        }
         let (name, display) = (row.text("region")?, row.text("display")?);
         let zones = row.text("zones")?.parse().unwrap_or(0);
         match draft.region_mut(ProviderKind::Azure, name) {
