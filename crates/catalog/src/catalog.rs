@@ -120,6 +120,14 @@ impl Catalog {
             .and_then(|id| Some((id, self.offers().get(id)?)))
     }
 
+    /// The zones that are known to have an offer (`us-east-1a`); empty when no source says which.
+    pub fn zones(&self, id: OfferId) -> Vec<String> {
+        let Some(offer) = self.offers().get(id) else { return Vec::new() };
+        let region = &self.region(offer.region).name;
+        let letters = ('a'..='p').enumerate().filter(|(bit, _)| offer.zones & (1 << bit) != 0);
+        letters.map(|(_, letter)| format!("{region}{letter}")).collect()
+    }
+
     /// Up to three of the catalog's names of regions and groups of regions that were probably meant.
     pub fn nearest_regions(&self, name: &str) -> Vec<String> {
         let mut known: Vec<&str> = self.parts.regions.iter().map(|r| r.name.as_str()).chain(crate::AREAS).collect();

@@ -8,6 +8,7 @@
 //! Money is an integer of 10⁻⁹ units with its group's currency. Ids are indices and hold within one catalog only.
 
 mod around;
+mod carbon;
 mod catalog;
 mod diff;
 mod draft;
@@ -28,6 +29,7 @@ mod wire;
 mod tests;
 
 pub use around::{Destination, Disk, RoundTrip, Tier, Transfer};
+pub use carbon::Carbon;
 pub use catalog::{Catalog, UnknownRegion};
 pub use diff::{Change, OfferKey, diff};
 pub use draft::{Draft, DraftDestination, DraftOffer};

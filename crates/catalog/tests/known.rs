@@ -128,6 +128,23 @@ fn groups_of_regions_over_all_clouds() {
 }
 
 #[test]
+fn zones_and_carbon() {
+    let catalog = catalog();
+    let (ty, region) = (catalog.find_type(Aws, "m5.large").unwrap(), catalog.find_region(Aws, "us-east-1").unwrap());
+    let (id, _) = catalog.find_offer(ty, region, Pricing::OnDemand).unwrap();
+    let zones = catalog.zones(id);
+    assert!(zones.iter().any(|zone| zone == "us-east-1a") && zones.len() <= 6, "{zones:?}");
+
+    // 415.755 g/kWh, and two vCPUs.
+    let (idle, full) = (catalog.carbon(ty, region, 0), catalog.carbon(ty, region, 1000));
+    let power = catalog.instance_type(ty).power.unwrap();
+    let grams = |mw: u32| f64::from(mw) * 2.0 / 1e6 * 415_755.0;
+    assert!((idle.operational_mg_per_hour.unwrap() as f64 - grams(power.idle_mw_per_vcpu)).abs() <= 1.0);
+    assert!((full.operational_mg_per_hour.unwrap() as f64 - grams(power.full_mw_per_vcpu)).abs() <= 1.0);
+    assert!(full.embodied_mg_per_hour.unwrap() > 0 && full.groups.len() == 3);
+}
+
+#[test]
 fn every_group_of_regions_has_its_name_in_the_list() {
     let mut without = Vec::new();
     for region in &catalog().parts().regions {
