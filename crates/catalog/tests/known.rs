@@ -98,6 +98,30 @@ fn spot_and_committed_cost_less_and_say_when_they_are_derived() {
     assert!(cheaper > 200_000, "{cheaper}");
 }
 
+/// Each derived price follows from the on-demand one by the rule that its group states.
+#[test]
+fn derived_prices_follow_their_rules() {
+    let catalog = catalog();
+    let rules = [
+        ("azure-spot", 0.19),
+        ("azure-reserved-1y", 0.695),
+        ("azure-reserved-3y", 0.49),
+        ("aws-reserved-1y", 0.63),
+        ("oci-preemptible", 0.5),
+        ("oci-preemptible-tiers", 0.5),
+    ];
+    let mut seen = [0; 6];
+    for offer in catalog.offers().iter() {
+        let name = &catalog.group(offer.group).name;
+        let Some(rule) = rules.iter().position(|(group, _)| group == name) else { continue };
+        let (_, full) = catalog.find_offer(offer.ty, offer.region, Pricing::OnDemand).unwrap();
+        let off = offer.price_nanos as f64 - full.price_nanos as f64 * rules[rule].1;
+        assert!(off.abs() <= 0.51, "{name}: {offer:?}");
+        seen[rule] += 1;
+    }
+    assert!(seen.iter().all(|count| *count > 1000), "{seen:?}");
+}
+
 #[test]
 fn groups_of_regions_over_all_clouds() {
     let catalog = catalog();
