@@ -133,8 +133,8 @@ impl<const N: usize> Tables<N> {
     #[inline]
     pub fn cost_with(&self, row: &Row<N>, more: &[i64; N]) -> i64 {
         let mut cost = 0;
-        for r in 0..N {
-            cost += self.load[r] * (row.over[r] + more[r]).max(0);
+        for (r, more) in more.iter().enumerate() {
+            cost += self.load[r] * (row.over[r] + more).max(0);
         }
         for &(first, second, target, weight) in &self.balances {
             let lack = target * (row.free[first] - more[first]) - (row.free[second] - more[second]);
