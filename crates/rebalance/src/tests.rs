@@ -34,7 +34,7 @@ proptest! {
         let problem = random(seed, &Shape { machines: 4, processes: 6, services: 4, resources: 3 });
         let best = cheapest(&problem);
         prop_assert!(lower_bound(problem.model()) <= best);
-        prop_assert_eq!(i128::from(steps(&problem, 60_000, seed).cost), best);
+        prop_assert_eq!(i128::from(steps(&problem, 600_000, seed).cost), best);
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub(super) fn attempt<const N: usize>(
         exchange(state, p, q, most, done)
     } else if which < mix.shift + mix.swap + mix.chain {
         chain(state, rng, mix, p, most, done)
+    } else if rng.below(2) == 0 {
+        scatter(state, rng, mix, p, most, done)
     } else {
         rearrange(state, rng, most, done)
     }
@@ -139,4 +141,24 @@ fn rearrange<const N: usize>(state: &mut State<'_, N>, rng: &mut Rng, most: i64,
         }
     }
     state.settle(before, most, done)
+}
+
+/// A few go anywhere at once, by rules that only what comes of it must keep: dependencies often forbid each by itself.
+fn scatter<const N: usize>(
+    state: &mut State<'_, N>,
+    rng: &mut Rng,
+    mix: &Mix,
+    first: usize,
+    most: i64,
+    done: &mut Vec<(u32, u32)>,
+) -> bool {
+    let (before, mut p) = (state.cost, first);
+    for _ in 0..2 + rng.below(4) {
+        let to = destination(state, rng, mix, p);
+        if state.at[p] as usize != to && done.iter().all(|&(q, _)| q as usize != p) {
+            go(state, p, to, done);
+        }
+        p = rng.below(state.at.len());
+    }
+    !done.is_empty() && state.settle(before, most, done)
 }

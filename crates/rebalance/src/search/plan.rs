@@ -43,13 +43,12 @@ pub(super) fn heat<const N: usize>(state: &State<'_, N>, rng: &mut Rng) -> Heat 
 pub(super) fn cooling(heat: Heat, round: usize, w: usize) -> Cooling {
     let from = heat.most * COOLER[round.min(COOLER.len() - 1)];
     let to = (heat.most * 1e-6).max(0.5).min(from);
-    // Transient resources fill up with what moved; then hardly anything moves but what goes home again.
-    let (home, shift) = match (heat.transient, w % 2) {
-        (true, 0) => (0.8, 0.6),
-        (true, _) => (0.5, 0.4),
-        (false, 0) => (0.1, 0.2),
-        (false, _) => (0.25, 0.4),
+    // Transient resources fill up with what moved; then hardly anything moves but what goes home again, and makes room.
+    let (home, shift, chain, rearrange) = match (heat.transient, w % 2) {
+        (true, 0) => (0.9, 0.4, 0.4, 0.02),
+        (true, _) => (0.25, 0.45, 0.05, 0.02),
+        (false, 0) => (0.15, 0.2, 0.3, 0.03),
+        (false, _) => (0.15, 0.2, 0.05, 0.05),
     };
-    let (chain, rearrange) = (0.05, 0.05);
     Cooling { from, to, mix: Mix { shift, chain, swap: 1.0 - shift - chain - rearrange, near: 0.5, home } }
 }
