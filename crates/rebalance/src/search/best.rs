@@ -1,0 +1,46 @@
+//! The best assignment of a walk, kept by what was done since instead of copied each time.
+
+use crate::state::State;
+
+pub(super) struct Best {
+    pub cost: i64,
+    /// What to undo, last first, to be there again; given up for a copy when that is shorter.
+    since: Vec<(u32, u32)>,
+    copy: Vec<u32>,
+    copied: bool,
+}
+
+impl Best {
+    pub fn new<const N: usize>(state: &State<'_, N>) -> Self {
+        Self { cost: state.cost, since: Vec::new(), copy: state.at.clone(), copied: false }
+    }
+
+    /// Notes what was just done, and whether it is the best yet.
+    pub fn note<const N: usize>(&mut self, state: &State<'_, N>, moves: &[(u32, u32)]) {
+        if state.cost < self.cost {
+            self.cost = state.cost;
+            self.since.clear();
+            self.copied = false;
+        } else if !self.copied {
+            self.since.extend_from_slice(moves);
+            if self.since.len() > 2 * state.at.len() + 64 {
+                self.keep(state);
+            }
+        }
+    }
+
+    pub fn take<const N: usize>(&mut self, state: &State<'_, N>) -> &[u32] {
+        if !self.copied {
+            self.keep(state);
+        }
+        &self.copy
+    }
+
+    fn keep<const N: usize>(&mut self, state: &State<'_, N>) {
+        self.copy.clone_from(&state.at);
+        for (p, from) in self.since.drain(..).rev() {
+            self.copy[p as usize] = from;
+        }
+        self.copied = true;
+    }
+}

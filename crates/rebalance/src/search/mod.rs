@@ -1,0 +1,10 @@
+//! The search: walks that anneal side by side and hand the best on.
+
+mod anneal;
+mod best;
+mod limit;
+mod moves;
+mod plan;
+mod solve;
+
+pub use solve::{Budget, Options, Outcome, solve};
