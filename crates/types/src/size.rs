@@ -39,17 +39,23 @@ impl FromStr for ByteSize {
             "ti" | "tib" => GIB * 1024,
             _ => return Err(fail()),
         };
-        if let Ok(whole) = number.parse::<u64>() {
-            return whole.checked_mul(factor).map(ByteSize).ok_or_else(fail);
-        }
-        let decimal: f64 = number.parse().map_err(|_| fail())?;
-        let bytes = decimal * factor as f64;
-        if bytes.is_finite() && (0.0..=9.0e15).contains(&bytes) {
-            Ok(ByteSize(bytes.round() as u64))
-        } else {
-            Err(fail())
-        }
+        bytes(number, factor).map(ByteSize).ok_or_else(fail)
     }
+}
+
+/// A decimal number times the factor, exactly, and then to the nearest byte.
+fn bytes(number: &str, factor: u64) -> Option<u64> {
+    /// Digits after the point that count: a byte is not split finer.
+    const PLACES: usize = 18;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
+        return None;
+    }
+    let digits = |text: &str| if text.is_empty() { Some(0) } else { text.parse::<u64>().ok().map(u128::from) };
+    let fraction = &fraction[..fraction.len().min(PLACES)];
+    let (factor, scale) = (u128::from(factor), 10u128.pow(fraction.len() as u32));
+    let part = (digits(fraction)? * factor + scale / 2) / scale;
+    u64::try_from(digits(whole)? * factor + part).ok()
 }
 
 impl fmt::Display for ByteSize {
@@ -104,10 +110,26 @@ mod tests {
             ("4096", 4096),
             ("100Gi", 100 * GIB),
             ("2tb", 2_000_000_000_000),
+            ("67573.0TiB", 67_573 << 40),
+            ("0.1", 0),
+            (".5 k", 500),
+            ("18446744073709551614.6", u64::MAX),
         ] {
             assert_eq!(text.parse::<ByteSize>().unwrap().0, bytes, "{text}");
         }
-        for bad in ["", "-1", "Gi", "1 2", "8Gx", "99999999999999999999", "NaN", "1e400"] {
+        for bad in [
+            "",
+            "-1",
+            "Gi",
+            "1 2",
+            "8Gx",
+            "99999999999999999999",
+            "18446744073709551615.5",
+            ".",
+            "1.2.3",
+            "NaN",
+            "1e400",
+        ] {
             assert!(bad.parse::<ByteSize>().is_err(), "{bad}");
         }
     }
