@@ -209,3 +209,30 @@ pub fn engine(store: &Arc<dyn OperationStore>, world: &Shared, config: EngineCon
 pub fn errand() -> Submission<Errand> {
     Submission::new("i-0123456789abcdef", Errand { size: 3, ..Errand::default() })
 }
+
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub fn fresh() -> (Arc<dyn OperationStore>, Shared) {
+    (Arc::new(MemoryStore::new()), Shared::default())
+}
+
+pub async fn end(engine: &Engine, id: &OperationId) -> OperationRecord {
+    tokio::time::timeout(PATIENCE, engine.wait(id)).await.expect("it hung").unwrap()
+}
+
+pub async fn reach(engine: &Engine, id: &OperationId, status: Status) -> OperationRecord {
+    let look = async {
+        let mut watch = engine.watch(id).await.unwrap();
+        loop {
+            let record = watch.next().await.expect("it ended").unwrap();
+            if record.status == status {
+                return record;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, look).await.expect("it hung")
+}
+
+pub fn transient(code: &str) -> StepError {
+    StepError::transient(code, "the other side is busy")
+}
