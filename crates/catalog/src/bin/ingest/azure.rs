@@ -14,7 +14,8 @@ pub fn add(folder: &Path, draft: &mut Draft, left_out: &mut LeftOut) -> Result<(
         "azure-sizes",
         "the SKU's name",
         "2026-06-18",
-        "read from the name by Azure's naming rules and the documented memory per vCPU of the series",
+        "read from the name by Azure's naming rules; the memory per vCPU of each series was written by hand and is not checked \
+         against Azure's pages",
     ));
     prices(folder, draft, left_out, sizes)?;
     disks(draft);

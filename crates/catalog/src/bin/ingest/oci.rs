@@ -84,9 +84,9 @@ pub fn add(folder: &Path, draft: &mut Draft, left_out: &mut LeftOut) -> Result<(
         "OCPUs (or GPUs) × their price + GB × theirs, as the shape is billed; the same in every commercial region";
     let paid = "as above, at the price beyond the monthly free allowance";
     let half = "half of on-demand";
-    let shapes = "sizes of flexible shapes chosen within the documented limits; fixed shapes as documented";
+    let shapes = "sizes of flexible shapes within limits that were written by hand; fixed shapes by hand";
     let groups = Groups {
-        shapes: draft.group(sources::derived_mit("oci-shapes", "Oracle's documentation of compute shapes", at, shapes)),
+        shapes: draft.group(sources::by_hand("oci-shapes", shapes)),
         stated: draft.group(sources::derived_mit("oci-on-demand", newer, at, sum)),
         older: draft.group(sources::derived("oci-on-demand-tiers", older, before, &format!("{sum}; {paid}"))),
         preemptible: draft.group(sources::derived_mit("oci-preemptible", newer, at, half)),

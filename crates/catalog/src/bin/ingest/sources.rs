@@ -38,6 +38,13 @@ pub fn derived_mit(name: &str, source: &str, as_of: &str, rule: &str) -> Group {
     group(name, source, "MIT", as_of, Some(rule), Per::Hour)
 }
 
+/// Figures that no file states. They are marked as derived, and say so to who reads them.
+pub fn by_hand(name: &str, rule: &str) -> Group {
+    let source = "written by hand, not checked against the vendor's documentation";
+    // Ours, and so under our own licence.
+    group(name, source, "Apache-2.0", "2026-11-23", Some(rule), Per::Hour)
+}
+
 /// `nanos` × `percent` / 100, half up.
 pub fn percent(nanos: u64, percent: u64) -> u64 {
     ((u128::from(nanos) * u128::from(percent) + 50) / 100) as u64
