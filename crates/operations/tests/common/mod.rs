@@ -1,5 +1,10 @@
 //! A small workflow with everything in it: ids made first, a thing created, a hold, a point of no return.
-#![allow(dead_code)]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test may fail by panicking, and not each uses all"
+)]
 
 pub mod silent;
 
