@@ -1,0 +1,1 @@
+//! Places many machines together.

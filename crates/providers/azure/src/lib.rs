@@ -1,0 +1,1 @@
+//! Azure's prices, from its own API.

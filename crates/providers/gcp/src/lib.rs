@@ -1,0 +1,1 @@
+//! Google Cloud's prices, from its own API.

@@ -1,0 +1,1 @@
+//! Oracle Cloud's prices, from its own API.
