@@ -9,6 +9,7 @@ mod migration;
 mod money;
 mod nearest;
 mod options;
+pub mod placement;
 mod problem;
 mod role;
 mod size;

@@ -1,0 +1,16 @@
+//! What is asked of placement, what is answered, and the policies in between.
+
+mod amount;
+mod constraint;
+mod decision;
+mod policy;
+mod request;
+
+pub use amount::{Dollars, Gigabytes};
+pub use constraint::{Constraint, ConstraintKind, Millis, Operator, Scalar};
+pub use decision::{
+    Alternative, Considered, CostBreakdown, CostPart, Decision, OtherPricing, Placed, Rejection, Relaxation,
+    ScoreParts, Source,
+};
+pub use policy::{Action, ActionKind, Condition, ConditionKind, Policy};
+pub use request::{GpuNeed, PerformanceTargets, PlacementRequest, Strategy, Weights};
