@@ -33,6 +33,7 @@ mod wait;
 
 pub mod chaos;
 pub mod memory;
+pub mod prices;
 pub mod rate_limit;
 pub mod retry;
 
