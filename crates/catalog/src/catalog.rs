@@ -28,8 +28,9 @@ pub struct UnknownRegion {
     pub nearest: Vec<String>,
 }
 
-fn did_you_mean(nearest: &[String]) -> String {
-    if nearest.is_empty() { String::new() } else { format!("; did you mean {}?", nearest.join(", ")) }
+pub(crate) fn did_you_mean(nearest: &[impl AsRef<str>]) -> String {
+    let names: Vec<&str> = nearest.iter().map(AsRef::as_ref).collect();
+    if names.is_empty() { String::new() } else { format!("; did you mean {}?", names.join(", ")) }
 }
 
 impl Catalog {

@@ -6,7 +6,7 @@ use novacron_types::ProviderKind;
 
 use crate::{
     Catalog, Destination, Disk, Group, GroupId, InstanceType, NO_BAND, Offer, Parts, PartsError, Pricing, Region,
-    RegionId, RoundTrip, Tier, Transfer, TypeId,
+    RegionId, RoundTrip, Sla, SlaRow, SlaScope, Tier, Transfer, TypeId,
 };
 
 type Key = (ProviderKind, String);
@@ -21,6 +21,7 @@ pub struct Draft {
     disks: BTreeMap<(ProviderKind, String, String), (u64, GroupId)>,
     transfers: BTreeMap<(ProviderKind, String, DraftDestination), (Vec<Tier>, GroupId)>,
     round_trips: BTreeMap<(Key, Key), (u32, GroupId)>,
+    slas: BTreeMap<(ProviderKind, SlaScope), Sla>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +78,7 @@ impl Draft {
         for trip in &parts.round_trips {
             draft.round_trip(key(trip.from), key(trip.to), trip.micros, trip.group);
         }
+        parts.slas.iter().for_each(|row| draft.sla(row.scope.clone(), row.sla));
         draft
     }
 
@@ -134,6 +136,10 @@ impl Draft {
         self.round_trips.insert((from, to), (micros, group));
     }
 
+    pub fn sla(&mut self, scope: SlaScope, sla: Sla) {
+        self.slas.insert((sla.kind, scope), sla);
+    }
+
     /// Rows whose region or type was not added are left out; with them, types that nobody offers. Returns how many offers
     /// were left out.
     pub fn finish(self) -> Result<(Catalog, usize), PartsError> {
@@ -177,6 +183,7 @@ impl Draft {
             disks: disks.collect(),
             transfers: transfers.collect(),
             round_trips: trips.collect(),
+            slas: self.slas.into_iter().map(|((_, scope), sla)| SlaRow { scope, sla }).collect(),
             offers: offers.into_iter().collect(),
             types: kept,
             groups: self.groups,

@@ -35,6 +35,10 @@ impl Catalog {
             return Some(Latency { micros: trip.micros, basis: LatencyBasis::Measured(trip.group) });
         }
         let km = self.region(from).point?.km_to(self.region(to).point?);
-        Some(Latency { micros: (BASE_MICROS + MICROS_PER_KM * km).round() as u32, basis: LatencyBasis::Modelled })
+        Some(Latency { micros: modelled_micros(km), basis: LatencyBasis::Modelled })
     }
+}
+
+pub(crate) fn modelled_micros(km: f64) -> u32 {
+    (BASE_MICROS + MICROS_PER_KM * km).round() as u32
 }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use crate::{
     Destination, Disk, Group, GroupId, InstanceType, Interruption, NO_BAND, Offers, Per, Region, RegionId, RoundTrip,
-    Transfer, offer::div_round,
+    SlaRow, Transfer, offer::div_round,
 };
 
 /// Everything that a catalog knows. Ids are indices into these lists.
@@ -21,6 +21,8 @@ pub struct Parts {
     pub transfers: Vec<Transfer>,
     /// Sorted by origin and destination.
     pub round_trips: Vec<RoundTrip>,
+    /// Sorted by kind and scope.
+    pub slas: Vec<SlaRow>,
 }
 
 /// Rows that make no catalog.
@@ -79,7 +81,12 @@ impl Parts {
                 && t.tiers.windows(2).all(|pair| pair[0].from_gb < pair[1].from_gb);
             group(t.group) && region(t.from) && to && tiers
         })?;
-        each("round trips", &self.round_trips, |r| group(r.group) && region(r.from) && region(r.to))
+        each("round trips", &self.round_trips, |r| group(r.group) && region(r.from) && region(r.to))?;
+        ordered("promises", &self.slas, |row| (row.sla.kind, &row.scope))?;
+        each("promises", &self.slas, |SlaRow { sla, .. }| {
+            let promises = [sla.single_milli_percent, sla.spread_milli_percent, sla.multi_zone_milli_percent];
+            group(sla.group) && promises.iter().all(|promise| *promise <= 100_000)
+        })
     }
 
     fn check_offers(&self) -> Result<(), PartsError> {

@@ -2,7 +2,7 @@
 
 use novacron_types::ProviderKind;
 
-use crate::{Catalog, Region, RegionId, Sector, UnknownRegion};
+use crate::{Catalog, Point, Region, RegionId, Sector, UnknownRegion};
 
 /// The groups. The short ones are whole areas, the others parts of them; `eu` is the continent with the British Isles.
 pub const AREAS: [&str; 31] = [
@@ -80,14 +80,23 @@ pub fn is_area(name: &str) -> bool {
 pub fn area_of(region: &Region) -> Option<String> {
     match region.kind {
         ProviderKind::Aws | ProviderKind::Gcp => by_name(&region.name),
-        _ => by_map(region),
+        _ => by_map(&region.country, region.point),
     }
 }
 
 fn in_area(region: &Region, name: &str) -> bool {
-    area_of(region).is_some_and(|area| area == name || area.split('-').next() == Some(name))
-        || (name == "au" && region.country == "AU")
-        || (name == "mx" && region.country == "MX")
+    is_part(area_of(region), &region.country, name)
+}
+
+/// Whether what stands there is in the group, whoever runs it.
+pub(crate) fn in_area_at(country: &str, point: Option<Point>, name: &str) -> bool {
+    is_part(by_map(country, point), country, name)
+}
+
+fn is_part(area: Option<String>, country: &str, name: &str) -> bool {
+    area.is_some_and(|area| area == name || area.split('-').next() == Some(name))
+        || (name == "au" && country == "AU")
+        || (name == "mx" && country == "MX")
 }
 
 fn by_name(name: &str) -> Option<String> {
@@ -111,10 +120,10 @@ fn by_name(name: &str) -> Option<String> {
     Some(format!("{area}-{part}"))
 }
 
-fn by_map(region: &Region) -> Option<String> {
-    let point = region.point?;
+fn by_map(country: &str, point: Option<Point>) -> Option<String> {
+    let point = point?;
     let (lat, lon) = (f64::from(point.lat_micro) / 1e6, f64::from(point.lon_micro) / 1e6);
-    let area = match region.country.as_str() {
+    let area = match country {
         "US" if lon > -87.0 => "us-east",
         "US" if lon < -104.0 => "us-west",
         "US" => "us-central",

@@ -1,10 +1,10 @@
-//! Each list of a catalog as bytes and back. What is written here is format version 1; see [`crate::snapshot`].
+//! Each list of a catalog as bytes and back. What is written here is format version 2; see [`crate::snapshot`].
 
 use novacron_types::{Architecture, ProviderKind};
 
 use crate::{
     Destination, Disk, Embodied, Gpu, Grid, Group, GroupId, InstanceType, Offers, Parts, Per, Point, Power, Pricing,
-    Region, RegionId, RoundTrip, Sector, Tier, Transfer, TypeId, WireError,
+    Region, RegionId, RoundTrip, Sector, Sla, SlaRow, SlaScope, Tier, Transfer, TypeId, WireError,
     wire::{Reader, Writer},
 };
 
@@ -25,6 +25,7 @@ pub struct KindNotHeld(pub ProviderKind);
 
 pub(crate) fn write(parts: &Parts) -> Result<Vec<u8>, KindNotHeld> {
     let kinds = parts.regions.iter().map(|r| r.kind).chain(parts.types.iter().map(|t| t.kind));
+    let kinds = kinds.chain(parts.slas.iter().map(|row| row.sla.kind));
     if let Some(kind) = kinds.into_iter().find(|kind| !KINDS.contains(kind)) {
         return Err(KindNotHeld(kind));
     }
@@ -45,6 +46,7 @@ pub(crate) fn write(parts: &Parts) -> Result<Vec<u8>, KindNotHeld> {
         w.uint(trip.micros.into());
         w.byte(trip.group.0);
     });
+    w.list(&parts.slas, write_sla);
     write_offers(&mut w, &parts.offers);
     Ok(w.0)
 }
@@ -61,6 +63,7 @@ pub(crate) fn read(bytes: &[u8]) -> Read<Parts> {
         transfers: r.list(AROUND, read_transfer)?,
         round_trips: r
             .list(AROUND, |r| Ok(RoundTrip { from: region(r)?, to: region(r)?, micros: r.num()?, group: group(r)? }))?,
+        slas: r.list(1 << 10, read_sla)?,
         offers: read_offers(r)?,
     };
     r.end()?;
@@ -228,6 +231,40 @@ fn read_transfer(r: &mut Reader<'_>) -> Read<Transfer> {
     };
     let tiers = r.list(64, |r| Ok(Tier { from_gb: r.uint()?, nanos_per_gb: r.uint()? }))?;
     Ok(Transfer { from, to, tiers, group: group(r)? })
+}
+
+fn write_sla(w: &mut Writer, SlaRow { scope, sla }: &SlaRow) {
+    w.byte(code(&KINDS, &sla.kind));
+    let (code, name) = match scope {
+        SlaScope::Any => (0, ""),
+        SlaScope::Family(name) => (1, name.as_str()),
+        SlaScope::Disk(name) => (2, name.as_str()),
+    };
+    w.byte(code);
+    w.text(name);
+    w.uint(sla.single_milli_percent.into());
+    w.uint(sla.spread_milli_percent.into());
+    w.uint(sla.multi_zone_milli_percent.into());
+    w.byte(sla.group.0);
+}
+
+fn read_sla(r: &mut Reader<'_>) -> Read<SlaRow> {
+    let kind = coded(r, &KINDS)?;
+    let (code, name) = (r.byte()?, r.text()?);
+    let scope = match code {
+        0 if name.is_empty() => SlaScope::Any,
+        1 => SlaScope::Family(name),
+        2 => SlaScope::Disk(name),
+        _ => return r.fail("a promise is for nothing that is known"),
+    };
+    let sla = Sla {
+        kind,
+        single_milli_percent: r.num()?,
+        spread_milli_percent: r.num()?,
+        multi_zone_milli_percent: r.num()?,
+        group: group(r)?,
+    };
+    Ok(SlaRow { scope, sla })
 }
 
 fn write_offers(w: &mut Writer, offers: &Offers) {

@@ -12,7 +12,7 @@
 use crate::{Catalog, KindNotHeld, Parts, PartsError, WireError, rows};
 
 const MAGIC: &[u8; 8] = b"NOVACAT\0";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const HEAD: usize = 14;
 const HASH: usize = 32;
 /// Longer rows are refused before any memory is asked for them. About 3.8 million offers.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::{
     Catalog, Change, Destination, Draft, DraftDestination, DraftOffer, EstimateRequest, Gpu, Group, InstanceType,
-    LatencyBasis, Per, Point, Pricing, Region, Sector, Tier, diff, snapshot,
+    LatencyBasis, Per, Point, Pricing, Region, Sector, Sla, SlaScope, SnapshotError, Tier, diff, snapshot,
 };
 
 const KIND: ProviderKind = ProviderKind::Aws;
@@ -26,6 +26,14 @@ fn draft(prices: &[u64]) -> Draft {
     let mut draft = Draft::default();
     let hourly = draft.group(group("hourly", Per::Hour, None));
     let monthly = draft.group(group("monthly", Per::Month, Some("halved")));
+    for (scope, single_milli_percent) in
+        [(SlaScope::Any, 99_500), (SlaScope::Family("t0".into()), 99_950), (SlaScope::Disk("io".into()), 99_900)]
+    {
+        let (spread_milli_percent, multi_zone_milli_percent) = (0, 99_990);
+        let sla =
+            Sla { kind: KIND, single_milli_percent, spread_milli_percent, multi_zone_milli_percent, group: hourly };
+        draft.sla(scope, sla);
+    }
     for (i, name) in ["us-east-1", "eu-west-1", "us-west-2"].iter().enumerate() {
         draft.region(Region {
             kind: KIND,
@@ -214,6 +222,27 @@ fn latency_says_what_it_stands_on() {
 }
 
 #[test]
+fn a_promise_is_of_the_disk_then_of_the_family_then_of_the_kind() {
+    let catalog = draft(&[1]).finish().unwrap().0;
+    let ty = catalog.find_type(KIND, "t0").unwrap();
+    let single = |sla: Option<Sla>| sla.map(|sla| sla.single_milli_percent);
+    assert_eq!(single(catalog.sla(KIND)), Some(99_500));
+    assert_eq!(single(catalog.sla_of(ty, Some("io"))), Some(99_900));
+    // A family is more than the beginning of a name.
+    assert_eq!(single(catalog.sla_of(ty, None)), Some(99_500));
+    assert_eq!(catalog.sla(ProviderKind::Libvirt), None);
+}
+
+#[test]
+fn a_snapshot_of_another_format_says_so() {
+    let mut bytes = small().to_snapshot().unwrap();
+    bytes[8] = 1;
+    let error = Catalog::from_snapshot(&bytes).unwrap_err();
+    assert!(matches!(error, SnapshotError::Version(1)));
+    assert!(error.to_string().contains("has format 1, and this program reads format 2"), "{error}");
+}
+
+#[test]
 fn rows_that_do_not_hold_together_are_refused() {
     let spoil = |change: fn(&mut crate::Parts)| {
         let mut parts = small().into_parts();
@@ -224,5 +253,7 @@ fn rows_that_do_not_hold_together_are_refused() {
     assert!(spoil(|p| p.offers.region[0] = crate::RegionId(99)).contains("does not exist"));
     assert!(spoil(|p| p.regions.swap(0, 1)).contains("out of order"));
     assert!(spoil(|p| p.groups.clear()).contains("regions"));
+    assert!(spoil(|p| p.slas[0].sla.single_milli_percent = 100_001).contains("promises"));
+    assert!(spoil(|p| p.slas.swap(0, 1)).contains("promises"));
     assert!(spoil(|p| p.types[0].kind = ProviderKind::Gcp).contains("out of order"));
 }

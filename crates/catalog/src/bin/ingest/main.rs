@@ -10,6 +10,7 @@ mod carbon;
 mod gcp;
 mod oci;
 mod regions;
+mod sla;
 mod sources;
 mod table;
 
@@ -49,6 +50,7 @@ fn run(folder: &Path, out: &Path) -> Result<(), String> {
     azure::add(folder, &mut draft, &mut left_out)?;
     gcp::add(folder, &mut draft, &mut left_out)?;
     oci::add(folder, &mut draft, &mut left_out)?;
+    sla::add(&mut draft);
     carbon::add(folder, &mut draft, &mut left_out)?;
     let (catalog, orphans) = draft.finish().map_err(|error| error.to_string())?;
     let bytes = catalog.to_snapshot().map_err(|error| error.to_string())?;
