@@ -5,6 +5,7 @@
 mod content_root;
 mod id;
 mod instance;
+pub mod manifest;
 mod migration;
 mod money;
 mod nearest;
