@@ -28,6 +28,8 @@ mod sla;
 mod snapshot;
 mod wire;
 
+pub mod refresh;
+
 #[cfg(test)]
 mod tests;
 

@@ -11,6 +11,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::faults::FaultPlan;
 use crate::identity::Identities;
 use crate::model::{Counts, Region, State};
+use crate::prices::Book;
 use crate::throttle::Buckets;
 
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(crate) struct Core {
     state: Mutex<State>,
     faults: Mutex<FaultPlan>,
     buckets: Mutex<Buckets>,
+    prices: Mutex<Book>,
     pub store: Arc<BlockStore>,
     /// Last, so that the blocks are gone before their directory is.
     pub dir: tempfile::TempDir,
@@ -45,6 +47,7 @@ impl Core {
             state: Mutex::default(),
             faults: Mutex::default(),
             buckets: Mutex::new(Buckets::new(config.throttle)),
+            prices: Mutex::default(),
             store: BlockStore::create(dir.path())?,
             dir,
             config,
@@ -65,6 +68,14 @@ impl Core {
 
     pub fn buckets(&self) -> MutexGuard<'_, Buckets> {
         lock(&self.buckets)
+    }
+
+    pub fn prices(&self) -> Book {
+        *lock(&self.prices)
+    }
+
+    pub fn prices_mut(&self) -> MutexGuard<'_, Book> {
+        lock(&self.prices)
     }
 
     /// Runs `work` on a region. Nothing else changes it meanwhile, so `work` must not block.

@@ -5,6 +5,7 @@ use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 use crate::pattern;
+use crate::prices::PriceFault;
 
 /// One thing that goes wrong. Its JSON form is what `POST /_sandbox/faults` takes:
 /// `{"action":"GetSnapshotBlock","nth":3,"effect":{"error":{"code":"InternalServerException","status":500}}}`.
@@ -86,6 +87,8 @@ pub enum Effect {
     Vanish,
     /// ListChangedBlocks: every nth entry is left out.
     OmitBlocks { every: u32 },
+    /// The price lists: something is wrong with what they say.
+    Prices(PriceFault),
 }
 
 /// What the plan says about one request.

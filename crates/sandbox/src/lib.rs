@@ -2,6 +2,8 @@
 //! direct, STS and CloudWatch, with signatures verified and real disk blocks behind the volumes and snapshots.
 //! The vendor's own clients (boto3, the Rust SDK) drive it unchanged; they are given its address and its key.
 //!
+//! Beside AWS it serves the price lists of Azure, Google and Oracle, see the `prices` module.
+//!
 //! It is an emulation and says so: every answer carries the header `x-novacron-sandbox: true`. No guest runs in
 //! its instances, no metric is invented, and states change by the clock ([`Latency`]). What can go wrong at the
 //! real thing can be made to go wrong here: [`Throttle`], [`Fault`].
@@ -40,6 +42,7 @@ mod identity;
 mod model;
 mod params;
 mod pattern;
+mod prices;
 mod reply;
 mod seed;
 mod server;
@@ -60,6 +63,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use novacron_catalog::Pricing;
+use novacron_types::ProviderKind;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -67,6 +72,7 @@ pub use blocks::BLOCK;
 pub use config::{Credentials, Identity, Latency, Rate, SandboxConfig, Throttle};
 pub use faults::{Effect, Fault, FaultStatus};
 pub use model::Counts;
+pub use prices::{PriceDrift, PriceFault};
 pub use seed::{DiskSeed, InstanceSeed, SeedState, Source};
 
 use crate::core::Core;
@@ -160,6 +166,21 @@ impl Sandbox {
     /// Sets new limits; the buckets start full.
     pub fn set_throttle(&self, limits: Throttle) {
         self.core.buckets().set(limits);
+    }
+
+    /// Moves some of the prices that the price lists state away from the catalog's.
+    pub fn set_price_drift(&self, drift: PriceDrift) {
+        self.core.prices_mut().drift = drift;
+    }
+
+    /// The most rows on a page of a price list.
+    pub fn set_price_page(&self, rows: usize) {
+        self.core.prices_mut().page = rows.max(1);
+    }
+
+    /// What the price lists state for an hour of a machine, in 10⁻⁹ USD.
+    pub fn price(&self, kind: ProviderKind, region: &str, ty: &str, pricing: Pricing) -> Option<u64> {
+        self.core.prices().price(kind, region, ty, pricing)
     }
 
     /// Moves the clock by which states change and tokens expire. Signatures go by the machine's own clock.

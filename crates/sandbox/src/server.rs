@@ -22,6 +22,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::faults::Effect;
 use crate::identity::Caller;
 use crate::params::Params;
+use crate::prices::{self, OpenList};
 use crate::reply::{Body, Protocol, Reply};
 use crate::sigv4::Claim;
 use crate::throttle::Family;
@@ -84,6 +85,9 @@ async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Result<Response<
         let path = path.to_owned();
         let (parts, body) = request.into_parts();
         return Ok(admin::answer(&core, &path, &parts, body, &uuid()).await);
+    }
+    if let Some(list) = OpenList::at(request.uri().path()) {
+        return prices::answer(&core, list, &request.into_parts().0, &uuid()).await;
     }
     respond(&core, request).await
 }

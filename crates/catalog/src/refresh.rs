@@ -1,0 +1,123 @@
+//! Prices as the vendors state them today, put over a catalog.
+//!
+//! [`run`] asks each source by itself and [`merge`]s what it brings; a source that fails, or whose prices are not to be
+//! believed, leaves its rows as they were, with their own date. [`LastGood`] keeps the result, and [`Freshness`] says whether a
+//! price is still good enough for a quote.
+
+mod freshness;
+mod groups;
+mod last_good;
+mod merge;
+mod report;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use futures::future::join_all;
+use jiff::civil::Date;
+use novacron_provider::prices::{Machine, MachineGpu, OnPriceProgress, PriceRequest, PriceSource, Term};
+use novacron_types::ProviderKind;
+
+use crate::{Catalog, InstanceType, Pricing, Sector};
+
+pub use freshness::{Freshness, Stale, Verdict};
+pub use last_good::{LastGood, Loaded, SaveError, Warning};
+pub use merge::{MergePolicy, RefreshError, merge};
+pub use report::{Examples, RefreshReport};
+
+/// What became of one source.
+#[derive(Debug)]
+pub struct SourceResult {
+    pub kind: ProviderKind,
+    pub source: &'static str,
+    pub outcome: Result<RefreshReport, RefreshError>,
+}
+
+#[derive(Debug)]
+pub struct Refreshed {
+    /// The catalog with everything that could be refreshed; the same as before when nothing could.
+    pub catalog: Catalog,
+    /// In the order of the sources.
+    pub sources: Vec<SourceResult>,
+}
+
+/// Asks all sources at once, and merges each after the other. Merging takes about a second of computing for each source.
+pub async fn run(
+    catalog: &Catalog,
+    sources: &[Arc<dyn PriceSource>],
+    today: Date,
+    policy: &MergePolicy,
+    progress: OnPriceProgress<'_>,
+) -> Refreshed {
+    let fetch = |source: &Arc<dyn PriceSource>| {
+        let (source, request) = (Arc::clone(source), request(catalog, source.kind(), today));
+        async move { source.fetch(&request, progress).await }
+    };
+    let sheets = join_all(sources.iter().map(fetch)).await;
+    let mut refreshed = Refreshed { catalog: catalog.clone(), sources: Vec::new() };
+    for (source, sheet) in sources.iter().zip(sheets) {
+        let merged = match sheet {
+            Ok(sheet) => merge(&refreshed.catalog, &sheet, today, policy),
+            Err(error) => Err(RefreshError::Fetch(Box::new(error))),
+        };
+        let outcome = merged.map(|(catalog, report)| {
+            refreshed.catalog = catalog;
+            report
+        });
+        refreshed.sources.push(SourceResult { kind: source.kind(), source: source.name(), outcome });
+    }
+    refreshed
+}
+
+/// What to ask a source of this kind: prices of every region that has offers or is open to everyone, and of every machine.
+pub fn request(catalog: &Catalog, kind: ProviderKind, today: Date) -> PriceRequest {
+    let parts = catalog.parts();
+    let with_offers: BTreeSet<_> = parts.offers.region.iter().copied().collect();
+    let regions = parts.regions.iter().enumerate().filter(|(i, region)| {
+        region.kind == kind
+            && (region.sector == Sector::Commercial || with_offers.contains(&crate::RegionId(*i as u16)))
+    });
+    PriceRequest {
+        today,
+        regions: regions.map(|(_, region)| region.name.clone()).collect(),
+        machines: parts.types.iter().filter(|ty| ty.kind == kind).map(machine).collect(),
+    }
+}
+
+fn machine(ty: &InstanceType) -> Machine {
+    let billed = if ty.shared_core { ty.sustained_milli_vcpus } else { ty.vcpus.saturating_mul(1000) };
+    Machine {
+        name: ty.name.clone(),
+        billed_milli_vcpus: billed.into(),
+        memory_bytes: ty.memory_bytes,
+        gpu: ty.gpu.as_ref().map(|gpu| MachineGpu {
+            model: gpu.model.clone(),
+            milli: gpu.milli.into(),
+            memory_bytes: gpu.memory_bytes,
+        }),
+        local_disk_gb: ty.local_disk_gb,
+    }
+}
+
+impl From<Term> for Pricing {
+    fn from(term: Term) -> Self {
+        match term {
+            Term::OnDemand => Self::OnDemand,
+            Term::Spot => Self::Spot,
+            Term::Commit1Year => Self::Commit1Year,
+            Term::Commit3Years => Self::Commit3Years,
+        }
+    }
+}
+
+impl From<Pricing> for Term {
+    fn from(pricing: Pricing) -> Self {
+        match pricing {
+            Pricing::OnDemand => Self::OnDemand,
+            Pricing::Spot => Self::Spot,
+            Pricing::Commit1Year => Self::Commit1Year,
+            Pricing::Commit3Years => Self::Commit3Years,
+        }
+    }
+}
