@@ -1,11 +1,14 @@
 //! Holds a tree against the keys, and turns it into plain values: as they are, and as they may be shown.
 
-use novacron_types::ByteSize;
-use serde_json::{Map, Number, Value, json};
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
 
 use crate::{
     error::{Faults, Place},
     node::{Name, Node, Raw, clip},
+    reference::Reference,
+    scalar::scalar,
     schema::{Effect, Key, Kind},
     secret::{HIDDEN, mask_url},
 };
@@ -44,23 +47,61 @@ pub(crate) struct Checker<'n> {
     pub faults: Faults,
     pub ineffective: Vec<Ineffective>,
     pub providers: Vec<Found<'n>>,
+    /// Names of what is described elsewhere.
+    pub references: Vec<Reference>,
+    /// Of every value that was looked at, and how it may be quoted in a fault.
+    values: BTreeMap<String, (Place, String)>,
 }
 
 impl<'n> Checker<'n> {
     pub(crate) fn new(camel: bool) -> Self {
-        Self { camel, faults: Faults::default(), ineffective: Vec::new(), providers: Vec::new() }
+        Self {
+            camel,
+            faults: Faults::default(),
+            ineffective: Vec::new(),
+            providers: Vec::new(),
+            references: Vec::new(),
+            values: BTreeMap::new(),
+        }
+    }
+
+    /// Where the value at `path` stands; of what is not there, the nearest that it would be in.
+    pub(crate) fn place(&self, path: &str) -> Place {
+        let mut path = path;
+        loop {
+            if let Some((place, _)) = self.values.get(path) {
+                return *place;
+            }
+            match path.rfind(['.', '[']) {
+                Some(end) => path = &path[..end],
+                None => return Place { line: 1, column: 1 },
+            }
+        }
+    }
+
+    /// The value at `path` as it may be shown: never what a variable gave.
+    pub(crate) fn quote(&self, path: &str) -> String {
+        self.values.get(path).map_or_else(|| "nothing".into(), |(_, quote)| quote.clone())
+    }
+
+    /// A fault of the value at `path`.
+    pub(crate) fn fault(&mut self, path: &str, message: impl std::fmt::Display) {
+        self.faults.at(self.place(path), format!("`{path}`: {message}"));
     }
 
     /// `None`: something is wrong, and a fault says what; or it was put aside for later.
     pub(crate) fn check(&mut self, kind: &Kind, node: &'n Node, path: &str) -> Option<Checked> {
+        self.values.insert(path.to_owned(), (node.place, node.value.quote()));
         match kind {
             Kind::Block(keys) => self.block(keys, node, path),
             Kind::List(item) => self.list(item, node, path),
             Kind::Map => self.map(node, path),
-            Kind::Any => Some(Checked::plain(plain(node))),
             Kind::Provider | Kind::Providers => None,
-            scalar => match scalar_value(scalar, &node.value) {
+            one => match scalar(one, &node.value) {
                 Ok(value) => {
+                    if let (Kind::Reference(to), Some(name)) = (one, value.as_str()) {
+                        self.refer(*to, name, path);
+                    }
                     let shown = match &value {
                         Value::String(text) => Value::String(mask_url(text)),
                         other => other.clone(),
@@ -78,16 +119,18 @@ impl<'n> Checker<'n> {
     pub(crate) fn block(&mut self, keys: &'static [Key], node: &'n Node, path: &str) -> Option<Checked> {
         let mut value = Map::new();
         let mut shown = Map::new();
+        let mut seen = Vec::new();
         for (name, node) in self.entries(node, path)? {
             let Some(key) = self.find(keys, &name.name) else {
                 self.unknown(name, path, &names(keys));
                 continue;
             };
             let path = join(path, key.name);
-            if value.contains_key(key.name) {
+            if seen.contains(&key.name) {
                 self.faults.at(name.place, format!("`{path}` is set twice, under two names that mean the same"));
                 continue;
             }
+            seen.push(key.name);
             if key.effect == Effect::None {
                 self.ineffective.push(Ineffective { path: path.clone(), place: name.place });
             }
@@ -100,6 +143,11 @@ impl<'n> Checker<'n> {
                 shown.insert(key.name.into(), if key.secret { json!(HIDDEN) } else { checked.shown });
                 value.insert(key.name.into(), checked.value);
             }
+        }
+        for missing in keys.iter().filter(|key| key.required && !seen.contains(&key.name)) {
+            let what = if path.is_empty() { "the document" } else { path };
+            let (name, kind) = (missing.name, missing.kind.describe());
+            self.faults.at(node.place, format!("`{what}` needs `{name}`: {kind}"));
         }
         Some(Checked { value: Value::Object(value), shown: Value::Object(shown) })
     }
@@ -151,10 +199,12 @@ impl<'n> Checker<'n> {
             self.faults.at(node.place, format!("`{path}`: expected a list of {}, found {found}", item.describe()));
             return None;
         };
+        // What is wrong leaves a hole, so that the others keep their numbers.
+        let hole = || Checked::plain(Value::Null);
         let checked: Vec<Checked> = list
             .iter()
             .enumerate()
-            .filter_map(|(index, node)| self.check(item, node, &format!("{path}[{index}]")))
+            .map(|(index, node)| self.check(item, node, &format!("{path}[{index}]")).unwrap_or_else(hole))
             .collect();
         let (value, shown) = checked.into_iter().map(|item| (item.value, item.shown)).unzip();
         Some(Checked { value: Value::Array(value), shown: Value::Array(shown) })
@@ -168,105 +218,6 @@ impl<'n> Checker<'n> {
         }
         Some(Checked::plain(Value::Object(map)))
     }
-}
-
-fn scalar_value(kind: &Kind, raw: &Raw) -> Result<Value, String> {
-    let wrong = || {
-        let quote = match (kind, raw) {
-            (Kind::Text | Kind::Path, Raw::Int(_) | Raw::Float(_) | Raw::Bool(_)) => "; write it in quotes",
-            _ => "",
-        };
-        format!("expected {}, found {}{quote}", kind.describe(), raw.describe())
-    };
-    // A text is never taken for a number, but what a variable gave may be one.
-    let given = match raw {
-        Raw::Text(text) if text.source.is_some() => Some(text.text.trim()),
-        _ => None,
-    };
-    let text = match raw {
-        Raw::Text(text) => Some(text.text.as_str()),
-        _ => None,
-    };
-    match kind {
-        Kind::Bool => match (raw, given) {
-            (Raw::Bool(value), _) => Ok(json!(value)),
-            (_, Some("true")) => Ok(json!(true)),
-            (_, Some("false")) => Ok(json!(false)),
-            _ => Err(wrong()),
-        },
-        Kind::Integer { min, max } => {
-            let number = match (raw, given) {
-                (Raw::Int(number), _) => *number,
-                (_, Some(given)) => given.parse().map_err(|_| wrong())?,
-                _ => return Err(wrong()),
-            };
-            if number < i128::from(*min) || number > i128::from(*max) {
-                return Err(format!("expected {}, found {}", kind.describe(), number_or(raw, &number)));
-            }
-            i64::try_from(number).map(|number| json!(number)).map_err(|_| wrong())
-        }
-        Kind::Number { min, max } => {
-            let number = match (raw, given) {
-                (Raw::Int(number), _) => *number as f64,
-                (Raw::Float(number), _) => *number,
-                (_, Some(given)) => given.parse().map_err(|_| wrong())?,
-                _ => return Err(wrong()),
-            };
-            if !(number >= *min && number <= *max) {
-                return Err(format!("expected {}, found {}", kind.describe(), number_or(raw, &number)));
-            }
-            Number::from_f64(number).map(Value::Number).ok_or_else(wrong)
-        }
-        Kind::OneOf(words) => {
-            let given = match (raw, text) {
-                (_, Some(text)) => text.to_owned(),
-                // `tls_version: 1.3` is a number to YAML, and what is meant is plain.
-                (Raw::Float(number), _) => number.to_string(),
-                _ => return Err(wrong()),
-            };
-            if words.contains(&given.as_str()) {
-                return Ok(json!(given));
-            }
-            let near = nearest(&given, words).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            Err(format!("expected {}, found {}{near}", kind.describe(), raw.quote()))
-        }
-        Kind::Size => match (raw, text) {
-            (Raw::Int(number), _) => u64::try_from(*number).map(|bytes| json!(bytes)).map_err(|_| wrong()),
-            (_, Some(text)) => text.parse::<ByteSize>().map(|size| json!(size.0)).map_err(|_| wrong()),
-            _ => Err(wrong()),
-        },
-        Kind::Address => {
-            let text = text.ok_or_else(wrong)?;
-            let full = match text.strip_prefix("localhost:") {
-                Some(port) => format!("127.0.0.1:{port}"),
-                None => text.to_owned(),
-            };
-            full.parse::<std::net::SocketAddr>()
-                .map(|address| json!(address.to_string()))
-                .map_err(|_| format!("expected {}, found {}", kind.describe(), raw.quote()))
-        }
-        Kind::StoreUrl => {
-            let text = text.ok_or_else(wrong)?;
-            let schemes = ["postgres://", "postgresql://", "sqlite:"];
-            if schemes.iter().any(|scheme| text.starts_with(scheme)) { Ok(json!(text)) } else { Err(wrong()) }
-        }
-        Kind::Sha256 => {
-            let text = text.ok_or_else(wrong)?;
-            let fits = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
-            if fits { Ok(json!(text.to_ascii_lowercase())) } else { Err(wrong()) }
-        }
-        _ => match text {
-            Some("") => Err("it is empty; leave the key out, or give it a value".into()),
-            Some(text) if text.contains('\0') => Err("it has a NUL character".into()),
-            Some(text) => Ok(json!(text)),
-            None => Err(wrong()),
-        },
-    }
-}
-
-/// A number that stands in the file; of one that a variable gave, where it came from.
-fn number_or(raw: &Raw, number: &impl ToString) -> String {
-    if matches!(raw, Raw::Text(_)) { raw.describe() } else { number.to_string() }
 }
 
 /// A value without a form of its own, as it stands.
@@ -288,6 +239,18 @@ pub(crate) fn plain(node: &Node) -> Value {
 
 fn names(keys: &[Key]) -> Vec<&'static str> {
     keys.iter().map(|key| key.name).collect()
+}
+
+/// Takes out what lists hold in the place of what is wrong.
+pub(crate) fn without_holes(value: &mut Value) {
+    match value {
+        Value::Array(list) => {
+            list.retain(|item| !item.is_null());
+            list.iter_mut().for_each(without_holes);
+        }
+        Value::Object(map) => map.values_mut().for_each(without_holes),
+        _ => {}
+    }
 }
 
 pub(crate) fn join(path: &str, name: &str) -> String {

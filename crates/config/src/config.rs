@@ -1,14 +1,21 @@
 //! The configuration once it has been checked.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use novacron_provider::ProviderDefinition;
-use novacron_types::{ByteSize, Role, TransferOptions};
+use novacron_types::{ByteSize, ProviderName, Role, TransferOptions, placement::Policy};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{check::Ineffective, token::TokenConfig};
+use crate::{
+    check::Ineffective,
+    error::Place,
+    hosts::{HostConfig, ProviderDefaults},
+    placement::{Bursting, CatalogConfig, Optimization, Orchestrator, PlainCatalog, PlainOptimization},
+    reference::Reference,
+    token::TokenConfig,
+};
 
 /// Everything that can be configured, defaults filled in. Printing it shows no secret; for people there is
 /// [`Config::redacted`].
@@ -27,6 +34,22 @@ pub struct Config {
     pub providers: Vec<ProviderDefinition>,
     /// Names of those that are configured and not enabled.
     pub disabled_providers: Vec<String>,
+    /// Of those that are enabled, the ones whose machines run on hosts of one's own.
+    pub hosts: Vec<HostConfig>,
+    /// Of those that are enabled and have any.
+    pub provider_defaults: BTreeMap<ProviderName, ProviderDefaults>,
+    pub orchestrator: Orchestrator,
+    /// None of them contradict each other as far as can be told without knowing which regions are in which groups: see
+    /// [`contradictions`](crate::contradictions).
+    pub policies: Vec<Policy>,
+    /// Where each policy's name stands.
+    pub policy_places: Vec<Place>,
+    pub optimization: Optimization,
+    pub bursting: Bursting,
+    pub catalog: CatalogConfig,
+    /// Every name of a region, zone or group, and of a provider, with its place. Those of providers are known; regions are
+    /// for whoever has the catalog to check.
+    pub references: Vec<Reference>,
     /// Keys that are set, and that nothing follows in this version.
     pub ineffective: Vec<Ineffective>,
     pub(crate) shown: Value,
@@ -105,6 +128,10 @@ pub(crate) struct Plain {
     pub migration_options: PlainMigration,
     pub mover: PlainMover,
     pub data_dir: PathBuf,
+    pub orchestrator: Orchestrator,
+    pub optimization: PlainOptimization,
+    pub bursting: Bursting,
+    pub catalog: PlainCatalog,
 }
 
 #[derive(Deserialize)]
@@ -169,6 +196,10 @@ impl Default for Plain {
             migration_options: PlainMigration::default(),
             mover: PlainMover::default(),
             data_dir: PathBuf::from("/var/lib/novacron"),
+            orchestrator: Orchestrator::default(),
+            optimization: PlainOptimization::default(),
+            bursting: Bursting::default(),
+            catalog: PlainCatalog::default(),
         }
     }
 }

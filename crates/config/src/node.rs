@@ -58,10 +58,12 @@ impl Raw {
         }
     }
 
-    /// As [`describe`](Self::describe), with a text as it stands in the file.
+    /// As [`describe`](Self::describe), with a text or a number as it stands in the file.
     pub(crate) fn quote(&self) -> String {
         match self {
             Self::Text(Text { text, source: None }) => format!("`{}`", clip(text)),
+            Self::Int(number) => number.to_string(),
+            Self::Float(number) => number.to_string(),
             other => other.describe(),
         }
     }

@@ -2,17 +2,19 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
-use novacron_types::MIB;
+use novacron_types::{MIB, placement::Weights};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    check::{Checked, Checker},
+    check::{Checked, Checker, without_holes},
     config::{Config, Mover, Plain, PlainToken, Server, Store},
     error::ConfigError,
     expand::{Env, expand},
     keys::{FEDERATION, TOP},
     node::{Node, Raw, read},
+    placement::{Bursting, Optimization, Orchestrator, PlainOptimization, Quota},
+    policies,
     providers::{self, KindInfo, Providers},
     secret::HIDDEN,
     token::{MIN_TOKEN, TokenConfig, TokenSource, too_short},
@@ -43,34 +45,44 @@ pub struct Overrides {
 /// depth and number of nodes. The error has every fault that was found, in the order of the file.
 pub fn parse(text: &str, context: &Context<'_>) -> Result<Config, ConfigError> {
     let mut tree = read(text, context.file)?;
-    let federation = is_federation(&tree);
-    let mut checker = Checker::new(federation);
+    let mut checker = Checker::new(is_federation(&tree));
     expand(&mut tree, context.env, &mut checker.faults);
+    match configuration(&mut checker, &tree, context) {
+        Some(config) if checker.faults.is_empty() => Ok(config),
+        _ => Err(checker.faults.into_error(context.file)),
+    }
+}
 
-    let mut checked = if federation {
-        checker.block(FEDERATION, &tree, "").and_then(|whole| part(&whole, "spec"))
+/// One document, filled in. Whether it can be used is for the checker's faults to say.
+pub(crate) fn configuration<'n>(checker: &mut Checker<'n>, tree: &'n Node, context: &Context<'_>) -> Option<Config> {
+    let mut checked = if checker.camel {
+        checker.block(FEDERATION, tree, "").and_then(|whole| part(&whole, "spec"))
     } else {
-        checker.block(TOP, &tree, "")
+        checker.block(TOP, tree, "")
     }
     .unwrap_or_else(|| Checked { value: json!({}), shown: json!({}) });
     checked.apply(&context.overrides);
 
-    let plain: Plain = serde_json::from_value(checked.value.clone()).unwrap_or_else(|error| {
-        // The one thing that the keys do not say is which of them are needed.
+    let mut value = checked.value.clone();
+    without_holes(&mut value);
+    let plain: Plain = serde_json::from_value(value).unwrap_or_else(|error| {
+        // The checker lets through nothing that has no type, and so this is never reached without a fault.
         if checker.faults.is_empty() {
             checker.faults.add(error.to_string());
         }
         Plain::default()
     });
     let data_dir = plain.data_dir.to_string_lossy().into_owned();
-    let providers = providers::read(&mut checker, context.kinds, &data_dir);
+    let providers = providers::read(checker, context.kinds, &data_dir);
+    let names: Vec<&str> = providers.kinds.keys().map(String::as_str).collect();
+    let (policies, policy_places) = policies::read(checker, checked.value.get("policies"), &providers.kinds);
+    checker.check_providers(&names);
     if plain.mover.memory_limit.0 < 16 * MIB {
         checker.faults.add("`mover.memory_limit` must be at least 16MiB");
     }
-    let tokens = tokens(plain.server.tokens, &mut checker);
-    if !checker.faults.is_empty() {
-        return Err(checker.faults.into_error(context.file));
-    }
+    let tokens = tokens(plain.server.tokens, checker);
+    together(checker, &plain.orchestrator, &plain.bursting);
+    let optimization = optimization(checker, plain.optimization, plain.orchestrator.cost_optimization)?;
 
     let server = Server {
         listen: plain.server.listen,
@@ -94,11 +106,56 @@ pub fn parse(text: &str, context: &Context<'_>) -> Result<Config, ConfigError> {
         mover: Mover { memory_limit: plain.mover.memory_limit },
         providers: providers.enabled.clone(),
         disabled_providers: providers.disabled.clone(),
+        hosts: providers.hosts.clone(),
+        provider_defaults: providers.defaults.clone(),
+        orchestrator: plain.orchestrator,
+        policies,
+        policy_places,
+        optimization,
+        bursting: plain.bursting,
+        catalog: plain.catalog.into(),
+        references: std::mem::take(&mut checker.references),
         ineffective: std::mem::take(&mut checker.ineffective),
         shown: Value::Null,
     };
     config.shown = shown(&config, checked.shown, providers);
-    Ok(config)
+    Some(config)
+}
+
+fn optimization(checker: &mut Checker<'_>, plain: PlainOptimization, cost_optimization: bool) -> Option<Optimization> {
+    plain.finish(cost_optimization).map_err(|why| checker.fault("optimization.schedule", why)).ok()
+}
+
+/// What each of several keys may be by itself, and not beside the others.
+fn together(checker: &mut Checker<'_>, orchestrator: &Orchestrator, bursting: &Bursting) {
+    if bursting.return_percent >= bursting.threshold_percent {
+        let (back, out) = (bursting.return_percent, bursting.threshold_percent);
+        checker.fault(
+            "bursting.return_percent",
+            format!(
+                "{back} is not less than `threshold_percent`, {out}: machines would come home and leave again at once"
+            ),
+        );
+    }
+    if orchestrator.weights.is_some_and(|weights| no_weight(&weights)) {
+        checker.fault("orchestrator.weights", NO_WEIGHT);
+    }
+    for (index, quota) in orchestrator.quotas.iter().enumerate() {
+        let path = format!("orchestrator.quotas[{index}]");
+        if quota.vcpus.is_none() && quota.instances.is_none() && quota.monthly_budget.is_none() {
+            checker.fault(&path, "it limits nothing; give it `vcpus`, `instances` or `monthly_budget`");
+        }
+        let same = |other: &&Quota| (&other.provider, &other.region) == (&quota.provider, &quota.region);
+        if orchestrator.quotas[..index].iter().find(same).is_some() {
+            checker.fault(&path, "there is a quota for the same before it; write both in one");
+        }
+    }
+}
+
+pub(crate) const NO_WEIGHT: &str = "at least one weight is more than 0";
+
+pub(crate) fn no_weight(weights: &Weights) -> bool {
+    weights.cost + weights.performance + weights.compliance + weights.location + weights.carbon <= 0.0
 }
 
 fn is_federation(tree: &Node) -> bool {
@@ -212,6 +269,26 @@ fn shown(config: &Config, set: Value, providers: Providers) -> Value {
         }),
     );
     section("mover", json!({ "memory_limit": config.mover.memory_limit.0 }));
+    let upkeep = &config.optimization;
+    section(
+        "optimization",
+        json!({
+            "enabled": upkeep.enabled, "schedule": upkeep.schedule.as_str(), "strategies": upkeep.strategies,
+            "apply": upkeep.apply, "max_moves": upkeep.max_moves, "min_saving": upkeep.min_saving,
+            "payback_days": upkeep.payback_days, "hysteresis_percent": upkeep.hysteresis_percent,
+        }),
+    );
+    let bursting = Bursting::default();
+    section(
+        "bursting",
+        json!({
+            "enabled": bursting.enabled, "threshold_percent": bursting.threshold_percent,
+            "return_percent": bursting.return_percent, "window_minutes": bursting.window_minutes,
+            "mode": "best-effort",
+        }),
+    );
+    let days = config.catalog.max_age.as_secs() / DAY;
+    section("catalog", json!({ "max_age_days": days, "stale": "mark" }));
     shown.insert("data_dir".into(), json!(config.data_dir));
     shown.insert("providers".into(), Value::Array(providers.shown));
     hide_tokens(&mut shown);

@@ -1,6 +1,6 @@
 //! The providers' blocks: held against the keys that each kind says it has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use novacron_provider::{KeyInfo, ProviderDefinition};
 use novacron_types::{ProviderKind, ProviderName};
@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     check::{Checker, Found, join, nearest, plain, snake},
-    keys::{KINDS, PROVIDER},
+    hosts::{self, HostConfig, ProviderDefaults},
+    keys::{HOST, HOST_KINDS, KINDS, PROVIDER},
     node::{Name, Node, Raw},
     schema::Kind,
     secret::{HIDDEN, mask_url},
@@ -26,6 +27,10 @@ pub struct KindInfo {
 pub(crate) struct Providers {
     pub enabled: Vec<ProviderDefinition>,
     pub disabled: Vec<String>,
+    pub hosts: Vec<HostConfig>,
+    pub defaults: BTreeMap<ProviderName, ProviderDefaults>,
+    /// The kind of each, whether it is enabled or not.
+    pub kinds: BTreeMap<String, String>,
     /// Of every block, by name, as it may be shown.
     pub shown: Vec<Value>,
 }
@@ -39,8 +44,13 @@ const SAME: [(&str, &str); 3] =
 pub(crate) fn read<'n>(checker: &mut Checker<'n>, kinds: &[KindInfo], data_dir: &str) -> Providers {
     let mut providers = Providers::default();
     let mut names = BTreeSet::new();
+    let mut number = 0..;
     for found in std::mem::take(&mut checker.providers) {
-        if let Some((name, enabled)) = one(checker, &found, kinds, data_dir, &mut providers)
+        let path = match found.block {
+            Some(block) => block.to_owned(),
+            None => format!("providers[{}]", number.next().unwrap_or_default()),
+        };
+        if let Some((name, enabled)) = one(checker, &found, &path, kinds, data_dir, &mut providers)
             && !names.insert(name.clone())
             && enabled
         {
@@ -52,6 +62,8 @@ pub(crate) fn read<'n>(checker: &mut Checker<'n>, kinds: &[KindInfo], data_dir: 
         let settings = json!({ "path": default_disks(data_dir) });
         providers.shown.push(show("local", "files", true, settings.clone()));
         if let Ok(name) = ProviderName::new("local") {
+            providers.kinds.insert("local".into(), "files".into());
+            providers.hosts.push(hosts::host(checker, name.clone(), ProviderKind::Files, json!({}), "local"));
             providers.enabled.push(ProviderDefinition { name, kind: ProviderKind::Files, settings });
         }
     }
@@ -77,13 +89,13 @@ fn show(name: &str, kind: &str, enabled: bool, settings: Value) -> Value {
 fn one<'n>(
     checker: &mut Checker<'n>,
     found: &Found<'n>,
+    path: &str,
     kinds: &[KindInfo],
     data_dir: &str,
     providers: &mut Providers,
 ) -> Option<(String, bool)> {
-    let path = found.block.unwrap_or("providers[]");
     let entries = checker.entries(found.node, path)?;
-    let (common, own) = sort(checker, entries, path);
+    let (common, mut own) = sort(checker, entries, path);
 
     let raw = |key: &str| common.iter().find(|(name, _)| *name == key).map(|(_, node)| &node.value);
     let text = |key: &str| match raw(key) {
@@ -120,10 +132,8 @@ fn one<'n>(
     let mut defaults = None;
     for (name, node) in &common {
         if let Some(key) = PROVIDER.iter().find(|key| key.name == *name && key.name != "enabled") {
-            let idle = checker.ineffective.len();
             let checked = checker.check(&key.kind, node, &join(path, name))?;
-            if key.name == "defaults" && takes_defaults {
-                checker.ineffective.truncate(idle);
+            if key.name == "defaults" {
                 defaults = Some(checked);
             }
         }
@@ -135,6 +145,7 @@ fn one<'n>(
             return None;
         }
     };
+    providers.kinds.insert(name.clone(), kind.as_str().to_owned());
     let Some(info) = info else {
         if enabled {
             checker.faults.at(found.place, absent(&name, kind, kinds));
@@ -146,9 +157,23 @@ fn one<'n>(
         providers.disabled.push(name.clone());
         return Some((name, false));
     };
+    let host = HOST_KINDS.contains(&kind.as_str()).then(|| host_keys(checker, &mut own, info, path));
     let (mut settings, mut shown) = settings(checker, &own, info, path);
+    if let Some((keys, typed)) = host {
+        shown.extend(keys);
+        providers.hosts.extend(
+            typed.filter(|_| enabled).map(|keys| hosts::host(checker, provider_name.clone(), kind, keys, path)),
+        );
+    }
     if let Some(defaults) = defaults {
-        settings.insert("defaults".into(), defaults.value);
+        if let Ok(typed) = serde_json::from_value(defaults.value.clone())
+            && enabled
+        {
+            providers.defaults.insert(provider_name.clone(), typed);
+        }
+        if takes_defaults {
+            settings.insert("defaults".into(), defaults.value);
+        }
         shown.insert("defaults".into(), defaults.shown);
     }
     if found.block == Some("local") && kind == ProviderKind::Files && !settings.contains_key("path") {
@@ -199,6 +224,32 @@ fn sort<'n>(checker: &mut Checker<'n>, entries: &'n [(Name, Node)], path: &str) 
     (common, own)
 }
 
+/// Takes the keys of hosts out of a block's own, and checks them: as they may be shown, and as they are, which are there only
+/// where nothing is wrong.
+fn host_keys<'n>(
+    checker: &mut Checker<'n>,
+    own: &mut Own<'n>,
+    info: &KindInfo,
+    path: &str,
+) -> (Map<String, Value>, Option<Value>) {
+    let before = checker.faults.len();
+    let (mut values, mut shown) = (Map::new(), Map::new());
+    own.retain(|(name, written, node)| {
+        let of_kind = info.keys.iter().any(|key| key.name == name);
+        let Some(key) = HOST.iter().find(|key| key.name == name && !of_kind) else { return true };
+        if let Some(checked) = checker.check(&key.kind, node, &join(path, key.name)) {
+            shown.insert(key.name.into(), checked.shown);
+            if values.insert(key.name.to_owned(), checked.value).is_some() {
+                checker
+                    .faults
+                    .at(written.place, format!("`{path}.{name}` is set twice, under two names that mean the same"));
+            }
+        }
+        false
+    });
+    (shown, (checker.faults.len() == before).then_some(Value::Object(values)))
+}
+
 /// A kind's own settings, and what may be shown of them.
 fn settings<'n>(
     checker: &mut Checker<'n>,
@@ -215,8 +266,16 @@ fn settings<'n>(
             None => (canonical(key, &known), plain(node)),
         };
         let Some(key_info) = info.keys.iter().find(|known| known.name == key) else {
+            if HOST.iter().any(|of_host| of_host.name == key) {
+                let kinds = HOST_KINDS.join(", ");
+                checker.faults.at(name.place, format!("`{path}.{key}` is for hosts of one's own, of kind {kinds}"));
+                continue;
+            }
             let mut all = known.clone();
             all.extend(["enabled", "defaults"]);
+            if HOST_KINDS.contains(&info.kind.as_str()) {
+                all.extend(HOST.iter().map(|key| key.name));
+            }
             let help = nearest(&key, &all);
             checker.unknown(name, path, help.as_ref().map_or(all.as_slice(), std::slice::from_ref));
             continue;

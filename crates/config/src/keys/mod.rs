@@ -1,9 +1,16 @@
 //! Every key. Add one here and it is checked, documented and in the JSON Schema.
 
+mod manifest;
+mod placement;
+mod provider;
+
+pub use manifest::{FEDERATION, VIRTUAL_MACHINE};
+pub use placement::PRICING;
+use placement::{BURSTING, CATALOG, OPTIMIZATION, ORCHESTRATOR, POLICY};
+pub use provider::{HOST, HOST_KINDS, KINDS, PROVIDER};
+
 use crate::schema::{Key, Kind, key};
 
-const COUNT: Kind = Kind::Integer { min: 0, max: i64::MAX };
-const POSITIVE: Kind = Kind::Number { min: 0.0, max: f64::MAX };
 const TEXTS: Kind = Kind::List(&Kind::Text);
 
 pub const TOP: &[Key] = &[
@@ -35,9 +42,11 @@ pub const TOP: &[Key] = &[
     key("providers", Kind::Providers, "Providers with names of their own, for several of one kind."),
     key("storage_options", Kind::Block(STORAGE), "How backups and images are kept."),
     key("orchestrator", Kind::Block(ORCHESTRATOR), "Where machines should run."),
-    key("policies", Kind::List(&Kind::Block(POLICY)), "Rules for placement.").later(),
-    key("networking", Kind::Block(NETWORKING), "How the clouds are connected."),
+    key("policies", Kind::List(&Kind::Block(POLICY)), "Rules for placement."),
     key("optimization", Kind::Block(OPTIMIZATION), "Regular search for better placements."),
+    key("bursting", Kind::Block(BURSTING), "Overflow from hosts of one's own to clouds, and back."),
+    key("catalog", Kind::Block(CATALOG), "Where prices are from, and how old they may be."),
+    key("networking", Kind::Block(NETWORKING), "How the clouds are connected."),
 ];
 
 const SERVER: &[Key] = &[
@@ -60,17 +69,18 @@ const SERVER: &[Key] = &[
 ];
 
 const TLS: &[Key] = &[
-    key("cert_file", Kind::Path, "PEM file with the certificate and what chains it to its authority."),
-    key("key_file", Kind::Path, "PEM file with its private key."),
+    key("cert_file", Kind::Path, "PEM file with the certificate and what chains it to its authority.").required(),
+    key("key_file", Kind::Path, "PEM file with its private key.").required(),
 ];
 
 pub const TOKEN: &[Key] = &[
-    key("name", Kind::Text, "Who it is: the actor in the audit log."),
+    key("name", Kind::Text, "Who it is: the actor in the audit log.").required(),
     key(
         "role",
         Kind::OneOf(&["viewer", "operator", "admin"]),
         "What it may do: read; also start and cancel work; everything.",
-    ),
+    )
+    .required(),
     key(
         "token",
         Kind::Text,
@@ -133,43 +143,6 @@ const STORAGE: &[Key] = &[
     key("tiering_enabled", Kind::Bool, "Move old copies to cheaper storage.").later(),
 ];
 
-const ORCHESTRATOR: &[Key] = &[
-    key(
-        "default_cloud",
-        Kind::Text,
-        "Where a machine goes for which nothing else was said: a provider's name or kind.",
-    )
-    .later(),
-    key(
-        "placement_policy",
-        Kind::OneOf(&["cost", "cost-optimized", "performance", "compliance", "balanced", "latency"]),
-        "What placement prefers.",
-    )
-    .later(),
-    key("cost_optimization", Kind::Bool, "Look for savings.").later(),
-    key("auto_failover", Kind::Bool, "Fail over without being asked.").later(),
-    key("load_balancing", Kind::Bool, "Spread machines.").later(),
-    key("compliance_zones", TEXTS, "Regions or groups of regions where machines may be.").later(),
-    key("max_cost_per_hour", POSITIVE, "The most that a machine may cost.").later(),
-    key("performance_targets", Kind::Block(TARGETS), "What a place must offer.").later(),
-];
-
-const TARGETS: &[Key] = &[
-    key("min_cpu", COUNT, "Virtual CPUs.").later(),
-    key("min_memory_gb", POSITIVE, "Memory in GiB.").later(),
-    key("max_latency_ms", POSITIVE, "Round trip in milliseconds.").later(),
-    key("min_bandwidth_mbps", POSITIVE, "Network in megabits a second.").later(),
-    key("required_sla", Kind::Number { min: 0.0, max: 100.0 }, "Availability that the vendor promises, in percent.")
-        .later(),
-];
-
-const POLICY: &[Key] = &[
-    key("name", Kind::Text, "Its name in reasons.").later(),
-    key("priority", Kind::Integer { min: 0, max: 1_000_000 }, "Higher ones decide first.").later(),
-    key("condition", Kind::Any, "When it applies.").later(),
-    key("action", Kind::Any, "What it does.").later(),
-];
-
 const NETWORKING: &[Key] = &[
     key("mode", Kind::OneOf(&["overlay", "vpn", "peering"]), "How.").later(),
     key("overlay", Kind::Block(OVERLAY), "The overlay's own settings.").later(),
@@ -179,44 +152,4 @@ const OVERLAY: &[Key] = &[
     key("type", Kind::OneOf(&["wireguard"]), "Its protocol.").later(),
     key("mesh", Kind::Bool, "Connect every site with every other.").later(),
     key("encryption", Kind::OneOf(&["chacha20poly1305"]), "Its cipher.").later(),
-];
-
-const OPTIMIZATION: &[Key] = &[
-    key("enabled", Kind::Bool, "Whether to search.").later(),
-    key("schedule", Kind::Text, "When, as in cron.").later(),
-    key(
-        "strategies",
-        Kind::List(&Kind::OneOf(&["cost", "cost-optimized", "performance", "balanced", "carbon", "carbon-footprint"])),
-        "What counts.",
-    )
-    .later(),
-];
-
-/// Keys that every provider's block takes beside those of its kind.
-pub const PROVIDER: &[Key] = &[
-    key("enabled", Kind::Bool, "`false`: as if the block were not there.").default("true"),
-    key("name", Kind::Text, "In `providers` only: its name, by which everything else refers to it."),
-    key("kind", Kind::OneOf(KINDS), "In `providers` and `local` only.").alias(&["type"]),
-    key("defaults", Kind::Block(PROVIDER_DEFAULTS), "What to take where a machine's description is silent."),
-];
-
-const PROVIDER_DEFAULTS: &[Key] = &[
-    key("instance_family", Kind::Text, "Instance types to choose from.").later(),
-    key("spot_enabled", Kind::Bool, "Buy spare capacity where it can be had.").later(),
-];
-
-pub const KINDS: &[&str] = &["aws", "azure", "gcp", "oci", "openstack", "libvirt", "vsphere", "files", "memory"];
-
-/// The second form: `kind: FederationConfig`. Its `spec` takes the keys of the first, in camelCase too.
-pub const FEDERATION: &[Key] = &[
-    key("apiVersion", Kind::OneOf(&["novacron.io/v1alpha1"]), "The version of the form."),
-    key("kind", Kind::OneOf(&["FederationConfig"]), "Tells the two forms apart."),
-    key("metadata", Kind::Block(METADATA), "About the document."),
-    key("spec", Kind::Block(TOP), "The keys of `multicloud.yaml`, written in snake_case or camelCase."),
-];
-
-const METADATA: &[Key] = &[
-    key("name", Kind::Text, "The federation's name.").later(),
-    key("labels", Kind::Map, "For people.").later(),
-    key("annotations", Kind::Map, "For people.").later(),
 ];
