@@ -53,6 +53,8 @@ pub struct InstanceType {
     pub network_mbps: u32,
     /// At best, for a while; 0 when unknown.
     pub network_peak_mbps: u32,
+    /// Of the two above.
+    pub network_group: GroupId,
     /// Local disks in GB; 0 is none or unknown.
     pub local_disk_gb: u64,
     /// Earns or is lent CPU time beyond its baseline.
@@ -63,4 +65,12 @@ pub struct InstanceType {
     pub power: Option<Power>,
     pub embodied: Option<Embodied>,
     pub group: GroupId,
+}
+
+impl InstanceType {
+    /// Megabits per second to measure a demand for bandwidth by: what is had all the time, or, of a vendor that states no more
+    /// than the most, that. `None` when nothing is known.
+    pub fn bandwidth_mbps(&self) -> Option<u32> {
+        [self.network_mbps, self.network_peak_mbps].into_iter().find(|mbps| *mbps > 0)
+    }
 }

@@ -72,7 +72,12 @@ impl Parts {
         })?;
         each("types", &self.types, |t| {
             let power = t.power.is_none_or(|p| group(p.group));
-            group(t.group) && power && t.embodied.is_none_or(|e| group(e.group)) && t.vcpus > 0 && t.memory_bytes > 0
+            group(t.group)
+                && group(t.network_group)
+                && power
+                && t.embodied.is_none_or(|e| group(e.group))
+                && t.vcpus > 0
+                && t.memory_bytes > 0
         })?;
         each("disks", &self.disks, |d| group(d.group) && region(d.region))?;
         each("transfers", &self.transfers, |t| {

@@ -165,6 +165,7 @@ fn write_type(w: &mut Writer, ty: &InstanceType) {
     });
     w.uint(ty.network_mbps.into());
     w.uint(ty.network_peak_mbps.into());
+    w.byte(ty.network_group.0);
     w.uint(ty.local_disk_gb);
     for flag in [ty.architecture == Architecture::Arm64, ty.burstable, ty.shared_core, ty.bare_metal] {
         w.byte(u8::from(flag));
@@ -192,6 +193,7 @@ fn read_type(r: &mut Reader<'_>) -> Read<InstanceType> {
         gpu: r.option(|r| Ok(Gpu { model: r.text()?, milli: r.num()?, memory_bytes: r.uint()? }))?,
         network_mbps: r.num()?,
         network_peak_mbps: r.num()?,
+        network_group: group(r)?,
         local_disk_gb: r.uint()?,
         architecture: if r.flag()? { Architecture::Arm64 } else { Architecture::X86_64 },
         burstable: r.flag()?,

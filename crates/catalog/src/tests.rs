@@ -69,6 +69,7 @@ fn draft(prices: &[u64]) -> Draft {
             gpu: (i == 1).then(|| Gpu { model: "L4".into(), milli: 125, memory_bytes: GIB }),
             network_mbps: 100,
             network_peak_mbps: 1000,
+            network_group: hourly,
             local_disk_gb: 0,
             burstable: false,
             shared_core: false,

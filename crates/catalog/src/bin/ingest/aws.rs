@@ -50,6 +50,7 @@ fn instance_type(row: Row<'_>, group: GroupId) -> Result<InstanceType, String> {
         gpu: gpu(row.text("gpu_model")?, int("gpu_count")?, int("gpu_mem_mib")?),
         network_mbps: row.scaled("net_baseline_gbps", 3)?.unwrap_or(0) as u32,
         network_peak_mbps: row.scaled("net_peak_gbps", 3)?.unwrap_or(0) as u32,
+        network_group: group,
         local_disk_gb: int("local_storage_gb")?,
         burstable,
         shared_core: false,

@@ -6,7 +6,7 @@ use novacron_catalog::{Draft, DraftDestination, DraftOffer, Gpu, GroupId, Instan
 use novacron_types::{Architecture, GIB, MIB, ProviderKind};
 
 use crate::{
-    LeftOut, regions, sources,
+    LeftOut, network, regions, sources,
     table::{Row, Table, scaled},
 };
 
@@ -16,8 +16,14 @@ const AT: &str = "2026-07-30";
 
 pub fn add(folder: &Path, draft: &mut Draft, left_out: &mut LeftOut) -> Result<(), String> {
     let types = draft.group(sources::exact("gcp-types", SOURCE, AT));
+    let rule =
+        "the most that Google documents for the series and size to send within its network, without a higher tier";
+    let networks = draft.group(sources::by_hand("gcp-network", rule));
     for row in Table::open(folder, "gcp_machine_specs.csv")?.rows() {
-        draft.instance_type(instance_type(row, types)?);
+        let mut ty = instance_type(row, types)?;
+        ty.network_peak_mbps = network::google(&ty.name, ty.vcpus);
+        ty.network_group = networks;
+        draft.instance_type(ty);
     }
     prices(folder, draft, left_out)?;
     disks(folder, draft)?;
@@ -53,6 +59,7 @@ fn instance_type(row: Row<'_>, group: GroupId) -> Result<InstanceType, String> {
         gpu: extra.iter().find_map(|(key, count)| gpu(key, *count)),
         network_mbps: 0,
         network_peak_mbps: 0,
+        network_group: group,
         local_disk_gb: extra.get("local-ssd").map_or(0, |milli| milli / 1000),
         burstable: shared_core,
         shared_core,

@@ -5,9 +5,13 @@
 
 mod aws;
 mod azure;
+mod azure_gpu;
+mod azure_large;
+mod azure_old;
 mod azure_size;
 mod carbon;
 mod gcp;
+mod network;
 mod oci;
 mod regions;
 mod sla;

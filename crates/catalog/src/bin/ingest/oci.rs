@@ -6,7 +6,7 @@ use std::{collections::HashMap, path::Path};
 use novacron_catalog::{Draft, DraftDestination, DraftOffer, Gpu, GroupId, InstanceType, Pricing, Sector, Tier};
 use novacron_types::{Architecture, GIB, ProviderKind};
 
-use crate::{LeftOut, sources, table::Table};
+use crate::{LeftOut, network, sources, table::Table};
 
 const KIND: ProviderKind = ProviderKind::Oci;
 
@@ -67,6 +67,7 @@ const FIXED: [Fixed; 15] = [
 
 struct Groups {
     shapes: GroupId,
+    networks: GroupId,
     stated: GroupId,
     older: GroupId,
     preemptible: GroupId,
@@ -85,8 +86,11 @@ pub fn add(folder: &Path, draft: &mut Draft, left_out: &mut LeftOut) -> Result<(
     let paid = "as above, at the price beyond the monthly free allowance";
     let half = "half of on-demand";
     let shapes = "sizes of flexible shapes within limits that were written by hand; fixed shapes by hand";
+    let networks =
+        "the most that Oracle documents for the shape: of flexible ones a figure for each OCPU, up to a limit";
     let groups = Groups {
         shapes: draft.group(sources::by_hand("oci-shapes", shapes)),
+        networks: draft.group(sources::by_hand("oci-network", networks)),
         stated: draft.group(sources::derived_mit("oci-on-demand", newer, at, sum)),
         older: draft.group(sources::derived("oci-on-demand-tiers", older, before, &format!("{sum}; {paid}"))),
         preemptible: draft.group(sources::derived_mit("oci-preemptible", newer, at, half)),
@@ -150,6 +154,11 @@ fn add_flexible(
         for gb in GB_PER_OCPU.map(|per| per * ocpus).into_iter().filter(|n| *n <= shape.max_gb) {
             let name = format!("{}:{ocpus}:{gb}", shape.name);
             let ty = instance_type(name, ocpus * shape.vcpus_per_ocpu, gb, shape.arm, None, groups.shapes);
+            let ty = InstanceType {
+                network_peak_mbps: network::oracle(shape.name, ocpus),
+                network_group: groups.networks,
+                ..ty
+            };
             offer(draft, groups, regions, ty, ocpus * ocpu.0 + gb * memory.0, ocpu.1 || memory.1, true);
         }
     }
@@ -169,6 +178,7 @@ fn add_fixed(
         return;
     };
     let ty = instance_type(name.to_owned(), ocpus * 2, gb, false, gpu, groups.shapes);
+    let ty = InstanceType { network_peak_mbps: network::oracle(name, ocpus), network_group: groups.networks, ..ty };
     let preemptible = gpu.is_none();
     offer(draft, groups, regions, ty, billed * nanos, *older, preemptible);
 }
@@ -196,6 +206,7 @@ fn instance_type(
         gpu,
         network_mbps: 0,
         network_peak_mbps: 0,
+        network_group: group,
         local_disk_gb: 0,
         burstable: false,
         shared_core: false,
