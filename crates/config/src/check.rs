@@ -1,11 +1,12 @@
 //! Holds a tree against the keys, and turns it into plain values: as they are, and as they may be shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
 use crate::{
     error::{Faults, Place},
+    json_schema::camel,
     node::{Name, Node, Raw, clip},
     reference::Reference,
     scalar::scalar,
@@ -51,6 +52,8 @@ pub(crate) struct Checker<'n> {
     pub references: Vec<Reference>,
     /// Of every value that was looked at, and how it may be quoted in a fault.
     values: BTreeMap<String, (Place, String)>,
+    /// Paths of what is wrong.
+    wrong: BTreeSet<String>,
 }
 
 impl<'n> Checker<'n> {
@@ -62,7 +65,13 @@ impl<'n> Checker<'n> {
             providers: Vec::new(),
             references: Vec::new(),
             values: BTreeMap::new(),
+            wrong: BTreeSet::new(),
         }
+    }
+
+    /// Whether nothing at `path` and under it was found to be wrong, so that more can be asked of it.
+    pub(crate) fn is_right(&self, path: &str) -> bool {
+        !self.wrong.range(path.to_owned()..).next().is_some_and(|wrong| wrong.starts_with(path))
     }
 
     /// Where the value at `path` stands; of what is not there, the nearest that it would be in.
@@ -84,9 +93,24 @@ impl<'n> Checker<'n> {
         self.values.get(path).map_or_else(|| "nothing".into(), |(_, quote)| quote.clone())
     }
 
+    /// The path of a key, as it is written in this form.
+    pub(crate) fn at(&self, path: &str, name: &str) -> String {
+        if self.camel { join(path, &camel(name)) } else { join(path, name) }
+    }
+
+    /// The path of a key at the top of the configuration.
+    pub(crate) fn top(&self, name: &str) -> String {
+        self.at(if self.camel { "spec" } else { "" }, name)
+    }
+
     /// A fault of the value at `path`.
     pub(crate) fn fault(&mut self, path: &str, message: impl std::fmt::Display) {
-        self.faults.at(self.place(path), format!("`{path}`: {message}"));
+        self.wrong(self.place(path), path, format!("`{path}`: {message}"));
+    }
+
+    fn wrong(&mut self, place: Place, path: &str, message: String) {
+        self.faults.at(place, message);
+        self.wrong.insert(path.to_owned());
     }
 
     /// `None`: something is wrong, and a fault says what; or it was put aside for later.
@@ -109,7 +133,7 @@ impl<'n> Checker<'n> {
                     Some(Checked { value, shown })
                 }
                 Err(message) => {
-                    self.faults.at(node.place, format!("`{path}`: {message}"));
+                    self.wrong(node.place, path, format!("`{path}`: {message}"));
                     None
                 }
             },
@@ -120,14 +144,21 @@ impl<'n> Checker<'n> {
         let mut value = Map::new();
         let mut shown = Map::new();
         let mut seen = Vec::new();
+        if !matches!(node.value, Raw::Map(_) | Raw::Null) {
+            let few: Vec<String> = keys.iter().take(6).map(|key| self.at("", key.name)).collect();
+            let (what, found) = (document_or(path), node.value.describe());
+            let message = format!("{what}: expected a block of keys ({}), found {found}", few.join(", "));
+            self.wrong(node.place, path, message);
+            return None;
+        }
         for (name, node) in self.entries(node, path)? {
             let Some(key) = self.find(keys, &name.name) else {
                 self.unknown(name, path, &names(keys));
                 continue;
             };
-            let path = join(path, key.name);
+            let path = self.at(path, key.name);
             if seen.contains(&key.name) {
-                self.faults.at(name.place, format!("`{path}` is set twice, under two names that mean the same"));
+                self.wrong(name.place, &path, format!("`{path}` is set twice, under two names that mean the same"));
                 continue;
             }
             seen.push(key.name);
@@ -145,9 +176,8 @@ impl<'n> Checker<'n> {
             }
         }
         for missing in keys.iter().filter(|key| key.required && !seen.contains(&key.name)) {
-            let what = if path.is_empty() { "the document" } else { path };
-            let (name, kind) = (missing.name, missing.kind.describe());
-            self.faults.at(node.place, format!("`{what}` needs `{name}`: {kind}"));
+            let (what, name, kind) = (document_or(path), self.at("", missing.name), missing.kind.describe());
+            self.wrong(node.place, path, format!("{what} needs `{name}`: {kind}"));
         }
         Some(Checked { value: Value::Object(value), shown: Value::Object(shown) })
     }
@@ -158,8 +188,8 @@ impl<'n> Checker<'n> {
             Raw::Map(map) => Some(map),
             Raw::Null => Some(&[]),
             other => {
-                let what = if path.is_empty() { "the configuration" } else { path };
-                self.faults.at(node.place, format!("`{what}`: expected a block of keys, found {}", other.describe()));
+                let (what, found) = (document_or(path), other.describe());
+                self.wrong(node.place, path, format!("{what}: expected a block of keys, found {found}"));
                 None
             }
         }
@@ -172,13 +202,15 @@ impl<'n> Checker<'n> {
 
     pub(crate) fn unknown(&mut self, name: &Name, path: &str, known: &[&str]) {
         let shown = clip(&join(path, &name.name));
-        let nearest = nearest(&name.name, known);
-        let help = match nearest {
-            Some(near) => format!("did you mean `{near}`?"),
+        let help = match nearest(&name.name, known) {
+            Some(near) => format!("did you mean `{}`?", self.at("", near)),
             None if known.is_empty() => "no key is known here".into(),
-            None => format!("known here: {}", known.join(", ")),
+            None => {
+                let known: Vec<String> = known.iter().map(|known| self.at("", known)).collect();
+                format!("known here: {}", known.join(", "))
+            }
         };
-        self.faults.at(name.place, format!("unknown key `{shown}`; {help}"));
+        self.wrong(name.place, path, format!("unknown key `{shown}`; {help}"));
     }
 
     fn provider_list(&mut self, node: &'n Node, path: &str) {
@@ -196,7 +228,7 @@ impl<'n> Checker<'n> {
     fn list(&mut self, item: &'static Kind, node: &'n Node, path: &str) -> Option<Checked> {
         let Raw::List(list) = &node.value else {
             let found = node.value.describe();
-            self.faults.at(node.place, format!("`{path}`: expected a list of {}, found {found}", item.describe()));
+            self.wrong(node.place, path, format!("`{path}`: expected a list of {}, found {found}", item.describe()));
             return None;
         };
         // What is wrong leaves a hole, so that the others keep their numbers.
@@ -213,8 +245,9 @@ impl<'n> Checker<'n> {
     fn map(&mut self, node: &'n Node, path: &str) -> Option<Checked> {
         let mut map = Map::new();
         for (name, node) in self.entries(node, path)? {
-            let checked = self.check(&Kind::Text, node, &join(path, &name.name))?;
-            map.insert(name.name.clone(), checked.value);
+            if let Some(checked) = self.check(&Kind::Text, node, &join(path, &name.name)) {
+                map.insert(name.name.clone(), checked.value);
+            }
         }
         Some(Checked::plain(Value::Object(map)))
     }
@@ -235,6 +268,10 @@ pub(crate) fn plain(node: &Node) -> Value {
         Raw::List(list) => Value::Array(list.iter().map(plain).collect()),
         Raw::Map(map) => Value::Object(map.iter().map(|(name, node)| (name.name.clone(), plain(node))).collect()),
     }
+}
+
+fn document_or(path: &str) -> String {
+    if path.is_empty() { "the document".into() } else { format!("`{path}`") }
 }
 
 fn names(keys: &[Key]) -> Vec<&'static str> {

@@ -50,37 +50,52 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Faults as they are found. There may be many in a file that was meant for another program, so it keeps the first.
+/// Faults as they are found. There may be many in a file that was meant for another program, so it keeps the first, and
+/// counts the others.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<Fault>);
+pub(crate) struct Faults {
+    kept: Vec<Fault>,
+    more: usize,
+}
 
 const MOST: usize = 20;
 
 impl Faults {
     pub(crate) fn at(&mut self, place: Place, message: impl Into<String>) {
-        self.push(Some(place), message.into());
+        self.push(Fault { place: Some(place), message: message.into() });
     }
 
     pub(crate) fn add(&mut self, message: impl Into<String>) {
-        self.push(None, message.into());
+        self.push(Fault { place: None, message: message.into() });
     }
 
-    fn push(&mut self, place: Option<Place>, message: String) {
-        if self.0.len() < MOST {
-            self.0.push(Fault { place, message });
+    pub(crate) fn push(&mut self, fault: Fault) {
+        if self.kept.len() < MOST {
+            self.kept.push(fault);
+        } else {
+            self.more += 1;
         }
     }
 
+    pub(crate) fn append(&mut self, others: Self) {
+        others.kept.into_iter().for_each(|fault| self.push(fault));
+        self.more += others.more;
+    }
+
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.kept.len() + self.more
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.kept.is_empty()
     }
 
     pub(crate) fn into_error(mut self, file: &str) -> ConfigError {
-        self.0.sort_by_key(|fault| fault.place);
-        ConfigError { file: file.to_owned(), faults: self.0 }
+        self.kept.sort_by_key(|fault| fault.place);
+        if self.more > 0 {
+            let message = format!("and {} more faults", self.more);
+            self.kept.push(Fault { place: None, message });
+        }
+        ConfigError { file: file.to_owned(), faults: self.kept }
     }
 }

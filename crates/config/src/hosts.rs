@@ -104,7 +104,7 @@ pub(crate) fn host(
     if let Some(power) = plain.power.filter(|power| power.full_watts < power.idle_watts) {
         let (full, idle) = (power.full_watts, power.idle_watts);
         checker.fault(
-            &format!("{path}.power.full_watts"),
+            &checker.at(&format!("{path}.power"), "full_watts"),
             format!("it draws {full} W at full load and {idle} W without any"),
         );
     }

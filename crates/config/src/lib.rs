@@ -20,6 +20,8 @@ mod json_schema;
 mod keys;
 mod load;
 mod location;
+mod machine;
+mod manifest;
 mod node;
 mod parse;
 mod placement;
@@ -42,13 +44,14 @@ pub use hosts::{HostCapacity, HostConfig, HostCost, HostPower, ProviderDefaults}
 pub use json_schema::{json_schema, machine_schema};
 pub use load::{DEFAULT_FILE, FILE_VARIABLE, Loaded, load};
 pub use location::Location;
+pub use manifest::{FederationManifest, MachineManifest, Manifest, manifests};
 pub use parse::{Context, Overrides, parse};
 pub use placement::{
     BurstMode, Bursting, CatalogConfig, Optimization, Orchestrator, PriceSource, PriceSources, Quota, Stale,
 };
 pub use policies::{Contradiction, contradictions};
 pub use providers::KindInfo;
-pub use reference::Reference;
+pub use reference::{Reference, unknown_providers, unknown_regions};
 pub use schedule::Schedule;
 pub use schema::{Effect, Key, Kind, Referent};
 pub use secret::HIDDEN;

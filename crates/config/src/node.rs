@@ -11,6 +11,7 @@ use crate::error::{ConfigError, Fault, Place};
 pub(crate) const MAX_BYTES: usize = 1 << 20;
 const MAX_DEPTH: usize = 24;
 const MAX_NODES: usize = 50_000;
+const MAX_DOCUMENTS: usize = 1000;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
@@ -80,13 +81,31 @@ pub(crate) fn clip(text: &str) -> String {
 /// Reads one document within bounds of size, depth and number of nodes, aliases counted as what they stand for.
 /// An empty document is an empty map.
 pub(crate) fn read(text: &str, file: &str) -> Result<Node, ConfigError> {
-    if text.len() > MAX_BYTES {
-        return Err(ConfigError::whole(
-            file,
-            format!("the file has {} bytes; a configuration has at most {MAX_BYTES}", text.len()),
-        ));
+    bounded(text, file)?;
+    match serde_saphyr::from_str_with_options::<Option<Node>>(text, options(1)) {
+        Ok(Some(node)) => Ok(node),
+        Ok(None) => Ok(Node { place: Place { line: 1, column: 1 }, value: Raw::Map(Vec::new()) }),
+        Err(error) => Err(unreadable(&error, text, file)),
     }
-    let options = serde_saphyr::options! {
+}
+
+/// As [`read`], any number of documents up to a bound, of which those that are empty are left out.
+pub(crate) fn read_all(text: &str, file: &str) -> Result<Vec<Node>, ConfigError> {
+    bounded(text, file)?;
+    serde_saphyr::from_multiple_with_options::<Node>(text, options(MAX_DOCUMENTS))
+        .map_err(|error| unreadable(&error, text, file))
+}
+
+fn bounded(text: &str, file: &str) -> Result<(), ConfigError> {
+    if text.len() <= MAX_BYTES {
+        return Ok(());
+    }
+    let message = format!("the file has {} bytes; it may have at most {MAX_BYTES}", text.len());
+    Err(ConfigError::whole(file, message))
+}
+
+fn options(max_documents: usize) -> serde_saphyr::Options {
+    serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: MAX_DEPTH,
             flow_nesting_limit: MAX_DEPTH,
@@ -94,7 +113,7 @@ pub(crate) fn read(text: &str, file: &str) -> Result<Node, ConfigError> {
             max_events: 4 * MAX_NODES,
             max_aliases: 1000,
             max_anchors: 1000,
-            max_documents: 1,
+            max_documents: max_documents,
             max_recorded_anchor_events: 4 * MAX_NODES,
             max_recorded_anchor_bytes: 4 * MAX_BYTES,
             max_total_scalar_bytes: 4 * MAX_BYTES,
@@ -107,18 +126,30 @@ pub(crate) fn read(text: &str, file: &str) -> Result<Node, ConfigError> {
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
         with_snippet: false,
+    }
+}
+
+fn unreadable(error: &serde_saphyr::Error, text: &str, file: &str) -> ConfigError {
+    let place = error.location().map(|at| Place { line: at.line(), column: at.column() });
+    let said = error.without_snippet().to_string();
+    let said = said.split(" at line ").next().unwrap_or_default();
+    let message = match said.strip_prefix("duplicate mapping key: ") {
+        Some(rest) => format!("duplicate key `{}`", clip(rest.split(", set ").next().unwrap_or_default())),
+        None => format!("this is not YAML that can be read: {said}{}", hint(place, text)),
     };
-    match serde_saphyr::from_str_with_options::<Option<Node>>(text, options) {
-        Ok(Some(node)) => Ok(node),
-        Ok(None) => Ok(Node { place: Place { line: 1, column: 1 }, value: Raw::Map(Vec::new()) }),
-        Err(error) => {
-            let place = error.location().map(|at| Place { line: at.line(), column: at.column() });
-            let message = error.without_snippet().to_string();
-            Err(ConfigError {
-                file: file.to_owned(),
-                faults: vec![Fault { place, message: format!("this is not YAML that can be read: {message}") }],
-            })
-        }
+    ConfigError { file: file.to_owned(), faults: vec![Fault { place, message }] }
+}
+
+/// What the two most usual mistakes are, which the parser can't know of.
+fn hint(place: Option<Place>, text: &str) -> String {
+    let first = place.and_then(|place| usize::try_from(place.line).ok()).unwrap_or(1).max(1) - 1;
+    let mut lines = text.lines().enumerate().skip(first);
+    let here = lines.clone().next().is_some_and(|(_, line)| line.contains("${"));
+    let tab = lines.find(|(_, line)| line[..line.len() - line.trim_start().len()].contains('\t'));
+    match tab {
+        Some((index, _)) => format!("; line {} is indented with a tab, and YAML takes only spaces", index + 1),
+        None if here => "; between braces and brackets a variable stands in quotes".into(),
+        None => String::new(),
     }
 }
 

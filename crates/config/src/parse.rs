@@ -16,6 +16,7 @@ use crate::{
     placement::{Bursting, Optimization, Orchestrator, PlainOptimization, Quota},
     policies,
     providers::{self, KindInfo, Providers},
+    reference::unknown_providers,
     secret::HIDDEN,
     token::{MIN_TOKEN, TokenConfig, TokenSource, too_short},
 };
@@ -76,7 +77,7 @@ pub(crate) fn configuration<'n>(checker: &mut Checker<'n>, tree: &'n Node, conte
     let providers = providers::read(checker, context.kinds, &data_dir);
     let names: Vec<&str> = providers.kinds.keys().map(String::as_str).collect();
     let (policies, policy_places) = policies::read(checker, checked.value.get("policies"), &providers.kinds);
-    checker.check_providers(&names);
+    unknown_providers(&checker.references, &names).into_iter().for_each(|fault| checker.faults.push(fault));
     if plain.mover.memory_limit.0 < 16 * MIB {
         checker.faults.add("`mover.memory_limit` must be at least 16MiB");
     }
@@ -123,7 +124,10 @@ pub(crate) fn configuration<'n>(checker: &mut Checker<'n>, tree: &'n Node, conte
 }
 
 fn optimization(checker: &mut Checker<'_>, plain: PlainOptimization, cost_optimization: bool) -> Option<Optimization> {
-    plain.finish(cost_optimization).map_err(|why| checker.fault("optimization.schedule", why)).ok()
+    plain
+        .finish(cost_optimization)
+        .map_err(|why| checker.fault(&checker.at(&checker.top("optimization"), "schedule"), why))
+        .ok()
 }
 
 /// What each of several keys may be by itself, and not beside the others.
@@ -131,17 +135,18 @@ fn together(checker: &mut Checker<'_>, orchestrator: &Orchestrator, bursting: &B
     if bursting.return_percent >= bursting.threshold_percent {
         let (back, out) = (bursting.return_percent, bursting.threshold_percent);
         checker.fault(
-            "bursting.return_percent",
+            &checker.at(&checker.top("bursting"), "return_percent"),
             format!(
                 "{back} is not less than `threshold_percent`, {out}: machines would come home and leave again at once"
             ),
         );
     }
-    if orchestrator.weights.is_some_and(|weights| no_weight(&weights)) {
-        checker.fault("orchestrator.weights", NO_WEIGHT);
+    let path = checker.at(&checker.top("orchestrator"), "weights");
+    if checker.is_right(&path) && orchestrator.weights.is_some_and(|weights| no_weight(&weights)) {
+        checker.fault(&path, NO_WEIGHT);
     }
     for (index, quota) in orchestrator.quotas.iter().enumerate() {
-        let path = format!("orchestrator.quotas[{index}]");
+        let path = format!("{}[{index}]", checker.at(&checker.top("orchestrator"), "quotas"));
         if quota.vcpus.is_none() && quota.instances.is_none() && quota.monthly_budget.is_none() {
             checker.fault(&path, "it limits nothing; give it `vcpus`, `instances` or `monthly_budget`");
         }

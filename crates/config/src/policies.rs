@@ -18,12 +18,15 @@ pub(crate) fn read(
     value: Option<&Value>,
     providers: &BTreeMap<String, String>,
 ) -> (Vec<Policy>, Vec<Place>) {
+    let list = checker.top("policies");
     let mut policies = Vec::new();
     let mut places = Vec::new();
     for (index, value) in value.and_then(Value::as_array).into_iter().flatten().enumerate() {
-        // What can't be read has had its fault.
+        let path = format!("{list}[{index}]");
+        if !checker.is_right(&path) {
+            continue;
+        }
         let Ok(policy) = serde_json::from_value::<Policy>(value.clone()) else { continue };
-        let path = format!("policies[{index}]");
         if let Some(condition) = &policy.condition {
             sense::condition(checker, &format!("{path}.condition"), condition);
         }
@@ -58,7 +61,7 @@ fn action(checker: &mut Checker<'_>, path: &str, action: &Action) {
     ];
     for (key, set, fits) in misplaced {
         if set && !fits {
-            checker.fault(&format!("{path}.{key}"), format!("an action of type {word} has no use for it"));
+            checker.fault(&checker.at(path, key), format!("an action of type {word} has no use for it"));
         }
     }
     let needs = match action.kind {

@@ -1,8 +1,8 @@
-//! Names of what is described elsewhere: providers in this document, regions in the catalog.
+//! Names of what is described elsewhere: providers in a configuration, regions in the catalog.
 
 use crate::{
     check::Checker,
-    error::Place,
+    error::{Fault, Place},
     keys::{KINDS, PRICING},
     scalar::near,
     schema::Referent,
@@ -25,25 +25,60 @@ impl Checker<'_> {
         let (place, shown) = (self.place(path), self.quote(path));
         self.references.push(Reference { to, name: name.to_owned(), shown, path: path.to_owned(), place });
     }
+}
 
-    /// Finds a fault in each reference to a provider that is neither one of `names` nor a kind.
-    pub(crate) fn check_providers(&mut self, names: &[&str]) {
-        for reference in &self.references {
-            let (more, what): (&[&str], _) = match reference.to {
-                Referent::Provider => (&[], "provider or kind of provider"),
-                Referent::Offer => (PRICING, "provider, kind of provider or way of paying"),
-                // Who has the catalog knows the regions.
-                Referent::Region | Referent::Place => continue,
-            };
-            let known: Vec<&str> = names.iter().chain(KINDS).chain(more).copied().collect();
-            if !known.contains(&reference.name.as_str()) {
-                let help = match near(&reference.name, &known) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("known here: {}", known.join(", ")),
-                };
-                let (path, shown) = (&reference.path, &reference.shown);
-                self.faults.at(reference.place, format!("`{path}`: there is no {what} {shown}; {help}"));
-            }
+/// A fault for each reference to a provider that is neither one of `names` nor a kind. [`parse`](crate::parse) has found those
+/// of a configuration; whoever knows a server's providers asks it for manifests.
+pub fn unknown_providers(references: &[Reference], names: &[&str]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for reference in references {
+        let (more, what): (&[&str], _) = match reference.to {
+            Referent::Provider => (&[], "provider or kind of provider"),
+            Referent::Offer => (PRICING, "provider, kind of provider or way of paying"),
+            Referent::Region | Referent::Place => continue,
+        };
+        let known: Vec<&str> = names.iter().chain(KINDS).chain(more).copied().collect();
+        if !known.contains(&reference.name.as_str()) {
+            faults.push(reference.unknown(what, &known));
         }
+    }
+    faults
+}
+
+/// A fault for each reference to a region that `is_region` does not know. `regions` are names to suggest; `providers` are those
+/// that a place may be instead.
+pub fn unknown_regions(
+    references: &[Reference],
+    is_region: &dyn Fn(&str) -> bool,
+    regions: &[&str],
+    providers: &[&str],
+) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for reference in references {
+        let (more, what) = match reference.to {
+            Referent::Provider | Referent::Offer => continue,
+            Referent::Region => (Vec::new(), "region, zone or group of regions"),
+            Referent::Place => (providers.iter().chain(KINDS).copied().collect(), "provider, region or zone"),
+        };
+        if !is_region(&reference.name) && !more.contains(&reference.name.as_str()) {
+            let known: Vec<&str> = regions.iter().copied().chain(more).collect();
+            faults.push(reference.unknown(what, &known));
+        }
+    }
+    faults
+}
+
+/// How many names are listed where none is near.
+const FEW: usize = 20;
+
+impl Reference {
+    fn unknown(&self, what: &str, known: &[&str]) -> Fault {
+        let help = match near(&self.name, known) {
+            Some(near) => format!("; did you mean `{near}`?"),
+            None if known.len() <= FEW => format!("; known here: {}", known.join(", ")),
+            None => String::new(),
+        };
+        let message = format!("`{}`: there is no {what} {}{help}", self.path, self.shown);
+        Fault { place: Some(self.place), message }
     }
 }

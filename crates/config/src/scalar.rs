@@ -20,11 +20,12 @@ const MOST_DOLLARS: i128 = 1_000_000_000 * 1_000_000_000;
 /// The value as JSON, or what is wrong with it, without what a variable gave.
 pub(crate) fn scalar(kind: &Kind, raw: &Raw) -> Result<Value, String> {
     let wrong = || {
-        let quote = match (kind, raw) {
+        let hint = match (kind, raw) {
             (Kind::Text | Kind::Path, Raw::Int(_) | Raw::Float(_) | Raw::Bool(_)) => "; write it in quotes",
             _ => "",
         };
-        format!("expected {}, found {}{quote}", kind.describe(), raw.describe())
+        let found = if matches!(kind, Kind::Bool | Kind::Millis) { raw.quote() } else { raw.describe() };
+        format!("expected {}, found {found}{hint}", kind.describe())
     };
     // A text is never taken for a number, but what a variable gave may be one.
     let given = match raw {
@@ -182,6 +183,10 @@ fn capacity(raw: &Raw, given: Option<&str>) -> Result<ByteSize, String> {
             Err(_) if text.text.trim_start().starts_with('-') && given.is_none() => {
                 return Err(format!("expected {wanted}, found {}, which is less than nothing", raw.quote()));
             }
+            // With another number it is a size: this one is beyond all that can be counted.
+            Err(_) if unit(&text.text).is_some_and(|unit| format!("1{unit}").parse::<ByteSize>().is_ok()) => {
+                Some(ByteSize(u64::MAX))
+            }
             Err(_) => None,
         },
         _ => None,
@@ -196,6 +201,12 @@ fn capacity(raw: &Raw, given: Option<&str>) -> Result<ByteSize, String> {
         Some(size) => Ok(size),
         None => Err(format!("expected {wanted}, found {}", raw.quote())),
     }
+}
+
+/// What follows a number.
+fn unit(text: &str) -> Option<&str> {
+    let rest = text.trim().trim_start_matches(|c: char| c.is_ascii_digit());
+    (rest.len() < text.trim().len()).then_some(rest)
 }
 
 fn cpus(raw: &Raw, given: Option<&str>) -> Result<Value, String> {
@@ -242,13 +253,20 @@ fn dollars(raw: &Raw, given: Option<&str>) -> Result<Value, String> {
     }
 }
 
+/// What others call the same.
+const SYNONYMS: [(&str, &str); 6] = [
+    ("amd64", "x86_64"),
+    ("x64", "x86_64"),
+    ("aarch64", "arm64"),
+    ("reserved", "commit-1y"),
+    ("preemptible", "spot"),
+    ("equals", "=="),
+];
+
 /// The word that was probably meant, whatever its case.
 pub(crate) fn near<'k>(given: &str, known: &[&'k str]) -> Option<&'k str> {
     let lower = given.to_lowercase();
-    known
-        .iter()
-        .find(|known| known.to_lowercase() == lower)
-        .copied()
-        .or_else(|| nearest(given, known.iter().copied()))
-        .or_else(|| nearest(&lower, known.iter().copied()))
+    let meant = SYNONYMS.iter().find(|(other, _)| *other == lower).map_or(lower.as_str(), |(_, ours)| ours);
+    let same = known.iter().find(|known| known.to_lowercase() == meant).copied();
+    same.or_else(|| nearest(given, known.iter().copied())).or_else(|| nearest(&lower, known.iter().copied()))
 }

@@ -1,6 +1,6 @@
 //! When something is done again and again: five fields of cron.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use croner::{
     Cron,
@@ -10,7 +10,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde::Deserialize;
 
 /// Minute, hour, day of the month, month, day of the week, in UTC: `0 2 * * *`. There is always a next time.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Schedule {
     text: String,
@@ -47,6 +47,13 @@ impl FromStr for Schedule {
             Some(_) => Ok(schedule),
             None => Err("there is no such day".into()),
         }
+    }
+}
+
+impl fmt::Debug for Schedule {
+    /// The text alone: what it is compiled to is thousands of bits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Schedule").field(&self.text).finish()
     }
 }
 

@@ -72,8 +72,7 @@ pub(crate) fn constraint(checker: &mut Checker<'_>, path: &str, constraint: &Con
             checker.fault(path, "`near` needs `maxLatency`: the longest round trip, such as `10ms`");
         }
         (operator, Some(_)) if operator != Near => {
-            let latency = format!("{path}.max_latency");
-            checker.fault(&latency, format!("it belongs to `near`, and not to `{operator}`"));
+            checker.fault(&checker.at(path, "max_latency"), format!("it belongs to `near`, and not to `{operator}`"));
         }
         _ => {}
     }
@@ -107,14 +106,16 @@ fn compare(
         return;
     }
     let count = values.len() + usize::from(value.is_some());
-    let several = matches!(operator, In | NotIn);
-    match count {
-        0 if operator != Exists => checker.fault(path, format!("`{} {operator}` needs a `value`", rule.word)),
-        1.. if operator == Exists => checker.fault(path, "`exists` takes no value"),
-        2.. if !several => {
-            checker.fault(path, format!("`{operator}` takes one value, found {count}; did you mean `in`?"))
+    match (operator, count) {
+        (Exists, 0) | (In | NotIn, 1..) => {}
+        (Exists, _) => checker.fault(path, "`exists` takes no value"),
+        (_, 1) => {}
+        (_, 0) => checker.fault(path, format!("`{} {operator}` needs a `value`", rule.word)),
+        (Equal | NotEqual, _) => {
+            let meant = if operator == Equal { In } else { NotIn };
+            checker.fault(path, format!("`{operator}` takes one value, found {count}; did you mean `{meant}`?"));
         }
-        _ => {}
+        _ => checker.fault(path, format!("`{operator}` takes one value, found {count}")),
     }
     let singles = value.map(|value| (format!("{path}.value"), value));
     let listed = values.iter().enumerate().map(|(index, value)| (format!("{path}.values[{index}]"), value));
@@ -143,10 +144,10 @@ fn one(checker: &mut Checker<'_>, path: &str, rule: &Rule, operator: Operator, v
         },
         (Wanted::Number { most, unit }, Scalar::Number(number)) => match number.as_f64() {
             Some(number) if (0.0..=most).contains(&number) => return,
-            _ => format!("expected a number of {unit} from 0 to {most}, found {found}"),
+            _ => format!("expected a number from 0 to {most} ({unit}), found {found}"),
         },
         (Wanted::Number { most, unit }, _) => {
-            format!("expected a number of {unit} from 0 to {most}, found {found}; write the number alone")
+            format!("expected a number from 0 to {most} ({unit}), found {found}; write the number alone")
         }
     };
     checker.fault(path, fault);

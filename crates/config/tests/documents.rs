@@ -1,9 +1,12 @@
-//! The committed documentation and JSON Schema are the ones that follow from the keys.
-#![allow(clippy::unwrap_used)]
+//! The committed documentation and JSON Schemas are the ones that follow from the keys, and the schemas say what we say.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::path::Path;
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
-use novacron_config::{json_schema, markdown};
+use novacron_config::{json_schema, machine_schema, markdown};
 
 const BEGIN: &str = "<!-- keys: generated, see crates/config/tests/documents.rs -->\n";
 const END: &str = "<!-- end of keys -->\n";
@@ -29,6 +32,27 @@ fn the_documentation_lists_every_key() {
 }
 
 #[test]
-fn the_schema_follows_from_the_keys() {
-    check("multicloud.schema.json", |_| format!("{}\n", serde_json::to_string_pretty(&json_schema(&[])).unwrap()));
+fn the_schemas_follow_from_the_keys() {
+    let pretty = |schema: &serde_json::Value| format!("{}\n", serde_json::to_string_pretty(schema).unwrap());
+    check("multicloud.schema.json", |_| pretty(&json_schema(&[])));
+    check("virtualmachine.schema.json", |_| pretty(&machine_schema()));
+}
+
+/// A Python that can validate, if there is one.
+fn python() -> Option<PathBuf> {
+    let python = std::env::var_os("NOVACRON_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
+    let mut probe = Command::new(&python);
+    probe.args(["-c", "import jsonschema, yaml"]).stdout(Stdio::null()).stderr(Stdio::null());
+    probe.status().is_ok_and(|status| status.success()).then_some(python)
+}
+
+#[test]
+fn an_independent_validator_agrees() {
+    let Some(python) = python() else {
+        println!("skipped: jsonschema and yaml cannot be imported; set NOVACRON_PYTHON to a Python that has them");
+        return;
+    };
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let output = Command::new(python).arg(tests.join("validate.py")).arg(tests.join("../../../docs")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -11,7 +11,7 @@ const SCALARS: Kind = Kind::List(&Kind::Scalar);
 /// Ways of paying.
 pub const PRICING: &[&str] = &["on-demand", "spot", "commit-1y", "commit-3y", "spot-instances"];
 pub const OPERATORS: &[&str] =
-    &["==", "=", "!=", "<", "<=", ">", ">=", "in", "not-in", "notIn", "not_in", "contains", "exists", "near"];
+    &["<=", "<", ">=", ">", "!=", "==", "=", "in", "not-in", "notIn", "not_in", "contains", "exists", "near"];
 pub const STRATEGIES: Kind = Kind::OneOf(&[
     "cost",
     "cost-optimized",
