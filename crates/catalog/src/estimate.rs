@@ -86,6 +86,11 @@ impl Catalog {
         self.find_disk(region, name).filter(|_| attaches(self.instance_type(ty), name))
     }
 
+    /// Whether machines of the type can have disks of this name attached, wherever they are.
+    pub fn takes_disk(&self, ty: TypeId, name: &str) -> bool {
+        attaches(self.instance_type(ty), name)
+    }
+
     pub fn find_disk(&self, region: RegionId, name: &str) -> Option<&Disk> {
         let disks = &self.parts().disks;
         let row = disks.binary_search_by(|disk| (disk.region, disk.name.as_str()).cmp(&(region, name))).ok()?;

@@ -1,0 +1,107 @@
+//! What the machine needs, and how it may be paid.
+
+use novacron_catalog::{InstanceType, Pricing};
+use novacron_types::{Architecture, GIB, placement::GpuNeed};
+
+use super::Builder;
+use crate::{PlacementError, policy::Bearing, rule::Kind, score::Size};
+
+impl<'m> Builder<'m, '_> {
+    pub(super) fn resources(&mut self) -> Result<(), PlacementError> {
+        let Size { vcpus, memory_bytes, disk_gb, .. } = self.ask.size;
+        self.on_types("cpu", Kind::Cpu(vcpus), |ty| ty.vcpus >= vcpus, |host| host.vcpus >= vcpus)?;
+        if memory_bytes > 0 {
+            let kind = Kind::Memory(memory_bytes);
+            self.on_types(
+                "memory",
+                kind,
+                |ty| ty.memory_bytes >= memory_bytes,
+                |host| host.memory_bytes >= memory_bytes,
+            )?;
+        }
+        if disk_gb > 0 && !self.ask.market.hosts.is_empty() {
+            let bytes = disk_gb.saturating_mul(GIB);
+            self.on_types("disk", Kind::Disk(bytes), |_| true, |host| host.disk_bytes >= bytes)?;
+        }
+        // A type that is named brings its own.
+        if self.ask.request.instance_type.is_none() || self.ask.request.architecture.is_some() {
+            let wanted = self.ask.request.architecture.unwrap_or(Architecture::X86_64);
+            self.on_types(
+                "architecture",
+                Kind::Architecture(wanted),
+                |ty| ty.architecture == wanted,
+                |host| host.architecture == wanted,
+            )?;
+        }
+        if let Some(gpu) = self.ask.request.gpu.clone() {
+            self.on_types("gpu", Kind::Gpu(gpu.clone()), |ty| has_gpu(ty, &gpu), |_| false)?;
+        }
+        if self.ask.request.allow_burstable == Some(false) {
+            self.on_types("steady", Kind::Steady, |ty| !ty.burstable && !ty.shared_core, |_| true)?;
+        }
+        if !self.ask.market.hosts.is_empty() {
+            let bit = self.rule("runs-guests", Kind::RunsGuests)?;
+            self.on_hosts(bit, |host| host.runs_guests);
+        }
+        Ok(())
+    }
+
+    pub(super) fn instance_type(&mut self) -> Result<(), PlacementError> {
+        let Some(name) = self.ask.request.instance_type.clone() else { return Ok(()) };
+        let types = &self.ask.catalog().parts().types;
+        if !types.iter().any(|ty| ty.name.eq_ignore_ascii_case(&name)) {
+            let mut known: Vec<&str> = types.iter().map(|ty| ty.name.as_str()).collect();
+            let mut near = Vec::new();
+            while near.len() < 3
+                && let Some(found) = novacron_types::nearest(&name, known.iter().copied())
+            {
+                known.retain(|k| *k != found);
+                near.push(found.to_owned());
+            }
+            return Err(PlacementError::UnknownType { name: name.chars().take(64).collect(), nearest: near });
+        }
+        let kind = Kind::Types { names: vec![name.clone()], allowed: true };
+        self.on_types("instance-type", kind, |ty| ty.name.eq_ignore_ascii_case(&name), |_| false)
+    }
+
+    /// The ways to pay, on demand where nothing else is said.
+    pub(super) fn pricing(&mut self, bearing: &[Bearing<'_>]) -> Result<Vec<Pricing>, PlacementError> {
+        let mut allowed = Vec::new();
+        for name in &self.ask.request.pricing {
+            let pricing = name.parse::<Pricing>();
+            allowed.push(pricing.map_err(|error| PlacementError::invalid("pricing", error.to_string()))?);
+        }
+        if allowed.is_empty() {
+            allowed.push(Pricing::OnDemand);
+            // Who prefers spot, takes it.
+            for bits in bearing.iter().filter_map(|b| b.places.as_ref()?.pricing) {
+                allowed.extend(Pricing::ALL.into_iter().filter(|p| bits & (1 << *p as u8) != 0));
+            }
+            if self.ask.market.bindings.iter().any(|binding| binding.spot) {
+                allowed.push(Pricing::Spot);
+            }
+        }
+        Ok(allowed)
+    }
+
+    pub(super) fn pay(&mut self, allowed: &[Pricing]) -> Result<(), PlacementError> {
+        let mut names: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+        names.dedup();
+        let bit = self.rule("pricing", Kind::Pricing(names))?;
+        for pricing in Pricing::ALL.into_iter().filter(|p| !allowed.contains(p)) {
+            self.ask.pricing[pricing as usize] |= bit;
+        }
+        Ok(())
+    }
+}
+
+fn has_gpu(ty: &InstanceType, need: &GpuNeed) -> bool {
+    ty.gpu.as_ref().is_some_and(|gpu| {
+        let model = need
+            .model
+            .as_ref()
+            .is_none_or(|model| gpu.model.to_ascii_lowercase().contains(&model.to_ascii_lowercase()));
+        let memory = need.memory_gb.is_none_or(|memory| gpu.memory_bytes >= memory.bytes);
+        gpu.milli >= need.count.saturating_mul(1000) && model && memory
+    })
+}

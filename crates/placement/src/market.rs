@@ -1,0 +1,199 @@
+//! Everything that can be chosen, indexed once for many questions.
+
+use std::{collections::HashMap, ops::Range, sync::Arc};
+
+use novacron_catalog::{AREAS, Catalog, PROGRAMMES, Pricing, Region, RegionId, TypeId};
+use novacron_types::{ProviderKind, ProviderName};
+
+use crate::{Host, Places};
+
+/// A configured provider of a cloud: what can be made there, can be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    pub name: ProviderName,
+    pub kind: ProviderKind,
+    /// Absent: every region of its kind.
+    pub region: Option<String>,
+    pub zone: Option<String>,
+    /// Types of this family are the usual ones there (`t3`).
+    pub instance_family: Option<String>,
+    /// Spot is taken where the request does not say how to pay.
+    pub spot: bool,
+}
+
+/// Offers of one type and one way of paying.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    pub ty: TypeId,
+    pub pricing: Pricing,
+    pub offers: Range<u32>,
+    /// Least of their hourly prices.
+    pub least: u64,
+}
+
+/// What a disk of the usual sort costs in a region, by what the type takes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct UsualDisk {
+    /// 10⁻⁹ of the currency for a GB and month.
+    pub nanos: Option<u64>,
+}
+
+/// The catalog, the hosts and the configured providers.
+#[derive(Debug, Clone)]
+pub struct Market {
+    catalog: Arc<Catalog>,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) bindings: Vec<Binding>,
+    pub(crate) runs: Vec<Run>,
+    /// Regions by the name of an area, sorted.
+    pub(crate) areas: HashMap<&'static str, Vec<RegionId>>,
+    /// Programmes of each region, as bits in the order of [`PROGRAMMES`].
+    pub(crate) compliance: Vec<u32>,
+    /// Network points of each type, 0 to 1, for the score.
+    pub(crate) network: Vec<f64>,
+    /// Whether a type takes the kind's usual disk; the price by region.
+    pub(crate) takes_usual: Vec<bool>,
+    pub(crate) usual_disk: Vec<UsualDisk>,
+    /// Round trips between regions in microseconds, row by row; [`UNKNOWN`] where nothing tells.
+    latency: Vec<u32>,
+    /// Offers by region.
+    pub(crate) offers_in: Vec<u64>,
+}
+
+const UNKNOWN: u32 = u32::MAX;
+
+impl Market {
+    pub fn new(catalog: Arc<Catalog>, hosts: Vec<Host>, bindings: Vec<Binding>) -> Self {
+        let mut market = Self {
+            runs: runs(&catalog),
+            areas: areas(&catalog),
+            compliance: Vec::new(),
+            network: catalog.parts().types.iter().map(|ty| crate::score::network_points(ty.network_mbps)).collect(),
+            takes_usual: Vec::new(),
+            usual_disk: Vec::new(),
+            latency: latency(&catalog),
+            offers_in: offers_in(&catalog),
+            catalog,
+            hosts,
+            bindings,
+        };
+        market.index_compliance();
+        market.index_disks();
+        market
+    }
+
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    pub fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    pub fn bindings(&self) -> &[Binding] {
+        &self.bindings
+    }
+
+    /// The provider that can make machines in a region, the first of those configured.
+    pub fn binding(&self, kind: ProviderKind, region: &str) -> Option<&Binding> {
+        self.bindings.iter().find(|b| b.kind == kind && b.region.as_deref().is_none_or(|r| r == region))
+    }
+
+    /// The round trip to the nearest of some places, in microseconds.
+    pub(crate) fn latency_from_region(&self, region: usize, to: &Places) -> Option<u64> {
+        let count = self.offers_in.len();
+        let row = self.latency.get(region * count..(region + 1) * count)?;
+        let regions = row.iter().zip(&to.regions).filter(|(have, wanted)| **wanted && **have != UNKNOWN);
+        let hosts = to.hosts.iter().zip(&self.hosts).filter(|(wanted, _)| **wanted);
+        let from_hosts = hosts.filter_map(|(_, host)| self.host_latency(host, RegionId(region as u16)));
+        regions.map(|(have, _)| u64::from(*have)).chain(from_hosts).min()
+    }
+
+    pub(crate) fn latency_from_host(&self, host: usize, to: &Places) -> Option<u64> {
+        if to.hosts[host] {
+            return Some(0);
+        }
+        let host = &self.hosts[host];
+        let wanted = to.regions.iter().enumerate().filter(|(_, wanted)| **wanted);
+        wanted.filter_map(|(i, _)| self.host_latency(host, RegionId(i as u16))).min()
+    }
+
+    fn host_latency(&self, host: &Host, region: RegionId) -> Option<u64> {
+        self.catalog.latency_from(host.point?, region).map(|latency| u64::from(latency.micros))
+    }
+
+    /// Thousandths of a percent that the vendor promises in a region, for machines over its zones where it has several.
+    pub(crate) fn promised(&self, region: &Region) -> u32 {
+        self.catalog.sla(region.kind).map_or(0, |sla| {
+            if region.zones >= 2 {
+                sla.multi_zone_milli_percent
+            } else {
+                sla.spread_milli_percent.max(sla.single_milli_percent)
+            }
+        })
+    }
+
+    fn index_compliance(&mut self) {
+        let regions = &self.catalog.parts().regions;
+        let bits = |region: &novacron_catalog::Region| {
+            let listed = PROGRAMMES.iter().enumerate().filter(|(_, name)| region.satisfies(name));
+            listed.fold(0u32, |bits, (place, _)| bits | 1 << place)
+        };
+        self.compliance = regions.iter().map(bits).collect();
+    }
+
+    fn index_disks(&mut self) {
+        let catalog = &self.catalog;
+        let types = catalog.parts().types.len();
+        self.takes_usual = vec![false; types];
+        self.usual_disk = vec![UsualDisk::default(); catalog.parts().regions.len()];
+        for run in &self.runs {
+            let ty = usize::from(run.ty.0);
+            if self.takes_usual[ty] {
+                continue;
+            }
+            // Whether a type takes a disk does not depend on the region.
+            for offer in run.offers.clone() {
+                let region = catalog.offers().region[offer as usize];
+                if let Some(disk) = catalog.usual_disk(run.ty, region) {
+                    self.takes_usual[ty] = true;
+                    self.usual_disk[usize::from(region.0)].nanos = Some(disk.nanos_per_gb_month);
+                }
+            }
+        }
+    }
+}
+
+fn runs(catalog: &Catalog) -> Vec<Run> {
+    let offers = catalog.offers();
+    let mut runs = Vec::new();
+    let mut start = 0;
+    while start < offers.len() {
+        let (ty, pricing) = (offers.ty[start], offers.pricing[start]);
+        let mut end = start;
+        let mut least = u64::MAX;
+        while end < offers.len() && offers.ty[end] == ty && offers.pricing[end] == pricing {
+            least = least.min(offers.hourly_nanos[end]);
+            end += 1;
+        }
+        runs.push(Run { ty, pricing, offers: start as u32..end as u32, least });
+        start = end;
+    }
+    runs
+}
+
+fn latency(catalog: &Catalog) -> Vec<u32> {
+    let count = catalog.parts().regions.len() as u16;
+    let all = (0..count).flat_map(|from| (0..count).map(move |to| (RegionId(from), RegionId(to))));
+    all.map(|(from, to)| catalog.latency(from, to).map_or(UNKNOWN, |latency| latency.micros)).collect()
+}
+
+fn offers_in(catalog: &Catalog) -> Vec<u64> {
+    let mut counts = vec![0; catalog.parts().regions.len()];
+    catalog.offers().region.iter().for_each(|region| counts[usize::from(region.0)] += 1);
+    counts
+}
+
+fn areas(catalog: &Catalog) -> HashMap<&'static str, Vec<RegionId>> {
+    AREAS.into_iter().map(|area| (area, catalog.places(area, None).unwrap_or_default())).collect()
+}

@@ -1,0 +1,224 @@
+//! What is answered, as a person reads it.
+
+use novacron_types::{
+    ProviderKind::{Aws, Azure},
+    placement::{Gigabytes, Policy, Strategy},
+};
+use serde_json::json as j;
+
+use super::{CLOUDS, binding, host, json, market, sized};
+use crate::{Ask, Failure, PlacementError, Quota, Settings, decide, explain, why_not};
+
+fn policies(value: serde_json::Value) -> Settings {
+    let policies: Vec<Policy> = serde_json::from_value(value).unwrap();
+    Settings { policies, ..Settings::default() }
+}
+
+#[test]
+fn the_seeds_request_has_an_answer() {
+    let request = json(j!({
+        "vm_id": "vm-web-001", "required_cpu": 2, "required_memory_gb": 4, "required_disk_gb": 50, "max_cost_per_hour": 0.5
+    }));
+    let settings = Settings { strategy: Some(Strategy::CostOptimized), ..Settings::default() };
+    let decision = explain(&Ask::new(&CLOUDS, &settings, &request).unwrap());
+    let placed = decision.primary_placement.unwrap();
+    assert_eq!((placed.vm_id.as_str(), placed.placement_reason.as_str()), ("vm-web-001", "cost-optimized"));
+    assert!(placed.vcpus >= 2 && placed.cost_per_hour.nanos < 500_000_000);
+    assert_eq!(decision.alternative_placements.len(), 5);
+    for other in &decision.alternative_placements {
+        assert!(other.place.cost_per_hour.nanos >= placed.cost_per_hour.nanos, "{other:?}");
+        assert!(other.lost_by.contains("more an hour") || other.lost_by.contains("the same"), "{}", other.lost_by);
+    }
+    assert_eq!(decision.considered.len(), 4);
+    let asks: Vec<_> = decision.rejections.iter().map(|r| r.constraint.as_str()).collect();
+    assert!(asks.contains(&"cpu") && asks.contains(&"cost") && asks.contains(&"architecture"), "{asks:?}");
+    // What is cheaper, and what it would take.
+    let spot = decision.relaxations.iter().find(|r| r.constraints == ["pricing"]).unwrap();
+    assert!(spot.change.contains("instead of on-demand") && spot.saves_per_hour.unwrap().nanos > 0, "{spot:?}");
+}
+
+#[test]
+fn a_manifests_constraints_hold() {
+    let request = json(j!({
+        "required_cpu": 4, "required_memory_gb": 8, "required_disk_gb": 100, "strategy": "cost-optimized",
+        "constraints": [
+            { "type": "provider", "operator": "in", "values": ["aws", "azure"] },
+            { "type": "region", "operator": "near", "value": "us-east-1", "maxLatency": "10ms" },
+            { "type": "cost", "operator": "<", "value": 0.20 },
+        ]
+    }));
+    let placed = explain(&Ask::new(&CLOUDS, &Settings::default(), &request).unwrap()).primary_placement.unwrap();
+    assert_eq!((placed.kind, placed.region.as_str(), placed.latency_ms), (Aws, "us-east-1", Some(0.0)));
+    assert!(placed.cost_per_hour.nanos < 200_000_000);
+}
+
+#[test]
+fn an_impossible_wish_names_the_smallest_sets() {
+    let request = json(j!({
+        "required_cpu": 64, "required_memory_gb": 256, "max_cost_per_hour": 0.05,
+        "constraints": [{ "type": "provider", "operator": "in", "values": ["aws"] }],
+    }));
+    let decision = explain(&Ask::new(&CLOUDS, &Settings::default(), &request).unwrap());
+    assert!(decision.primary_placement.is_none());
+    let cost = decision.relaxations.iter().find(|r| r.constraints == ["cost"]).expect("the cost alone is in the way");
+    assert!(cost.change.contains("an hour instead of at most 0.05 USD"), "{}", cost.change);
+    assert!(decision.relaxations.iter().all(|r| r.constraints.len() == 1));
+}
+
+#[test]
+fn policies_of_the_seeds() {
+    let market = market(
+        vec![host("on-prem", 64, 256)],
+        vec![binding("aws-us-east", Aws, "us-east-1"), binding("azure-west", Azure, "westus2")],
+    );
+    let settings = policies(j!([
+        { "name": "data-residency", "priority": 100, "condition": { "type": "label", "key": "data-residency", "value": "us" },
+          "action": { "type": "restrict", "providers": ["aws-us-east", "on-prem"] } },
+        { "name": "cost-optimization", "priority": 50, "condition": { "type": "workload", "value": "batch" },
+          "action": { "type": "prefer", "providers": ["spot-instances"] } },
+    ]));
+    let mut request = sized(2, 4);
+    request.strategy = Some(Strategy::CostOptimized);
+    request.tags.insert("data-residency".into(), "us".into());
+    // Two vCPUs at 0.005 and four GiB at 0.0005 on one's own host: cheaper than any of the machines at AWS.
+    let own = explain(&Ask::new(&market, &settings, &request).unwrap());
+    assert_eq!(own.primary_placement.unwrap().cloud_provider, "local");
+    request.tags.insert("workload".into(), "batch".into());
+    let ask = Ask::new(&market, &settings, &request).unwrap();
+    for choice in decide(&ask, 50) {
+        let placed = ask.placed(choice.candidate, choice.score);
+        assert!(placed.region == "us-east-1" || placed.region == "on-prem", "{placed:?}");
+    }
+    let decision = explain(&ask);
+    assert_eq!(decision.policies.len(), 2);
+    // Spot is preferred enough to win.
+    let placed = decision.primary_placement.unwrap();
+    assert_eq!((placed.pricing.as_str(), placed.provider.unwrap().as_str()), ("spot", "aws-us-east"));
+    assert_eq!(placed.score_parts.multiplier, 1.25);
+}
+
+#[test]
+fn contradictory_policies_are_both_named() {
+    let settings = policies(j!([
+        { "name": "only-aws", "action": { "type": "restrict", "providers": ["aws"] } },
+        { "name": "only-gcp", "action": { "type": "restrict", "providers": ["gcp"] } },
+    ]));
+    let error = Ask::new(&CLOUDS, &settings, &sized(2, 4)).unwrap_err();
+    assert_eq!(error.code(), "contradictory_policies");
+    let text = error.to_string();
+    assert!(text.contains("only-aws") && text.contains("only-gcp"), "{text}");
+}
+
+#[test]
+fn a_group_is_spread_while_it_has_too_few_providers() {
+    let mut settings = policies(j!([
+        { "name": "high-availability", "priority": 90, "condition": { "type": "label", "key": "tier", "value": "critical" },
+          "action": { "type": "distribute", "minProviders": 2 } },
+    ]));
+    let mut request = sized(2, 4);
+    request.tags.insert("tier".into(), "critical".into());
+    let first = explain(&Ask::new(&CLOUDS, &settings, &request).unwrap()).primary_placement.unwrap();
+    settings.peers.push(crate::Peer {
+        vm_id: "vm-0".into(),
+        provider: None,
+        kind: first.kind,
+        region: first.region.clone(),
+        zone: None,
+        vcpus: 2,
+        monthly_nanos: 0,
+        labels: request.tags.clone(),
+    });
+    let decision = explain(&Ask::new(&CLOUDS, &settings, &request).unwrap());
+    assert_ne!(decision.primary_placement.unwrap().kind, first.kind);
+    assert!(decision.rejections.iter().any(|r| r.constraint == "policy:high-availability"));
+}
+
+#[test]
+fn what_failed_lately_and_what_is_full_is_not_chosen_again() {
+    let mut settings = Settings { strategy: Some(Strategy::CostOptimized), ..Settings::default() };
+    let request = sized(2, 4);
+    let first = explain(&Ask::new(&CLOUDS, &settings, &request).unwrap()).primary_placement.unwrap();
+    settings.failures.push(Failure {
+        kind: first.kind,
+        region: first.region.clone(),
+        instance_type: Some(first.instance_type.clone()),
+        multiplier: 0.1,
+    });
+    let second = explain(&Ask::new(&CLOUDS, &settings, &request).unwrap()).primary_placement.unwrap();
+    assert_ne!((&first.region, &first.instance_type), (&second.region, &second.instance_type));
+    settings.failures.clear();
+    settings.quotas.push(Quota { place: first.kind.to_string(), vcpus: Some(1), instances: None, monthly_nanos: None });
+    let third = explain(&Ask::new(&CLOUDS, &settings, &request).unwrap()).primary_placement.unwrap();
+    assert_ne!(third.kind, first.kind);
+}
+
+#[test]
+fn why_not_says_what_speaks_against_it() {
+    let mut request = sized(4, 16);
+    request.strategy = Some(Strategy::CostOptimized);
+    let ask = Ask::new(&CLOUDS, &Settings::default(), &request).unwrap();
+    let why = why_not(&ask, &["m5.large".to_owned(), "us-east-1".to_owned()]).unwrap();
+    assert!(why.breaks.iter().any(|b| b.starts_with("cpu: 2 vCPUs instead of 4")), "{:?}", why.breaks);
+    let why = why_not(&ask, &["m5.xlarge".to_owned()]).unwrap();
+    assert!(why.breaks.is_empty() && why.points_less.unwrap() > 0.0, "{why:?}");
+    assert!(why_not(&ask, &["m5.huge".to_owned()]).is_err());
+}
+
+#[test]
+fn wrong_questions_are_refused_in_words() {
+    let settings = Settings::default();
+    let wrong = |value| Ask::new(&CLOUDS, &settings, &json(value)).unwrap_err();
+    let nowhere = wrong(
+        j!({ "required_cpu": 1, "constraints": [{ "type": "region", "operator": "in", "values": ["us-esat-1"] }] }),
+    );
+    assert!(
+        matches!(&nowhere, PlacementError::UnknownPlace { nearest, .. } if nearest[0].contains("us-east-1")),
+        "{nowhere}"
+    );
+    for (value, code) in [
+        (j!({}), "invalid_placement"),
+        (j!({ "required_cpu": 0 }), "invalid_placement"),
+        (j!({ "required_cpu": 1_000_000 }), "invalid_placement"),
+        (j!({ "required_cpu": 1, "instance_type": "m5.xlrage" }), "unknown_instance_type"),
+        (j!({ "required_cpu": 1, "compliance_requirements": ["HIPPA"] }), "unknown_programme"),
+        (j!({ "required_cpu": 1, "weights": { "cost": 0 } }), "invalid_placement"),
+        (j!({ "required_cpu": 1, "weights": { "cost": -1 } }), "invalid_placement"),
+        (j!({ "required_cpu": 1, "pricing": ["free"] }), "invalid_placement"),
+        (j!({ "required_cpu": 1, "required_disk_gb": 10, "disk_type": "gp33" }), "invalid_placement"),
+        (j!({ "required_cpu": 1, "max_cost_per_hour": -1 }), "invalid_placement"),
+        (
+            j!({ "required_cpu": 1, "constraints": [{ "type": "cost", "operator": "near", "value": 1 }] }),
+            "invalid_placement",
+        ),
+        (j!({ "required_cpu": 1, "constraints": [{ "type": "region" }] }), "invalid_placement"),
+    ] {
+        assert_eq!(wrong(value.clone()).code(), code, "{value}");
+    }
+    let mut huge = sized(1, 1);
+    huge.required_memory_gb = Some(Gigabytes { bytes: u64::MAX });
+    assert_eq!(Ask::new(&CLOUDS, &settings, &huge).unwrap_err().code(), "invalid_placement");
+}
+
+#[test]
+fn the_default_cloud_wins_where_nothing_else_is_said() {
+    let market = market(vec![host("on-prem", 64, 256)], Vec::new());
+    let settings = Settings { default_cloud: Some("azure".into()), ..Settings::default() };
+    let placed = explain(&Ask::new(&market, &settings, &sized(2, 4)).unwrap()).primary_placement.unwrap();
+    assert_eq!(placed.kind, Azure);
+    let said = Settings { strategy: Some(Strategy::CostOptimized), ..settings };
+    let placed = explain(&Ask::new(&market, &said, &sized(2, 4)).unwrap()).primary_placement.unwrap();
+    assert_eq!(placed.cloud_provider, "local");
+}
+
+#[test]
+fn stale_prices_are_refused_where_configuration_says_so() {
+    let today = Some(jiff::civil::Date::constant(2027, 6, 1));
+    let mark = Settings { today, max_age_days: Some(30), ..Settings::default() };
+    let decision = explain(&Ask::new(&CLOUDS, &mark, &sized(2, 4)).unwrap());
+    assert!(decision.sources.iter().all(|source| source.stale && source.age_days > Some(30)));
+    assert!(decision.notes.iter().any(|note| note.contains("older")));
+    let refuse = Settings { refuse_stale: true, ..mark };
+    let decision = explain(&Ask::new(&CLOUDS, &refuse, &sized(2, 4)).unwrap());
+    assert!(decision.primary_placement.is_none());
+    assert_eq!(decision.relaxations[0].constraints, ["fresh-prices"]);
+}
