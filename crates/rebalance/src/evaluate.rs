@@ -1,6 +1,6 @@
 //! What an assignment costs and which constraints it breaks, computed from nothing: the search is held to this.
 
-use crate::model::Model;
+use crate::model::{FORBIDDEN, Model};
 use std::fmt;
 
 /// The parts of the cost, each with its weight in it.
@@ -11,11 +11,12 @@ pub struct Cost {
     pub process_moves: i128,
     pub service_moves: i128,
     pub machine_moves: i128,
+    pub placement: i128,
 }
 
 impl Cost {
     pub fn total(&self) -> i128 {
-        self.load + self.balance + self.process_moves + self.service_moves + self.machine_moves
+        self.load + self.balance + self.process_moves + self.service_moves + self.machine_moves + self.placement
     }
 }
 
@@ -43,6 +44,11 @@ pub enum Violation {
         on: u32,
         neighbourhood: u32,
     },
+    /// The process must not be on the machine.
+    Forbidden {
+        process: usize,
+        machine: u32,
+    },
 }
 
 impl fmt::Display for Violation {
@@ -58,6 +64,7 @@ impl fmt::Display for Violation {
             Self::Dependency { service, on, neighbourhood } => {
                 write!(f, "service {service} is in neighbourhood {neighbourhood} without service {on}")
             }
+            Self::Forbidden { process, machine } => write!(f, "process {process} must not be on machine {machine}"),
         }
     }
 }
@@ -81,7 +88,8 @@ pub fn evaluate(model: &Model, initial: &[u32], assignment: &[u32]) -> Cost {
         }
     }
     let mut moved = vec![0u32; model.services.len()];
-    for ((process, &from), &to) in model.processes.iter().zip(initial).zip(assignment) {
+    for (p, ((process, &from), &to)) in model.processes.iter().zip(initial).zip(assignment).enumerate() {
+        cost.placement += i128::from(model.placement(p, to));
         if from != to {
             cost.process_moves += i128::from(model.weights.process_move) * i128::from(process.move_cost);
             cost.machine_moves += i128::from(model.weights.machine_move) * i128::from(model.way(from, to));
@@ -125,6 +133,11 @@ pub fn violations(model: &Model, initial: &[u32], assignment: &[u32], limit: usi
             let there = &neighbourhoods[on as usize];
             let without = neighbourhoods[service].iter().filter(|n| there.binary_search(n).is_err());
             found.extend(without.map(|&neighbourhood| Violation::Dependency { service, on, neighbourhood }));
+        }
+    }
+    for (process, &machine) in assignment.iter().enumerate() {
+        if model.placement(process, machine) == FORBIDDEN {
+            found.push(Violation::Forbidden { process, machine });
         }
     }
     found.truncate(limit);

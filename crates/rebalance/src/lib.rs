@@ -15,6 +15,7 @@
 mod bound;
 mod evaluate;
 mod model;
+mod order;
 mod parse;
 mod problem;
 mod rng;
@@ -27,7 +28,8 @@ mod tests;
 
 pub use bound::lower_bound;
 pub use evaluate::{Cost, Violation, evaluate, violations};
-pub use model::{Assignment, Balance, Machine, Model, Process, Resource, Service, Weights};
+pub use model::{Assignment, Balance, FORBIDDEN, Machine, Model, Process, Resource, Service, Weights};
+pub use order::{Move, Order, order};
 pub use parse::{ParseError, ParseErrorKind, parse_assignment, parse_model};
 pub use problem::{Problem, ProblemError, check_assignment, check_model, limits};
 pub use search::{Budget, Options, Outcome, solve};

@@ -39,6 +39,8 @@ pub struct Process {
     pub needs: Vec<u32>,
     /// Cost of moving it at all, times [`Weights::process_move`].
     pub move_cost: u32,
+    /// Its row in [`Model::placement_costs`]; 0 if there are none.
+    pub cost_class: u32,
 }
 
 /// Wants `target` times the free capacity of `first` to be matched by that of `second` on each machine; each unit
@@ -70,12 +72,26 @@ pub struct Model {
     pub processes: Vec<Process>,
     pub balances: Vec<Balance>,
     pub weights: Weights,
+    /// Cost of having a process of a class on a machine, row by row: classes × machines. Processes with the same costs
+    /// share a class. A process is never where it costs [`FORBIDDEN`]. Empty if places cost nothing.
+    pub placement_costs: Vec<u32>,
 }
+
+/// In [`Model::placement_costs`]: not allowed there.
+pub const FORBIDDEN: u32 = u32::MAX;
 
 impl Model {
     /// Cost of moving anything from a machine to another, before its weight.
     pub fn way(&self, from: u32, to: u32) -> u32 {
         self.machine_move_cost[from as usize * self.machines.len() + to as usize]
+    }
+
+    /// Cost of having process `p` on a machine, [`FORBIDDEN`] if it must not be there.
+    pub fn placement(&self, p: usize, machine: u32) -> u32 {
+        if self.placement_costs.is_empty() {
+            return 0;
+        }
+        self.placement_costs[self.processes[p].cost_class as usize * self.machines.len() + machine as usize]
     }
 }
 

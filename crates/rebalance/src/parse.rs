@@ -71,6 +71,7 @@ pub fn parse_model(text: &[u8]) -> Result<Model, ParseError> {
             service: s.below(services.len(), "a process's service")?,
             needs: s.numbers(kinds, "a process's need")?,
             move_cost: s.number("a process's move cost")?,
+            cost_class: 0,
         })
     })?;
     let balances = s.list("the number of balances", limits::BALANCES, 4, |s, _| {
@@ -87,7 +88,16 @@ pub fn parse_model(text: &[u8]) -> Result<Model, ParseError> {
         machine_move: s.number("the weight of machine moves")?,
     };
     s.end()?;
-    Ok(Model { resources, machines, machine_move_cost, services, processes, balances, weights })
+    Ok(Model {
+        resources,
+        machines,
+        machine_move_cost,
+        services,
+        processes,
+        balances,
+        weights,
+        placement_costs: Vec::new(),
+    })
 }
 
 /// Reads an assignment for `model`: one machine a process.

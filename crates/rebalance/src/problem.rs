@@ -1,7 +1,7 @@
 //! A model and an initial assignment that were checked, so that the search need not.
 
 use crate::evaluate::{Cost, Violation, evaluate, violations};
-use crate::model::{Assignment, Model};
+use crate::model::{Assignment, Balance, FORBIDDEN, Model};
 use thiserror::Error;
 
 /// The most there may be of each. The challenge's largest instances have 5,000 machines, 50,000 processes, 20 resources.
@@ -14,7 +14,9 @@ pub mod limits {
     /// Of all services together.
     pub const DEPENDENCIES: usize = 4_000_000;
     /// What the dearest thinkable assignment may cost.
-    pub const COST: i128 = (i64::MAX / 4) as i128;
+    pub const COST: i128 = 1 << 52;
+    /// Classes of placement costs times machines.
+    pub const PLACEMENT_COSTS: usize = 1 << 28;
 }
 
 /// Why a model or an assignment is refused.
@@ -34,6 +36,8 @@ pub enum ProblemError {
     Length { count: usize, expected: usize },
     #[error("the initial assignment breaks a constraint: {0}")]
     Infeasible(Violation),
+    #[error("the assignment to move to breaks a constraint: {0}")]
+    Goal(Violation),
 }
 
 /// A checked model with a feasible initial assignment.
@@ -96,6 +100,7 @@ pub fn check_model(model: &Model) -> Result<(), ProblemError> {
         ("processes", model.processes.len(), limits::PROCESSES),
         ("balances", model.balances.len(), limits::BALANCES),
         ("dependencies", dependencies, limits::DEPENDENCIES),
+        ("placement costs", model.placement_costs.len(), limits::PLACEMENT_COSTS),
     ] {
         if count > limit {
             return Err(ProblemError::TooMany { what, count, limit });
@@ -117,6 +122,13 @@ pub fn check_model(model: &Model) -> Result<(), ProblemError> {
     }
     for (index, process) in model.processes.iter().enumerate() {
         known("process", index, "service", process.service, model.services.len())?;
+    }
+    if !model.placement_costs.is_empty() {
+        let rows = model.placement_costs.len().div_ceil(machines);
+        each("model", "placement costs", rows * machines, std::iter::once(model.placement_costs.len()))?;
+        for (index, process) in model.processes.iter().enumerate() {
+            known("process", index, "class of placement costs", process.cost_class, rows)?;
+        }
     }
     for (index, balance) in model.balances.iter().enumerate() {
         known("balance", index, "resource", balance.first, resources)?;
@@ -144,23 +156,18 @@ fn known(owner: &'static str, index: usize, what: &'static str, named: u32, coun
 
 /// More than any assignment can cost, and than any intermediate sum of the search can reach.
 fn dearest(model: &Model) -> i128 {
-    let count = |n: usize| n as i128;
-    let used: Vec<i128> =
-        (0..model.resources.len()).map(|r| model.processes.iter().map(|p| i128::from(p.needs[r])).sum()).collect();
-    let held: Vec<i128> = (0..model.resources.len())
-        .map(|r| model.machines.iter().map(|m| i128::from(m.capacity[r]) + i128::from(m.safety[r])).sum())
-        .collect();
-    let load: i128 = model.resources.iter().zip(&used).map(|(r, used)| i128::from(r.load_weight) * used).sum();
-    let reach = |r: u32| used[r as usize] * count(model.machines.len()) + held[r as usize];
-    let balance: i128 = model
-        .balances
-        .iter()
-        .map(|b| i128::from(b.weight) * (i128::from(b.target) * reach(b.first) + reach(b.second)))
-        .sum();
+    let sum = |of: &dyn Fn(usize) -> i128| (0..model.resources.len()).map(of).collect::<Vec<i128>>();
+    let used = sum(&|r| model.processes.iter().map(|p| i128::from(p.needs[r])).sum());
+    let held = sum(&|r| model.machines.iter().map(|m| i128::from(m.capacity[r]) + i128::from(m.safety[r])).sum());
+    let load: i128 =
+        model.resources.iter().enumerate().map(|(r, of)| i128::from(of.load_weight) * (used[r] + held[r])).sum();
+    let reach = |r: u32| used[r as usize] + held[r as usize];
+    let balance = |b: &Balance| i128::from(b.weight) * (i128::from(b.target) * reach(b.first) + reach(b.second));
+    let balances: i128 = model.balances.iter().map(balance).sum();
     let (weights, way) = (model.weights, model.machine_move_cost.iter().copied().max().unwrap_or(0));
-    let processes: i128 = model.processes.iter().map(|p| i128::from(p.move_cost)).sum();
-    let moves = i128::from(weights.process_move) * processes
-        + (i128::from(weights.service_move) + i128::from(weights.machine_move) * i128::from(way))
-            * count(model.processes.len());
-    load + balance + moves
+    let moves: i128 = model.processes.iter().map(|p| i128::from(weights.process_move) * i128::from(p.move_cost)).sum();
+    let place = model.placement_costs.iter().copied().filter(|&cost| cost != FORBIDDEN).max().unwrap_or(0);
+    let each =
+        i128::from(weights.service_move) + i128::from(weights.machine_move) * i128::from(way) + i128::from(place);
+    load + balances + moves + each * model.processes.len() as i128
 }

@@ -1,6 +1,6 @@
 //! Small instances made from a seed, with a feasible initial assignment.
 
-use crate::model::{Balance, Machine, Model, Process, Resource, Service, Weights};
+use crate::model::{Balance, FORBIDDEN, Machine, Model, Process, Resource, Service, Weights};
 use crate::problem::Problem;
 use crate::rng::Rng;
 
@@ -32,7 +32,7 @@ pub(crate) fn random(seed: u64, shape: &Shape) -> Problem {
             continue;
         }
         let needs = (0..resources).map(|_| rng.below(50) as u32).collect();
-        processes.push(Process { service, needs, move_cost: rng.below(20) as u32 });
+        processes.push(Process { service, needs, move_cost: rng.below(20) as u32, cost_class: 0 });
         initial.push(at);
     }
     let place: Vec<(u32, u32)> = (0..machines).map(|_| (rng.below(3) as u32 * 7, rng.below(4) as u32)).collect();
@@ -69,6 +69,7 @@ pub(crate) fn random(seed: u64, shape: &Shape) -> Problem {
         })
         .collect();
     let count = machines.len();
+    let placement_costs = places(rng, &mut processes, &initial, count);
     let machine_move_cost =
         (0..count * count).map(|i| if i % (count + 1) == 0 { 0 } else { rng.below(9) as u32 }).collect();
     let balance = |rng: &mut Rng| Balance {
@@ -86,7 +87,26 @@ pub(crate) fn random(seed: u64, shape: &Shape) -> Problem {
         services: model_services,
         processes,
         balances: (0..rng.below(3)).map(|_| balance(rng)).collect(),
+        placement_costs,
         weights: Weights { process_move: 1, service_move: rng.below(12) as u32, machine_move: rng.below(3) as u32 },
     };
     Problem::new(model, initial).expect("feasible as it was made")
+}
+
+/// For half of the instances: up to three classes, and machines that some must not be on.
+fn places(rng: &mut Rng, processes: &mut [Process], initial: &[u32], machines: usize) -> Vec<u32> {
+    if rng.below(2) == 0 {
+        return Vec::new();
+    }
+    let classes = 1 + rng.below(3);
+    let mut costs: Vec<u32> =
+        (0..classes * machines).map(|_| if rng.below(4) == 0 { FORBIDDEN } else { rng.below(100) as u32 }).collect();
+    for (process, &home) in processes.iter_mut().zip(initial) {
+        process.cost_class = rng.below(classes) as u32;
+        let cell = &mut costs[process.cost_class as usize * machines + home as usize];
+        if *cell == FORBIDDEN {
+            *cell = rng.below(100) as u32;
+        }
+    }
+    costs
 }

@@ -17,7 +17,7 @@ impl Best {
 
     /// Notes what was just done, and whether it is the best yet.
     pub fn note<const N: usize>(&mut self, state: &State<'_, N>, moves: &[(u32, u32)]) {
-        if state.cost < self.cost {
+        if state.cost < self.cost && state.feasible() {
             self.cost = state.cost;
             self.since.clear();
             self.copied = false;

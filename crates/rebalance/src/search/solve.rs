@@ -27,6 +27,8 @@ pub struct Options<'a> {
     /// Walks side by side, each on a thread; at least one is made.
     pub walks: usize,
     pub seed: u64,
+    /// How many processes may be elsewhere than they were at first; any number if there is none.
+    pub max_moves: Option<u32>,
     /// Ends the search, within milliseconds, when it becomes true.
     pub stop: &'a AtomicBool,
 }
@@ -39,6 +41,8 @@ pub struct Outcome {
     pub cost: i64,
     /// Moves tried, by all walks.
     pub steps: u64,
+    /// Walks that ended by a panic, which is a fault of this crate. What the others found stands.
+    pub lost: usize,
 }
 
 /// Searches for a cheaper assignment until the budget is spent.
@@ -60,10 +64,10 @@ pub fn solve(problem: &Problem, options: &Options<'_>) -> Outcome {
 
 fn run<const N: usize>(problem: &Problem, options: &Options<'_>) -> Outcome {
     let start = Instant::now();
-    let tables = Tables::<N>::new(problem);
-    let first = State::new(&tables, problem.initial());
-    let heat = heat(&first, &mut Rng::new(options.seed));
-    let mut outcome = Outcome { assignment: problem.initial().to_vec(), cost: first.cost, steps: 0 };
+    let tables = Tables::<N>::new(problem, options.max_moves);
+    let mut first = State::new(&tables, problem.initial());
+    let heat = heat(&mut first, &mut Rng::new(options.seed));
+    let mut outcome = Outcome { assignment: problem.initial().to_vec(), cost: first.cost, steps: 0, lost: 0 };
     drop(first);
     if problem.initial().is_empty() {
         return outcome;
@@ -75,6 +79,10 @@ fn run<const N: usize>(problem: &Problem, options: &Options<'_>) -> Outcome {
         let limit = Limit { end, stop: options.stop };
         let walks = walk_all(&tables, &outcome.assignment, heat, round, &limit, options);
         for found in walks {
+            let Some(found) = found else {
+                outcome.lost += 1;
+                continue;
+            };
             outcome.steps += found.steps;
             // The first of equals, so that threads do not matter.
             if found.cost < outcome.cost {
@@ -85,28 +93,27 @@ fn run<const N: usize>(problem: &Problem, options: &Options<'_>) -> Outcome {
     outcome
 }
 
-/// One round: the best of each walk, in their order.
+/// One round: the best of each walk, in their order; none of one that panicked.
 fn walk_all<const N: usize>(
-    tables: &Tables<N>,
+    tables: &Tables<'_, N>,
     at: &[u32],
     heat: Heat,
     round: usize,
     limit: &Limit<'_>,
     options: &Options<'_>,
-) -> Vec<Outcome> {
+) -> Vec<Option<Outcome>> {
     std::thread::scope(|scope| {
         let walk = |w: usize| {
             move || {
                 let mut state = State::new(tables, at);
                 let mut best = Best::new(&state);
                 let mut rng = Rng::new(options.seed ^ (((round as u64) << 32 | w as u64) + 1).rotate_left(17));
-                let steps = anneal(&mut state, &mut best, &mut rng, &cooling(heat, round, w), limit);
-                Outcome { cost: best.cost, assignment: best.take(&state).to_vec(), steps }
+                let steps = anneal(&mut state, &mut best, &mut rng, &cooling(heat, round), limit);
+                Outcome { cost: best.cost, assignment: best.take(&state).to_vec(), steps, lost: 0 }
             }
         };
         let walks: Vec<_> = (0..options.walks.max(1)).map(|w| scope.spawn(walk(w))).collect();
-        // A walk that panicked found nothing; the others did.
-        walks.into_iter().filter_map(|walk| walk.join().ok()).collect()
+        walks.into_iter().map(|walk| walk.join().ok()).collect()
     })
 }
 

@@ -1,6 +1,7 @@
 //! An assignment that knows its cost, and what each move would change of it in time that depends on resources only.
+//! It may break constraints: what it lacks is counted, and weighs in the energy that a search goes by.
 
-mod compound;
+mod obstacle;
 mod presence;
 mod rules;
 mod shift;
@@ -12,24 +13,31 @@ mod tests;
 pub(crate) use tables::Tables;
 
 use presence::Presence;
+use rules::Step;
+use tables::positive;
 
-/// What a machine holds, by resource. Resources beyond the model's are 0 throughout.
+/// What a machine has left, by resource. Resources beyond the model's are 0 throughout.
 #[derive(Clone, Copy)]
 pub(crate) struct Row<const N: usize> {
+    /// Safety capacity less use.
+    pub spare: [f64; N],
     /// Capacity less use, less what stays in use of transient resources by those who left.
-    slack: [i64; N],
-    /// Use less safety capacity.
-    over: [i64; N],
-    /// Capacity less use.
-    free: [i64; N],
+    pub slack: [f64; N],
+}
+
+/// What broken constraints weigh: capacity by the part of a machine that lacks, rules by their number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Penalty {
+    pub capacity: f64,
+    pub rule: f64,
 }
 
 #[derive(Clone)]
 pub(crate) struct State<'t, const N: usize> {
-    pub t: &'t Tables<N>,
+    pub t: &'t Tables<'t, N>,
     rows: Vec<Row<N>>,
-    /// Load and balance cost of each machine.
-    costs: Vec<i64>,
+    /// Load and balance cost of each machine, and what it lacks.
+    costs: Vec<(f64, f64)>,
     pub at: Vec<u32>,
     /// Processes by machine, and where each stands there.
     pub on: Vec<Vec<u32>>,
@@ -43,12 +51,23 @@ pub(crate) struct State<'t, const N: usize> {
     moved: Vec<u32>,
     moved_count: Vec<u32>,
     most_moved: u32,
+    moved_in_all: u32,
     pub cost: i64,
+    /// Machines that lack something.
+    pub short: u32,
+    /// Rules broken, moves beyond what is allowed included.
+    pub broken: i64,
+    penalty: Penalty,
+    /// By machine: how many times as much what it lacks weighs.
+    stress: Vec<f64>,
+    /// The penalty of a unit that lacks, by resource.
+    lack: [f64; N],
+    /// What mending every broken rule would save.
+    mendable: f64,
 }
 
 impl<'t, const N: usize> State<'t, N> {
-    /// `at` is feasible.
-    pub fn new(t: &'t Tables<N>, at: &[u32]) -> Self {
+    pub fn new(t: &'t Tables<'t, N>, at: &[u32]) -> Self {
         let services = t.services.len();
         let mut state = Self {
             t,
@@ -64,44 +83,77 @@ impl<'t, const N: usize> State<'t, N> {
             moved: vec![0; services],
             moved_count: vec![0; at.len() + 2],
             most_moved: 0,
+            moved_in_all: 0,
             cost: 0,
+            short: 0,
+            broken: 0,
+            penalty: Penalty { capacity: 0.0, rule: 0.0 },
+            stress: vec![1.0; t.rows.len()],
+            lack: [0.0; N],
+            mendable: 0.0,
         };
-        for (p, &m) in at.iter().enumerate() {
+        // All at home first, where nothing is broken; then each goes where it is.
+        state.moved_count[0] = services as u32;
+        for (p, &m) in t.home.iter().enumerate() {
+            state.at[p] = m;
             state.place[p] = state.on[m as usize].len() as u32;
             state.on[m as usize].push(p as u32);
             state.enter(p, m as usize);
-            let home = t.home[p];
-            state.moved[t.service[p] as usize] += u32::from(home != m);
             // Transient needs are held at home wherever the process is.
-            let home = &mut state.rows[home as usize];
-            for r in 0..N {
-                home.slack[r] -= t.needs[p][r] - t.needs_at_home[p][r];
+            let slack = &mut state.rows[m as usize].slack;
+            for (r, slack) in slack.iter_mut().enumerate() {
+                *slack -= t.needs[p][r] * (1.0 - t.kept[r]);
             }
         }
-        for &count in &state.moved {
-            state.moved_count[count as usize] += 1;
-            state.most_moved = state.most_moved.max(count);
+        state.costs = (0..t.rows.len()).map(|m| state.row_cost(m)).collect();
+        let load: f64 = state.costs.iter().map(|cost| cost.0).sum();
+        let seats: i64 = t.home.iter().enumerate().filter_map(|(p, &m)| t.seat(p, m as usize)).sum();
+        state.cost = load as i64 + seats;
+        for (p, &m) in at.iter().enumerate() {
+            if state.at[p] != m {
+                state.apply(p, m as usize);
+            }
         }
-        state.costs = state.rows.iter().map(|row| t.row_cost(row)).collect();
-        let moves: i64 = at.iter().enumerate().map(|(p, &m)| t.move_cost(p, m as usize)).sum();
-        state.cost = state.costs.iter().sum::<i64>() + moves + t.service_move * i64::from(state.most_moved);
         state
     }
 
-    /// Puts a process on a machine, whatever that breaks, and answers by how much the cost changed.
-    pub fn apply(&mut self, p: usize, to: usize) -> i64 {
+    /// What a search goes by; changes nothing that is kept.
+    pub fn weigh(&mut self, penalty: Penalty) {
+        self.penalty = penalty;
+        self.lack = self.t.lack.map(|lack| lack * penalty.capacity);
+        self.mendable = penalty.rule * self.broken as f64;
+    }
+
+    /// What lacks for long weighs ever more where it lacks, until something else gives way; `up` and `down` are factors.
+    pub fn press(&mut self, up: f64, down: f64, most: f64) {
+        for (stress, &(_, lacks)) in self.stress.iter_mut().zip(&self.costs) {
+            *stress = if lacks > 0.0 { (*stress * up).min(most) } else { (*stress * down).max(1.0) };
+        }
+    }
+
+    pub fn feasible(&self) -> bool {
+        self.short == 0 && self.broken == 0
+    }
+
+    /// Puts a process on a machine, whatever that breaks, and answers by how much the energy changed. It must be
+    /// allowed there.
+    pub fn apply(&mut self, p: usize, to: usize) -> f64 {
         let (t, from) = (self.t, self.at[p] as usize);
-        let (home, before) = (t.home[p] as usize, self.cost);
-        self.cost += t.move_cost(p, to) - t.move_cost(p, from);
-        self.cost +=
-            t.service_move * self.moves_by(t.service[p] as usize, i32::from(to != home) - i32::from(from != home));
+        let (home, before) = (t.home[p] as usize, (self.cost, self.broken));
+        let step = Step { service: t.service[p] as usize, from, to };
+        self.broken += self.breaks(step, None);
+        self.cost += t.seat(p, to).unwrap_or(0) - t.seat(p, from).unwrap_or(0);
+        self.cost += t.service_move * self.moves_by(step.service, i32::from(to != home) - i32::from(from != home));
         self.leave(p, from);
         self.enter(p, to);
         self.at[p] = to as u32;
+        let mut lacks = 0.0;
         for m in [from, to] {
-            let cost = t.row_cost(&self.rows[m]);
-            self.cost += cost - self.costs[m];
-            self.costs[m] = cost;
+            let (old, new) = (self.costs[m], self.row_cost(m));
+            self.cost += (new.0 - old.0) as i64;
+            lacks += (new.1 - old.1) * self.stress[m];
+            self.short = self.short + u32::from(new.1 > 0.0) - u32::from(old.1 > 0.0);
+            self.costs[m] = new;
         }
         let place = self.place[p] as usize;
         self.on[from].swap_remove(place);
@@ -110,7 +162,40 @@ impl<'t, const N: usize> State<'t, N> {
         }
         self.place[p] = self.on[to].len() as u32;
         self.on[to].push(p as u32);
-        self.cost - before
+        self.mendable = self.penalty.rule * self.broken as f64;
+        (self.cost - before.0) as f64
+            + lacks * self.penalty.capacity
+            + (self.broken - before.1) as f64 * self.penalty.rule
+    }
+
+    /// Takes moves back, each a process and where it was, last first.
+    pub fn undo(&mut self, moves: &[(u32, u32)]) {
+        for &(p, from) in moves.iter().rev() {
+            self.apply(p as usize, from as usize);
+        }
+    }
+
+    #[inline]
+    fn energy(&self, m: usize) -> f64 {
+        let (cost, lacks) = self.costs[m];
+        cost + lacks * self.penalty.capacity * self.stress[m]
+    }
+
+    /// Of machine `m` on which `more` is used and `held` is held.
+    #[inline]
+    fn energy_with(&self, m: usize, more: &[f64; N], held: &[f64; N]) -> f64 {
+        let row = &self.rows[m];
+        let mut lacks = 0.0;
+        for (r, held) in held.iter().enumerate() {
+            lacks += self.lack[r] * positive(held - row.slack[r]);
+        }
+        lacks * self.stress[m] + self.t.cost_with(m, row, more)
+    }
+
+    fn row_cost(&self, m: usize) -> (f64, f64) {
+        let row = &self.rows[m];
+        let lacks = (0..N).map(|r| self.t.lack[r] * positive(-row.slack[r])).sum();
+        (self.t.cost_with(m, row, &[0.0; N]), lacks)
     }
 
     fn enter(&mut self, p: usize, m: usize) {
@@ -119,8 +204,7 @@ impl<'t, const N: usize> State<'t, N> {
         let row = &mut self.rows[m];
         for r in 0..N {
             row.slack[r] -= held[r];
-            row.over[r] += needs[r];
-            row.free[r] -= needs[r];
+            row.spare[r] -= needs[r];
         }
         let s = t.service[p] as usize;
         self.machines.add(s, m);
@@ -136,8 +220,7 @@ impl<'t, const N: usize> State<'t, N> {
         let row = &mut self.rows[m];
         for r in 0..N {
             row.slack[r] += held[r];
-            row.over[r] -= needs[r];
-            row.free[r] += needs[r];
+            row.spare[r] += needs[r];
         }
         let s = t.service[p] as usize;
         self.machines.remove(s, m);
@@ -152,6 +235,10 @@ impl<'t, const N: usize> State<'t, N> {
         if by == 0 {
             return 0;
         }
+        let over = |moved: u32| i64::from(moved.saturating_sub(self.t.max_moves));
+        let in_all = self.moved_in_all.wrapping_add_signed(by);
+        self.broken += over(in_all) - over(self.moved_in_all);
+        self.moved_in_all = in_all;
         let before = self.most_moved;
         let count = self.moved[s];
         self.moved_count[count as usize] -= 1;

@@ -1,4 +1,4 @@
-//! Spread and dependencies: whether a move leaves them whole.
+//! Conflicts, spread and dependencies: how many a move breaks or mends.
 
 use super::State;
 
@@ -11,39 +11,58 @@ pub(super) struct Step {
 }
 
 impl<const N: usize> State<'_, N> {
+    /// By how many more rules are broken after `step`, if `done`, of another service, was done before it. Each
+    /// process too many of a service on a machine counts, each location that lacks, each neighbourhood without a
+    /// service that one there depends on.
     #[inline]
-    pub(super) fn keeps_spread(&self, step: Step) -> bool {
-        let spread = self.t.services[step.service].spread;
-        if spread <= 1 {
-            return true;
+    pub(super) fn breaks(&self, step: Step, done: Option<Step>) -> i64 {
+        let (s, links) = (step.service, &self.t.services[step.service]);
+        let mut more = 0;
+        if self.t.sizes[s] > 1 {
+            more += i64::from(self.machines.get(s, step.to) > 0) - i64::from(self.machines.get(s, step.from) > 1);
+            if links.spread > 1 {
+                more += self.spread_lost(step, links.spread);
+            }
         }
-        let (from, to) = (self.t.location[step.from] as usize, self.t.location[step.to] as usize);
-        if from == to {
-            return true;
+        if !links.needs.is_empty() || !links.needed_by.is_empty() {
+            more += self.dependencies_lost(step, done);
         }
-        let lost = u32::from(self.locations.get(step.service, from) == 1);
-        let won = u32::from(self.locations.get(step.service, to) == 0);
-        self.spread[step.service] + won >= spread + lost
+        more
     }
 
-    /// Whether `step`, done together with `other`, keeps the dependencies of and on its service.
-    #[inline]
-    pub(super) fn keeps_dependencies(&self, step: Step, other: Option<Step>) -> bool {
-        let (links, near) = (&self.t.services[step.service], &self.t.neighbourhood);
-        if links.needs.is_empty() && links.needed_by.is_empty() || near[step.from] == near[step.to] {
-            return true;
+    pub(super) fn spread_lost(&self, step: Step, spread: u32) -> i64 {
+        let (from, to) = (self.t.location[step.from] as usize, self.t.location[step.to] as usize);
+        if from == to {
+            return 0;
         }
-        let after = |service: u32, place: u32| {
-            let mut count = self.neighbourhoods.get(service as usize, place as usize) as i32;
-            for step in [Some(step), other].into_iter().flatten() {
-                if step.service == service as usize {
-                    count += i32::from(near[step.to] == place) - i32::from(near[step.from] == place);
-                }
-            }
-            count
-        };
+        let before = self.spread[step.service];
+        let lost = u32::from(self.locations.get(step.service, from) == 1);
+        let won = u32::from(self.locations.get(step.service, to) == 0);
+        i64::from(spread.saturating_sub(before + won - lost)) - i64::from(spread.saturating_sub(before))
+    }
+
+    fn dependencies_lost(&self, step: Step, done: Option<Step>) -> i64 {
+        let near = &self.t.neighbourhood;
         let (from, to) = (near[step.from], near[step.to]);
-        links.needs.iter().all(|&on| after(on, to) > 0)
-            && (after(step.service as u32, from) > 0 || links.needed_by.iter().all(|&by| after(by, from) == 0))
+        if from == to {
+            return 0;
+        }
+        let there = |service: u32, place: u32| {
+            let mut count = self.neighbourhoods.get(service as usize, place as usize);
+            if let Some(done) = done.filter(|done| done.service == service as usize) {
+                count = count + u32::from(near[done.to] == place) - u32::from(near[done.from] == place);
+            }
+            count > 0
+        };
+        let (s, links, mut more) = (step.service, &self.t.services[step.service], 0);
+        if self.neighbourhoods.get(s, to as usize) == 0 {
+            more += links.needs.iter().filter(|&&on| !there(on, to)).count() as i64;
+            more -= links.needed_by.iter().filter(|&&by| there(by, to)).count() as i64;
+        }
+        if self.neighbourhoods.get(s, from as usize) == 1 {
+            more -= links.needs.iter().filter(|&&on| !there(on, from)).count() as i64;
+            more += links.needed_by.iter().filter(|&&by| there(by, from)).count() as i64;
+        }
+        more
     }
 }

@@ -4,38 +4,52 @@ use super::State;
 use super::rules::Step;
 
 impl<const N: usize> State<'_, N> {
-    /// By how much the cost changes if the process goes there; none if it can't, or if it changes by more than `most`.
+    /// By how much the energy changes if the process goes there; none if it can't, or if it changes by more than `most`.
     #[inline]
-    pub fn shift(&self, p: usize, to: usize, most: i64) -> Option<i64> {
-        let (t, from, s) = (self.t, self.at[p] as usize, self.t.service[p] as usize);
-        if from == to || self.machines.get(s, to) > 0 {
+    pub fn shift(&self, p: usize, to: usize, most: f64) -> Option<f64> {
+        let (t, from) = (self.t, self.at[p] as usize);
+        if from == to {
             return None;
         }
-        let (held, needs, source, target) = (t.held(p, to), &t.needs[p], &self.rows[from], &self.rows[to]);
-        if (0..N).any(|r| held[r] > target.slack[r]) {
+        let mut delta = (t.seat(p, to)? - t.seat(p, from)?) as f64;
+        // What leaving saves at most, known before anything is looked at closely.
+        let source = self.energy(from);
+        let most_here = most + self.mendable;
+        if delta - source > most_here {
             return None;
         }
-        let mut delta = t.cost_with(target, needs) - self.costs[to] + t.move_cost(p, to) - t.move_cost(p, from);
+        let needs = &t.needs[p];
+        delta += self.energy_with(to, needs, &t.held(p, to)) - self.energy(to);
+        if delta - source > most_here {
+            return None;
+        }
         let less = needs.map(|need| -need);
-        delta += t.cost_with(source, &less) - self.costs[from];
-        if t.service_move != 0 {
-            delta += t.service_move * self.most_after(p, from, to);
+        delta += self.energy_with(from, &less, &t.held(p, from).map(|held| -held)) - source;
+        if delta > most_here {
+            return None;
         }
-        let step = Step { service: s, from, to };
-        (delta <= most && self.keeps_spread(step) && self.keeps_dependencies(step, None)).then_some(delta)
+        delta += self.counted(p, from, to);
+        let step = Step { service: t.service[p] as usize, from, to };
+        delta += self.penalty.rule * self.breaks(step, None) as f64;
+        (delta <= most).then_some(delta)
     }
 
-    /// By how much the largest number of moves in a service changes if only this process moves.
+    /// What depends on how many moved: the largest number of moves in a service, and moves beyond what is allowed.
     #[inline]
-    fn most_after(&self, p: usize, from: usize, to: usize) -> i64 {
+    fn counted(&self, p: usize, from: usize, to: usize) -> f64 {
         let home = self.t.home[p] as usize;
         if from != home && to != home {
-            return 0;
+            return 0.0;
         }
         let count = self.moved[self.t.service[p] as usize];
+        let highest = count == self.most_moved;
         if from == home {
-            return i64::from(count == self.most_moved);
+            let over = self.moved_in_all >= self.t.max_moves;
+            self.penalty.rule * f64::from(u8::from(over)) + self.t.service_move as f64 * f64::from(u8::from(highest))
+        } else {
+            let over = self.moved_in_all > self.t.max_moves;
+            let alone = highest && self.moved_count[count as usize] == 1;
+            -(self.penalty.rule * f64::from(u8::from(over)) + self.t.service_move as f64 * f64::from(u8::from(alone)))
         }
-        -i64::from(count == self.most_moved && self.moved_count[count as usize] == 1)
     }
 }

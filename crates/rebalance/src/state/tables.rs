@@ -1,9 +1,12 @@
-//! What of a problem the search reads in its inner loop, laid out for it.
+//! What of a problem the search reads in its inner loop, laid out for it. Quantities are whole numbers in floats: a
+//! checked model's stay below 2⁵², so they are exact, and floats go through the machine's wide registers.
 
 use super::Row;
+use crate::model::{FORBIDDEN, Model};
 use crate::problem::Problem;
 
-pub(crate) struct Tables<const N: usize> {
+pub(crate) struct Tables<'a, const N: usize> {
+    pub model: &'a Model,
     /// Of empty machines.
     pub rows: Vec<Row<N>>,
     pub location: Vec<u32>,
@@ -11,23 +14,28 @@ pub(crate) struct Tables<const N: usize> {
     pub location_count: usize,
     pub neighbourhood_count: usize,
     /// By process.
-    pub needs: Vec<[i64; N]>,
-    /// What a process takes of its home's slack when it is there: transient needs are held there anyway.
-    pub needs_at_home: Vec<[i64; N]>,
-    pub home: Vec<u32>,
+    pub needs: Vec<[f64; N]>,
+    /// 0 for transient resources: a process's needs of those are held at its home wherever it is.
+    pub kept: [f64; N],
+    pub transient: bool,
+    pub home: &'a [u32],
     pub service: Vec<u32>,
     process_move: Vec<i64>,
     machine_move: i64,
-    way: Vec<u32>,
     pub service_move: i64,
-    load: [i64; N],
-    balances: Vec<(usize, usize, i64, i64)>,
+    pub load: [f64; N],
+    /// What a unit that a machine lacks weighs: one over what a machine has of the resource, about.
+    pub lack: [f64; N],
+    balances: Vec<Balance>,
+    /// By machine and balance: what the balance lacks where use is as high as is safe.
+    offsets: Vec<f64>,
     pub services: Vec<Links>,
     /// Processes from the smallest to the largest, all resources counted alike, and where each stands in that.
     pub by_size: Vec<u32>,
     pub rank: Vec<u32>,
     /// Processes by service.
     pub sizes: Vec<u32>,
+    pub max_moves: u32,
 }
 
 /// What binds a service to others.
@@ -37,57 +45,50 @@ pub(crate) struct Links {
     pub needed_by: Vec<u32>,
 }
 
-impl<const N: usize> Tables<N> {
-    pub fn new(problem: &Problem) -> Self {
+struct Balance {
+    first: usize,
+    second: usize,
+    target: f64,
+    weight: f64,
+}
+
+impl<'a, const N: usize> Tables<'a, N> {
+    pub fn new(problem: &'a Problem, max_moves: Option<u32>) -> Self {
         let model = problem.model();
-        let wide = |of: &[u32]| std::array::from_fn(|r| of.get(r).copied().map_or(0, i64::from));
+        let wide = |of: &[u32]| std::array::from_fn(|r| of.get(r).copied().map_or(0.0, f64::from));
         let (location, location_count) = compact(model.machines.iter().map(|m| m.location).collect());
         let (neighbourhood, neighbourhood_count) = compact(model.machines.iter().map(|m| m.neighbourhood).collect());
-        let rows = model.machines.iter().map(|m| {
-            let (capacity, safety): ([i64; N], [i64; N]) = (wide(&m.capacity), wide(&m.safety));
-            Row { slack: capacity, over: safety.map(|s| -s), free: capacity }
+        let rows = model.machines.iter().map(|m| Row { spare: wide(&m.safety), slack: wide(&m.capacity) });
+        let balances = model.balances.iter().map(|b| Balance {
+            first: b.first as usize,
+            second: b.second as usize,
+            target: f64::from(b.target),
+            weight: f64::from(b.weight),
         });
-        let mut services: Vec<Links> = model
-            .services
-            .iter()
-            .enumerate()
-            .map(|(s, service)| {
-                let mut needs = service.depends_on.clone();
-                needs.retain(|&on| on as usize != s);
-                needs.sort_unstable();
-                needs.dedup();
-                Links { spread: service.spread, needs, needed_by: Vec::new() }
-            })
-            .collect();
-        for s in 0..services.len() {
-            for i in 0..services[s].needs.len() {
-                let on = services[s].needs[i] as usize;
-                services[on].needed_by.push(s as u32);
-            }
-        }
-        let mut sizes = vec![0; services.len()];
+        let offsets = model.machines.iter().flat_map(|m| {
+            let margin = |r: u32| f64::from(m.capacity[r as usize]) - f64::from(m.safety[r as usize]);
+            model.balances.iter().map(move |b| f64::from(b.target) * margin(b.first) - margin(b.second))
+        });
+        let mut sizes = vec![0; model.services.len()];
         for process in &model.processes {
             sizes[process.service as usize] += 1;
         }
+        let lack = |r: usize| {
+            let held: f64 = model.machines.iter().map(|m| m.capacity.get(r).copied().map_or(0.0, f64::from)).sum();
+            model.machines.len() as f64 / held.max(1.0)
+        };
         let (by_size, rank) = by_size(problem);
         Self {
-            by_size,
-            rank,
+            model,
             rows: rows.collect(),
             location,
             neighbourhood,
             location_count,
             neighbourhood_count,
             needs: model.processes.iter().map(|p| wide(&p.needs)).collect(),
-            needs_at_home: model
-                .processes
-                .iter()
-                .map(|p| {
-                    let kept = |r: usize| model.resources.get(r).is_none_or(|r| r.transient);
-                    std::array::from_fn(|r| if kept(r) { 0 } else { i64::from(p.needs[r]) })
-                })
-                .collect(),
-            home: problem.initial().to_vec(),
+            kept: std::array::from_fn(|r| if model.resources.get(r).is_some_and(|r| !r.transient) { 1.0 } else { 0.0 }),
+            transient: model.resources.iter().any(|r| r.transient),
+            home: problem.initial(),
             service: model.processes.iter().map(|p| p.service).collect(),
             process_move: model
                 .processes
@@ -95,53 +96,101 @@ impl<const N: usize> Tables<N> {
                 .map(|p| i64::from(p.move_cost) * i64::from(model.weights.process_move))
                 .collect(),
             machine_move: i64::from(model.weights.machine_move),
-            way: model.machine_move_cost.clone(),
             service_move: i64::from(model.weights.service_move),
-            load: std::array::from_fn(|r| model.resources.get(r).map_or(0, |r| i64::from(r.load_weight))),
-            balances: model
-                .balances
-                .iter()
-                .map(|b| (b.first as usize, b.second as usize, i64::from(b.target), i64::from(b.weight)))
-                .collect(),
-            services,
+            load: std::array::from_fn(|r| model.resources.get(r).map_or(0.0, |r| f64::from(r.load_weight))),
+            lack: std::array::from_fn(lack),
+            balances: balances.collect(),
+            offsets: offsets.collect(),
+            services: links(model),
+            by_size,
+            rank,
             sizes,
+            max_moves: max_moves.unwrap_or(u32::MAX),
         }
     }
 
-    /// Cost of having moved a process from its home to `m`, without its service's part.
+    /// For moves one after another: nothing stays in use where a process was.
+    pub fn one_by_one(problem: &'a Problem) -> Self {
+        Self { kept: [1.0; N], transient: false, ..Self::new(problem, None) }
+    }
+
+    /// Cost of having a process on `m`, without its service's part: its move and its place. None where it can't be.
     #[inline]
-    pub fn move_cost(&self, p: usize, m: usize) -> i64 {
+    pub fn seat(&self, p: usize, m: usize) -> Option<i64> {
         let home = self.home[p] as usize;
-        if home == m {
-            return 0;
+        let moved = match home == m {
+            true => 0,
+            false => {
+                let way = self.model.machine_move_cost[home * self.rows.len() + m];
+                self.process_move[p] + self.machine_move * i64::from(way)
+            }
+        };
+        if self.model.placement_costs.is_empty() {
+            return Some(moved);
         }
-        self.process_move[p] + self.machine_move * i64::from(self.way[home * self.rows.len() + m])
+        let class = self.model.processes[p].cost_class as usize;
+        let place = self.model.placement_costs[class * self.rows.len() + m];
+        (place != FORBIDDEN).then_some(moved + i64::from(place))
     }
 
-    /// What a process takes of a machine's slack when it is there.
+    /// What a process that is on `m` takes of what it has.
     #[inline]
-    pub fn held(&self, p: usize, m: usize) -> &[i64; N] {
-        if self.home[p] as usize == m { &self.needs_at_home[p] } else { &self.needs[p] }
+    pub fn held(&self, p: usize, m: usize) -> [f64; N] {
+        let needs = &self.needs[p];
+        if self.transient && self.home[p] as usize == m {
+            std::array::from_fn(|r| needs[r] * self.kept[r])
+        } else {
+            *needs
+        }
     }
 
+    /// Load and balance cost of machine `m` on which `more` is used.
     #[inline]
-    pub fn row_cost(&self, row: &Row<N>) -> i64 {
-        self.cost_with(row, &[0; N])
-    }
-
-    /// Load and balance cost of a machine on which `more` is used.
-    #[inline]
-    pub fn cost_with(&self, row: &Row<N>, more: &[i64; N]) -> i64 {
-        let mut cost = 0;
+    pub fn cost_with(&self, m: usize, row: &Row<N>, more: &[f64; N]) -> f64 {
+        let mut cost = 0.0;
         for (r, more) in more.iter().enumerate() {
-            cost += self.load[r] * (row.over[r] + more).max(0);
+            cost += self.load[r] * positive(more - row.spare[r]);
         }
-        for &(first, second, target, weight) in &self.balances {
-            let lack = target * (row.free[first] - more[first]) - (row.free[second] - more[second]);
-            cost += weight * lack.max(0);
+        if !self.balances.is_empty() {
+            cost += self.balance_with(m, row, more);
         }
         cost
     }
+
+    #[inline]
+    fn balance_with(&self, m: usize, row: &Row<N>, more: &[f64; N]) -> f64 {
+        let offsets = &self.offsets[m * self.balances.len()..];
+        let mut cost = 0.0;
+        for (b, offset) in self.balances.iter().zip(offsets) {
+            let spare = |r: usize| row.spare[r] - more[r];
+            cost += b.weight * positive(offset + b.target * spare(b.first) - spare(b.second));
+        }
+        cost
+    }
+}
+
+/// As the machine's own instruction has it, which `max` is not.
+#[inline]
+pub(super) fn positive(x: f64) -> f64 {
+    if x > 0.0 { x } else { 0.0 }
+}
+
+fn links(model: &Model) -> Vec<Links> {
+    let own = |(s, service): (usize, &crate::model::Service)| {
+        let mut needs = service.depends_on.clone();
+        needs.retain(|&on| on as usize != s);
+        needs.sort_unstable();
+        needs.dedup();
+        Links { spread: service.spread, needs, needed_by: Vec::new() }
+    };
+    let mut services: Vec<Links> = model.services.iter().enumerate().map(own).collect();
+    for s in 0..services.len() {
+        for i in 0..services[s].needs.len() {
+            let on = services[s].needs[i] as usize;
+            services[on].needed_by.push(s as u32);
+        }
+    }
+    services
 }
 
 fn by_size(problem: &Problem) -> (Vec<u32>, Vec<u32>) {
