@@ -135,7 +135,44 @@ spec:
       kind: files
       path: $${HOME}/x
 Y
+put config placement <<'Y'
+local: {kind: files, capacity: {vcpus: 8, memory: 32Gi}, cost: {price: 2000, lifetime_years: 4, watts: 60, price_per_kwh: 0.3}, location: "50.1,8.7", country: DE}
+orchestrator: {default_cloud: local, placement_policy: cost, weights: {cost: 7, carbon: 3}, quotas: [{provider: aws, vcpus: 64, monthly_budget: 100 USD}], performance_targets: {max_latency_ms: 10ms, required_sla: 99.9}}
+policies:
+  - {name: a, priority: 1, condition: {type: label, key: k, operator: in, values: [x, y]}, action: {type: restrict, providers: [aws]}}
+  - {name: b, action: {type: scale, factor: 2}, score_multiplier: 1.5}
+  - {name: c, action: {type: distribute, min_providers: 2, group_by: app}}
+optimization: {schedule: "*/5 1-3 L * MON#2", strategies: [carbon]}
+bursting: {enabled: true, threshold_percent: 90, targets: [aws]}
+catalog: {stale: refuse, refresh_schedule: "0 4 * * *", sources: {gcp: {api_key: "${SECRET}"}}}
+Y
 printf 'a: &a [x]\nb: *a\nc: !!str 1\n---\n' | put config anchors
+
+# --- manifests
+put manifests machine <../crates/config/tests/seeds/machine.yaml
+{ cat ../crates/config/tests/seeds/federation.yaml; printf -- '---\n'; cat ../crates/config/tests/seeds/machine.yaml; } | put manifests both
+put manifests whole <<'Y'
+apiVersion: novacron.io/v1alpha1
+kind: VirtualMachine
+metadata: {name: web, labels: {tier: "${SECRET}"}, annotations: {a: b}}
+spec:
+  replicas: 3
+  federation:
+    enabled: false
+    placement:
+      strategy: carbon
+      weights: {cost: 1, location: 2}
+      pricing: [spot, on-demand]
+      maxCostPerHour: 0.25 USD
+      performance_targets: {minCpu: 2, minMemoryGb: 4, maxLatencyMs: 10ms, requiredSla: 99.9}
+      complianceRequirements: [HIPAA]
+      preferredRegions: [us-east]
+      near: us-east-1
+      allowBurstable: false
+      constraints: [{type: sla, operator: ">=", value: 99.9}, {type: architecture, value: arm64}, {type: pricing, operator: not-in, values: [spot]}]
+  template: {spec: {resources: {cpu: 2, memory: 1.5GiB, disk: 100GB, gpu: {count: 1, model: a100, memoryGb: 40}}, architecture: arm64, image: i, userData: "x", workload: batch, diskType: gp3, trafficGbPerMonth: 5}}
+Y
+printf '%s' '{"apiVersion":"novacron.io/v1alpha1","kind":"VirtualMachine","metadata":{"name":"a"},"spec":{"template":{"spec":{"resources":{"cpu":1,"memory":1073741824}}}}}' | put manifests json
 
 # --- a machine's record
 printf '%s' '{"version":1,"id":"vm-1","name":"n","tag":"op-1","spec":{"vcpus":2,"memory_bytes":1073741824},"disks":[{"file":"disk-0.raw","format":"raw","size_bytes":1048576,"spec":{}}],"created_at":"2026-11-22T10:00:00Z"}' | put files_record one
@@ -163,6 +200,18 @@ X
 put libvirt_xml snapshots <<'X'
 <snapshots><snapshot name='nc-000102030405060708090a0b0c0d0e0f-1-0000000a' disks='vda' held='yes'/></snapshots>
 X
+
+# --- price lists
+put price_lists azure <<'X'
+a{"BillingCurrency":"USD","Items":[{"currencyCode":"USD","tierMinimumUnits":0.0,"retailPrice":0.096,"armRegionName":"eastus","effectiveStartDate":"2021-11-01T00:00:00Z","meterName":"D2s v5","productName":"Virtual Machines Dsv5 Series","skuName":"D2s v5 Spot","unitOfMeasure":"1 Hour","type":"Consumption","armSkuName":"Standard_D2s_v5"},{"currencyCode":"USD","retailPrice":578.16,"armRegionName":"eastus","armSkuName":"Standard_D2s_v5","unitOfMeasure":"1 Hour","type":"Reservation","reservationTerm":"1 Year"}],"NextPageLink":"https://prices.azure.com:443/api/retail/prices?$skip=100","Count":2}
+X
+put price_lists google <<'X'
+g{"skus":[{"description":"Spot Preemptible E2 Instance Core running in Iowa","category":{"usageType":"Preemptible"},"serviceRegions":["us-central1"],"pricingInfo":[{"effectiveTime":"2026-11-01T07:00:00.123Z","pricingExpression":{"usageUnit":"h","tieredRates":[{"startUsageAmount":0,"unitPrice":{"currencyCode":"USD","units":"0","nanos":0}},{"startUsageAmount":744,"unitPrice":{"currencyCode":"USD","units":"1","nanos":21811590}}]}}]}],"nextPageToken":"x"}
+X
+put price_lists oracle <<'X'
+o{"items":[{"partNumber":"B93297","metricName":"OCPU Per Hour","currencyCodeLocalizations":[{"currencyCode":"USD","prices":[{"model":"PAY_AS_YOU_GO","rangeMin":0,"rangeMax":3000,"value":0},{"model":"PAY_AS_YOU_GO","rangeMin":3000,"value":0.01}]}]}]}
+X
+printf 'd-1.2500000005E-05' | put price_lists amount
 
 # --- the sandbox's AWS
 put sandbox_unsigned query <<'X'

@@ -88,6 +88,10 @@ impl<'n> Checker<'n> {
         }
     }
 
+    pub(crate) fn is_set(&self, path: &str) -> bool {
+        self.values.contains_key(path)
+    }
+
     /// The value at `path` as it may be shown: never what a variable gave.
     pub(crate) fn quote(&self, path: &str) -> String {
         self.values.get(path).map_or_else(|| "nothing".into(), |(_, quote)| quote.clone())

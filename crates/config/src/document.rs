@@ -5,6 +5,7 @@ use crate::{
     keys::{FEDERATION, HOST, HOST_KINDS, PROVIDER, TOP, VIRTUAL_MACHINE},
     providers::KindInfo,
     schema::{Effect, Key, Kind},
+    sense,
 };
 
 /// How the names of keys are written.
@@ -34,7 +35,18 @@ pub fn markdown(kinds: &[KindInfo]) -> String {
     }
     table(&mut text, "The manifest `kind: VirtualMachine`", VIRTUAL_MACHINE, camel);
     sections(&mut text, "", VIRTUAL_MACHINE, camel);
+    let [constraints, conditions] = sense::tables();
+    comparisons(&mut text, "What a constraint may say", &constraints);
+    comparisons(&mut text, "What a policy's condition may say", &conditions);
     text
+}
+
+fn comparisons(text: &mut String, title: &str, rows: &[[String; 3]]) {
+    text.push_str(&format!("### {title}\n\n| type | operators | value |\n|---|---|---|\n"));
+    for [word, operators, value] in rows {
+        text.push_str(&format!("| {word} | {operators} | {value} |\n"));
+    }
+    text.push('\n');
 }
 
 fn sections(text: &mut String, path: &str, keys: &[Key], case: Case) {

@@ -33,6 +33,7 @@ mod schedule;
 mod schema;
 mod secret;
 mod sense;
+mod shown;
 mod token;
 
 pub use check::{Ineffective, nearest};

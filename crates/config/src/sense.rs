@@ -5,7 +5,12 @@ use novacron_types::{
     placement::{Condition, ConditionKind, Constraint, ConstraintKind, Operator, Scalar},
 };
 
-use crate::{check::Checker, keys::PRICING, scalar::near, schema::Referent};
+use crate::{
+    check::Checker,
+    keys::PRICING,
+    scalar::near,
+    schema::{Kind, Referent},
+};
 
 use Operator::{AtLeast, AtMost, Contains, Equal, Exists, In, Less, More, Near, NotEqual, NotIn};
 
@@ -28,7 +33,7 @@ enum Wanted {
 
 const SETS: &[Operator] = &[Equal, NotEqual, In, NotIn];
 const LABELS: &[Operator] = &[Equal, NotEqual, In, NotIn, Contains, Exists];
-const ORDER: &[Operator] = &[Less, AtMost, More, AtLeast];
+const ORDER: &[Operator] = &[Less, AtMost, More, AtLeast, Equal, NotEqual];
 const LEAST: &[Operator] = &[AtLeast, More];
 const ARCHITECTURES: &[&str] = &["x86_64", "arm64"];
 const MEGABITS: f64 = 1e8;
@@ -98,11 +103,16 @@ fn compare(
     value: Option<&Scalar>,
     values: &[Scalar],
 ) {
+    let takes: Vec<String> = rule.operators.iter().map(|operator| format!("`{operator}`")).collect();
+    let (word, takes) = (rule.word, takes.join(", "));
+    let key = format!("{path}.operator");
+    if matches!(rule.value, Wanted::Dollars | Wanted::Number { .. }) && !checker.is_set(&key) {
+        // `==` is seldom what is meant of an amount.
+        checker.fault(path, format!("`{word}` needs an `operator`: {takes}"));
+        return;
+    }
     if !rule.operators.contains(&operator) {
-        let takes: Vec<String> = rule.operators.iter().map(|operator| format!("`{operator}`")).collect();
-        let (word, takes) = (rule.word, takes.join(", "));
-        checker
-            .fault(&format!("{path}.operator"), format!("`{word} {operator}` makes no sense; `{word}` takes {takes}"));
+        checker.fault(&key, format!("`{word} {operator}` makes no sense; `{word}` takes {takes}"));
         return;
     }
     let count = values.len() + usize::from(value.is_some());
@@ -164,5 +174,39 @@ fn dollars(value: &Scalar) -> Result<i128, &'static str> {
         Ok(money) if money.currency == *b"USD" => Ok(money.nanos),
         Ok(_) => Err("; prices are compared in US dollars: convert it"),
         Err(_) => Err("; write at most nine decimals, and no currency but USD"),
+    }
+}
+
+/// Of constraints and of conditions: what each is on, the operators that it takes, and its value, in words.
+pub(crate) fn tables() -> [Vec<[String; 3]>; 2] {
+    use ConditionKind as On;
+    use ConstraintKind as Of;
+    let constraints = [
+        Of::Provider,
+        Of::Region,
+        Of::Cost,
+        Of::Compliance,
+        Of::Sla,
+        Of::Bandwidth,
+        Of::Pricing,
+        Of::InstanceType,
+        Of::Architecture,
+    ];
+    let conditions = [On::Label, On::Workload, On::Cost, On::Performance, On::Compliance, On::Location];
+    [constraints.map(|kind| of_constraint(kind).row()).into(), conditions.map(|kind| of_condition(kind).row()).into()]
+}
+
+impl Rule {
+    fn row(&self) -> [String; 3] {
+        let code = |words: Vec<String>| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+        let value = match self.value {
+            Wanted::Any => "text, number, `true` or `false`".into(),
+            Wanted::Text => "text".into(),
+            Wanted::Name(to) => Kind::Reference(to).describe(),
+            Wanted::Word(words) => code(words.iter().map(|word| (*word).to_owned()).collect()),
+            Wanted::Dollars => "dollars an hour".into(),
+            Wanted::Number { most, unit } => format!("number from 0 to {most} ({unit})"),
+        };
+        [format!("`{}`", self.word), code(self.operators.iter().map(ToString::to_string).collect()), value]
     }
 }

@@ -32,7 +32,7 @@ fn what_makes_no_sense() {
         ("type: label, key: a, operator: <, value: 1", anywhere, "`label <` makes no sense"),
         ("type: label, key: a, operator: exists, value: 1", anywhere, "`exists` takes no value"),
         ("type: workload, key: a, value: batch", anywhere, "it belongs to `label`, and not to `workload`"),
-        ("type: cost, value: 1", anywhere, "`cost ==` makes no sense; `cost` takes `<`, `<=`, `>`, `>=`"),
+        ("type: cost, value: 1", anywhere, "`cost` needs an `operator`: `<`, `<=`, `>`, `>=`, `==`, `!=`"),
         ("type: cost, operator: '>', value: 1 EUR", anywhere, "convert it"),
         ("type: performance, operator: '>', value: fast", anywhere, "from 0 to 100 (points)"),
         ("type: location, operator: near, value: us-east", anywhere, "`location near` makes no sense"),

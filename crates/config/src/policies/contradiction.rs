@@ -51,20 +51,19 @@ fn clash(
     providers: &BTreeMap<String, String>,
     apart: &dyn Fn(&str, &str) -> bool,
 ) -> Option<String> {
-    let confines = |policy: &Policy| matches!(policy.action.kind, ActionKind::Restrict | ActionKind::Place);
+    use ActionKind::{Distribute, Migrate, Place, Restrict, Scale};
     match (a.action.kind, b.action.kind) {
-        _ if confines(a) && confines(b) => {
-            let nowhere = if names_only_providers(a) && names_only_providers(b) {
-                disjoint(&a.action.providers, &b.action.providers, &|a, b| !same_provider(a, b, providers))
-            } else {
-                names_only_regions(a) && names_only_regions(b) && disjoint(&a.action.regions, &b.action.regions, apart)
-            };
-            nowhere.then(|| "both can hold for one machine, and no place is in both".to_owned())
+        (Restrict, Restrict | Place | Migrate) | (Place, Place) if nowhere(a, b, providers, apart) => {
+            Some("both can hold for one machine, and no place is in both".to_owned())
         }
-        (ActionKind::Scale, ActionKind::Scale) if a.priority == b.priority => {
+        (Migrate, Migrate) if a.priority == b.priority && nowhere(a, b, providers, apart) => Some(
+            "both can move one machine, to places that have nothing in common, and neither has the higher priority"
+                .to_owned(),
+        ),
+        (Scale, Scale) if a.priority == b.priority => {
             Some("both can scale one machine, and neither has the higher priority".to_owned())
         }
-        (_, ActionKind::Distribute) if confines(a) && names_only_providers(a) => {
+        (Restrict | Place, Distribute) if names_only_providers(a) => {
             let most = reach(&a.action.providers, providers);
             let least = b.action.min_providers.unwrap_or(0) as usize;
             (most < least).then(|| {
@@ -72,6 +71,15 @@ fn clash(
             })
         }
         _ => None,
+    }
+}
+
+/// Whether it is certain that no place is in both.
+fn nowhere(a: &Policy, b: &Policy, providers: &BTreeMap<String, String>, apart: &dyn Fn(&str, &str) -> bool) -> bool {
+    if names_only_providers(a) && names_only_providers(b) {
+        disjoint(&a.action.providers, &b.action.providers, &|a, b| !same_provider(a, b, providers))
+    } else {
+        names_only_regions(a) && names_only_regions(b) && disjoint(&a.action.regions, &b.action.regions, apart)
     }
 }
 
@@ -143,5 +151,113 @@ fn set(condition: &Condition) -> Option<bool> {
         Operator::Equal | Operator::In => Some(true),
         Operator::NotEqual | Operator::NotIn => Some(false),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{prelude::*, sample::subsequence};
+
+    use super::*;
+
+    const VALUES: [&str; 3] = ["a", "b", "c"];
+    const PLACES: [&str; 5] = ["one", "two", "three", "aws", "azure"];
+
+    fn providers() -> BTreeMap<String, String> {
+        [("one", "aws"), ("two", "aws"), ("three", "gcp")].map(|(name, kind)| (name.into(), kind.into())).into()
+    }
+
+    fn policies() -> impl Strategy<Value = Vec<Policy>> {
+        let operator = prop_oneof![Just(None), Just(Some("in")), Just(Some("not-in")), Just(Some("exists"))];
+        let action = prop_oneof![
+            Just("restrict"),
+            Just("place"),
+            Just("prefer"),
+            Just("migrate"),
+            Just("distribute"),
+            Just("scale")
+        ];
+        let one = (operator, subsequence(&VALUES, 1..=3), action, subsequence(&PLACES, 1..=3), 0..2u32, 1..5u32);
+        proptest::collection::vec(one, 2..4).prop_map(|all| {
+            let policy = |(index, (operator, values, kind, places, priority, least)): (usize, _)| {
+                let condition: Option<&str> = operator;
+                let values: Vec<&str> = values;
+                let action = match kind {
+                    "distribute" => serde_json::json!({ "type": kind, "min_providers": least }),
+                    "scale" => serde_json::json!({ "type": kind, "factor": 2 }),
+                    _ => serde_json::json!({ "type": kind, "providers": places }),
+                };
+                let condition = condition.map(|operator| {
+                    let values = if operator == "exists" { Vec::new() } else { values };
+                    serde_json::json!({ "type": "label", "key": "k", "operator": operator, "values": values })
+                });
+                serde_json::from_value(serde_json::json!({
+                    "name": format!("p{index}"), "priority": priority, "condition": condition, "action": action,
+                }))
+                .unwrap()
+            };
+            all.into_iter().enumerate().map(policy).collect()
+        })
+    }
+
+    /// Whether the policy holds for a machine whose label has the value.
+    fn holds(policy: &Policy, value: &str) -> bool {
+        policy.condition.as_ref().is_none_or(|condition| {
+            let named = condition.values.iter().any(|named| named.to_string() == value);
+            match condition.operator {
+                Operator::In => named,
+                Operator::NotIn => !named,
+                _ => true,
+            }
+        })
+    }
+
+    /// The providers that it names, those of its kinds, and kinds of which there is none.
+    fn places(policy: &Policy) -> BTreeSet<String> {
+        let configured = providers();
+        let names = policy.action.providers.iter();
+        let each = names.flat_map(|name| {
+            let of_kind: Vec<String> =
+                configured.iter().filter(|(_, kind)| *kind == name).map(|(n, _)| n.clone()).collect();
+            if of_kind.is_empty() { vec![name.clone()] } else { of_kind }
+        });
+        each.collect()
+    }
+
+    /// Whether some machine can't follow both.
+    fn impossible(a: &Policy, b: &Policy) -> bool {
+        let both = ["a", "b", "c", "another"].into_iter().any(|value| holds(a, value) && holds(b, value));
+        let confines = |policy: &Policy| matches!(policy.action.kind, ActionKind::Restrict | ActionKind::Place);
+        let spread = |a: &Policy, b: &Policy| {
+            confines(a)
+                && b.action.kind == ActionKind::Distribute
+                && places(a).len() < b.action.min_providers.unwrap() as usize
+        };
+        let is = |policy: &Policy, kind| policy.action.kind == kind;
+        let apart = places(a).is_disjoint(&places(b));
+        let moves = |a: &Policy, b: &Policy| is(a, ActionKind::Restrict) && is(b, ActionKind::Migrate) && apart;
+        let equal = a.priority == b.priority;
+        both && (confines(a) && confines(b) && apart
+            || spread(a, b)
+            || spread(b, a)
+            || moves(a, b)
+            || moves(b, a)
+            || is(a, ActionKind::Migrate) && is(b, ActionKind::Migrate) && apart && equal
+            || is(a, ActionKind::Scale) && is(b, ActionKind::Scale) && equal)
+    }
+
+    proptest! {
+        #[test]
+        fn as_trying_every_machine_and_place(policies in policies()) {
+            let found: Vec<_> = contradictions(&policies, &providers(), &|_, _| false)
+                .into_iter()
+                .map(|contradiction| (contradiction.first, contradiction.second))
+                .collect();
+            let mut wanted = Vec::new();
+            for second in 0..policies.len() {
+                wanted.extend((0..second).filter(|first| impossible(&policies[*first], &policies[second])).map(|first| (first, second)));
+            }
+            prop_assert_eq!(found, wanted);
+        }
     }
 }
