@@ -1,6 +1,9 @@
 //! AWS: types, on-demand, spot by the Spot Advisor's savings, one year reserved by the median saving, disks, transfer.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    path::Path,
+};
 
 use novacron_catalog::{
     Draft, DraftDestination, DraftOffer, Gpu, GroupId, InstanceType, Interruption, NO_BAND, Pricing, Sector, Tier,
@@ -79,6 +82,7 @@ fn on_demand(folder: &Path, draft: &mut Draft, left_out: &mut LeftOut) -> Result
     let modelled = draft.group(sources::derived("aws-on-demand-regional", source, "2025-03", rule));
     let zones = zones(folder)?;
     let mut prices = Prices::new();
+    let stale = stale(folder)?;
     // The stated prices come last, and so stay.
     for (file, group) in [("aws_ondemand_regional_derived.csv", modelled), ("aws_ondemand_karpenter.csv", exact)] {
         for row in Table::open(folder, file)?.rows() {
@@ -89,6 +93,10 @@ fn on_demand(folder: &Path, draft: &mut Draft, left_out: &mut LeftOut) -> Result
             };
             if region.starts_with("cn-") {
                 left_out.row("AWS prices in China (in CNY, of 2024)");
+                continue;
+            }
+            if file == "aws_ondemand_regional_derived.csv" && stale.contains(&(region.to_owned(), ty.to_owned())) {
+                left_out.row("AWS prices of 2025-03 of types that have become cheaper since (p4d, p4de, p5, p5en)");
                 continue;
             }
             let stated = file == "aws_ondemand_karpenter.csv" || row.text("votes")? == "karpenter";
@@ -103,6 +111,35 @@ fn on_demand(folder: &Path, draft: &mut Draft, left_out: &mut LeftOut) -> Result
         }
     }
     Ok(prices)
+}
+
+/// Modelled prices that rest on one price of 2025-03 and are out of proportion with the region's others by 40 %: the type's price
+/// in us-east-1 has fallen since, and so the multiplier is none.
+fn stale(folder: &Path) -> Result<HashSet<(String, String)>, String> {
+    let mut home = HashMap::new();
+    let stated = Table::open(folder, "aws_ondemand_karpenter.csv")?;
+    for row in stated.rows() {
+        if row.text("region")? == "us-east-1" {
+            home.insert(row.text("instance_type")?, row.nanos("usd_per_hour_linux")?.unwrap_or(0));
+        }
+    }
+    let table = Table::open(folder, "aws_ondemand_regional_derived.csv")?;
+    let mut regions: BTreeMap<&str, Vec<(u64, &str, bool)>> = BTreeMap::new();
+    for row in table.rows() {
+        let (ty, nanos) = (row.text("instance_type")?, row.nanos("usd_per_hour_linux")?.unwrap_or(0));
+        if let Some(home) = home.get(ty).filter(|home| **home > 0) {
+            let permille = (u128::from(nanos) * 1000 / u128::from(*home)) as u64;
+            regions.entry(row.text("region")?).or_default().push((permille, ty, row.text("votes")? == "1"));
+        }
+    }
+    let mut stale = HashSet::new();
+    for (region, mut ratios) in regions {
+        ratios.sort_unstable();
+        let usual = ratios[ratios.len() / 2].0;
+        let off = ratios.into_iter().filter(|(permille, _, one)| *one && permille * 10 > usual * 14);
+        stale.extend(off.map(|(_, ty, _)| (region.to_owned(), ty.to_owned())));
+    }
+    Ok(stale)
 }
 
 fn zones(folder: &Path) -> Result<HashMap<(String, String), u16>, String> {

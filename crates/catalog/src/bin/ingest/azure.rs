@@ -1,11 +1,14 @@
 //! Azure: on-demand as stated; spot and reservations by the usual savings; round trips as Microsoft measured them.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
 
 use novacron_catalog::{Draft, DraftOffer, GroupId, Pricing, Sector};
 use novacron_types::ProviderKind;
 
-use crate::{LeftOut, azure_size, regions, sources, table::Table};
+use crate::{LeftOut, azure_licence, azure_size, regions, sources, table::Table};
 
 const KIND: ProviderKind = ProviderKind::Azure;
 
@@ -32,17 +35,24 @@ fn prices(folder: &Path, draft: &mut Draft, left_out: &mut LeftOut, sizes: Group
     let spot = draft.group(sources::derived("azure-spot", source, at, spot));
     let year = draft.group(sources::derived("azure-reserved-1y", source, at, year));
     let three = draft.group(sources::derived("azure-reserved-3y", source, at, three));
+    let less = "the source's price less the Windows licence that is in it (0.046 USD a vCPU, 0.0046 of the Bv2 series), \
+                which is told by the price of the series' other sizes in the region";
+    let less = draft.group(sources::derived("azure-on-demand-unlicensed", source, at, less));
+    let table = Table::open(folder, "azure_ondemand_karpenter.csv")?;
+    let rows = machines(&table, left_out)?;
+    let licences = azure_licence::find(rows.iter().copied());
+    let plain = rows.into_iter().map(|(region, sku, nanos)| match licences.get(&(region, sku)) {
+        Some(licence) => (region, sku, nanos - licence, less),
+        None => (region, sku, nanos, stated),
+    });
+    let plain: Vec<_> = plain.collect();
+    let usual = usual(&plain);
     let mut unread = BTreeMap::new();
-    for row in Table::open(folder, "azure_ondemand_karpenter.csv")?.rows() {
-        let (region, sku) = (row.text("region")?, row.text("sku")?.trim());
-        if let Some(why) = no_machine(sku) {
-            left_out.row(why);
+    for (region, sku, nanos, group) in plain {
+        if nanos < usual.get(sku).map_or(0, |usual| usual / 4) {
+            left_out.row("Azure prices that are less than a quarter of what the size usually costs");
             continue;
         }
-        let Some(nanos) = row.nanos("usd_per_hour_linux")?.filter(|nanos| *nanos > 0) else {
-            left_out.row("Azure prices of nothing");
-            continue;
-        };
         let Some(size) = azure_size::read(sku) else {
             *unread.entry(sku.to_owned()).or_insert(0usize) += 1;
             continue;
@@ -51,7 +61,7 @@ fn prices(folder: &Path, draft: &mut Draft, left_out: &mut LeftOut, sizes: Group
             draft.region(regions::bare(KIND, region, "", Sector::Commercial, stated));
         }
         draft.instance_type(size.instance_type(sku, sizes));
-        draft.offer(KIND, sku, Pricing::OnDemand, region, DraftOffer::new(stated, nanos));
+        draft.offer(KIND, sku, Pricing::OnDemand, region, DraftOffer::new(group, nanos));
         let mut derive = |pricing, group, permille: u64| {
             let price = (u128::from(nanos) * u128::from(permille) + 500) / 1000;
             draft.offer(KIND, sku, pricing, region, DraftOffer::new(group, price as u64));
@@ -70,6 +80,34 @@ fn prices(folder: &Path, draft: &mut Draft, left_out: &mut LeftOut, sizes: Group
         .values()
         .for_each(|count| (0..*count).for_each(|_| left_out.row("Azure prices of sizes that are not known")));
     Ok(())
+}
+
+/// Region, size and price of the rows that are machines.
+type Row<'a> = (&'a str, &'a str, u64);
+
+fn machines<'a>(table: &'a Table, left_out: &mut LeftOut) -> Result<Vec<Row<'a>>, String> {
+    let mut rows = Vec::new();
+    for row in table.rows() {
+        let (region, sku) = (row.text("region")?, row.text("sku")?.trim());
+        match (no_machine(sku), row.nanos("usd_per_hour_linux")?) {
+            (Some(why), _) => left_out.row(why),
+            (None, None | Some(0)) => left_out.row("Azure prices of nothing"),
+            (None, Some(nanos)) => rows.push((region, sku, nanos)),
+        }
+    }
+    Ok(rows)
+}
+
+/// The median over the regions of each size that is in four or more.
+fn usual<'a>(rows: &[(&'a str, &'a str, u64, GroupId)]) -> HashMap<&'a str, u64> {
+    let mut prices: HashMap<&str, Vec<u64>> = HashMap::new();
+    rows.iter().for_each(|(_, sku, nanos, _)| prices.entry(sku).or_default().push(*nanos));
+    prices.retain(|_, nanos| nanos.len() >= 4);
+    let median = |mut nanos: Vec<u64>| {
+        nanos.sort_unstable();
+        nanos[nanos.len() / 2]
+    };
+    prices.into_iter().map(|(sku, nanos)| (sku, median(nanos))).collect()
 }
 
 /// Rows that are no machine one can start.

@@ -29,8 +29,7 @@ pub struct Name<'a> {
 }
 
 pub fn read(sku: &str) -> Option<Size> {
-    let bare = sku.strip_prefix("Standard_")?;
-    let bare = bare.strip_suffix("_Promo").unwrap_or(bare);
+    let bare = bare(sku)?;
     if let Some((vcpus, memory_mib)) = azure_old::read(bare) {
         let series =
             bare.trim_end_matches(|c: char| !c.is_ascii_alphabetic()).chars().take_while(char::is_ascii_alphabetic);
@@ -44,6 +43,16 @@ pub fn read(sku: &str) -> Option<Size> {
     };
     let arm = name.letters.contains('p') && matches!(name.series, "B" | "D" | "E");
     Some(Size { series: name.series.to_owned(), vcpus: name.vcpus, memory_mib, arm, gpu })
+}
+
+/// Of a size that follows the naming rules.
+pub fn parse_sku(sku: &str) -> Option<Name<'_>> {
+    parse(sku.strip_prefix("Standard_")?)
+}
+
+fn bare(sku: &str) -> Option<&str> {
+    let bare = sku.strip_prefix("Standard_")?;
+    Some(bare.strip_suffix("_Promo").unwrap_or(bare))
 }
 
 fn parse(bare: &str) -> Option<Name<'_>> {

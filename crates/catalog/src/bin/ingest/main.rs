@@ -7,6 +7,7 @@ mod aws;
 mod azure;
 mod azure_gpu;
 mod azure_large;
+mod azure_licence;
 mod azure_old;
 mod azure_size;
 mod carbon;

@@ -239,10 +239,10 @@ fn offer(
 
 fn disks(draft: &mut Draft, prices: &Prices, regions: &[String]) {
     let (Some((gb, _)), Some((unit, _))) = (prices.get("B91961"), prices.get("B91962")) else { return };
-    let rule = "the price of a GB + performance units (0, 10 or 20 a GB) × theirs, as block volumes are billed";
+    let rule = "the price of a GB + performance units (0 to 120 a GB) × theirs, as block volumes are billed";
     let group = draft.group(sources::derived_mit("oci-disks", "Oracle's price list", "2026-01-05", rule));
     for region in regions {
-        for units in [0, 10, 20] {
+        for units in [0, 10, 20, 30, 60, 120] {
             draft.disk(KIND, region, &format!("block-{units}-vpu"), gb + units * unit, group);
         }
     }

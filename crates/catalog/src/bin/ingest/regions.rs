@@ -10,13 +10,30 @@ use crate::{
     table::{Row, Table},
 };
 
+/// Further than this from the curated coordinates, the vendor's own are taken for a slip.
+const MOST_KM: f64 = 500.0;
+
 pub fn add(folder: &Path, draft: &mut Draft, left_out: &mut LeftOut) -> Result<(), String> {
     let curated =
         draft.group(sources::exact_mit("regions", "cloud-regions, curated by hand and incomplete", "2026-01-21"));
     for row in Table::open(folder, "regions_compliance.csv")?.rows() {
         draft.region(region(row, curated)?);
     }
-    azure(folder, draft, left_out, curated)
+    azure(folder, draft, left_out, curated)?;
+    by_hand(draft);
+    Ok(())
+}
+
+/// Regions that the price lists have and no list of regions.
+fn by_hand(draft: &mut Draft) {
+    let group = draft.group(sources::by_hand("regions-by-hand", "the region's city, its country and coordinates"));
+    for (kind, name, display, country, sector, (lat_micro, lon_micro)) in [
+        (ProviderKind::Aws, "us-west-2-lax-1", "Los Angeles", "US", Sector::LocalZone, (34_050_000, -118_240_000)),
+        (ProviderKind::Gcp, "asia-southeast3", "Bangkok", "TH", Sector::Commercial, (13_750_000, 100_500_000)),
+    ] {
+        let point = Some(Point { lat_micro, lon_micro });
+        draft.region(Region { display: display.to_owned(), point, ..bare(kind, name, country, sector, group) });
+    }
 }
 
 fn region(row: Row<'_>, group: GroupId) -> Result<Region, String> {
@@ -66,6 +83,9 @@ fn azure(folder: &Path, draft: &mut Draft, left_out: &mut LeftOut, curated: Grou
         let (name, display) = (row.text("region")?, row.text("display")?);
         let zones = row.text("zones")?.parse().unwrap_or(0);
         match draft.region_mut(ProviderKind::Azure, name) {
+            Some(region) if region.point.is_some_and(|point| point.km_to(at) > MOST_KM) => {
+                left_out.row("Azure coordinates that are in another country (spaincentral's lack a sign)");
+            }
             Some(region) => {
                 (region.point, region.display, region.zones, region.group) = (Some(at), display.into(), zones, vendor);
             }

@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod azure;
+mod places;
+
 use std::{
     collections::{HashMap, HashSet},
     fs,
@@ -99,7 +102,9 @@ fn aws_on_demand() {
     for (row, exact) in stated.chain(regional.iter().map(|row| (row, row["votes"] == "karpenter"))) {
         let (region, ty) = (row["region"].as_str(), row["instance_type"].as_str());
         let Some(offer) = offer(Aws, region, ty, Pricing::OnDemand) else {
-            assert!(!known.contains(ty), "{ty} in {region}");
+            // Left out: no type, or a price of before the family became cheaper.
+            let dear = ["p4d.", "p4de.", "p5.", "p5en."].iter().any(|family| ty.starts_with(family));
+            assert!(!known.contains(ty) || (dear && !exact), "{ty} in {region}");
             continue;
         };
         // A stated price goes before a modelled one.
@@ -149,19 +154,6 @@ fn aws_types_and_zones() {
         let letters: Vec<_> = letters.map(|(_, letter)| letter.to_string()).collect();
         assert_eq!(letters.join("|"), row["az_suffixes"]);
     }
-}
-
-#[test]
-fn azure_on_demand() {
-    let Some(rows) = rows("azure_ondemand_karpenter.csv") else { return };
-    let mut seen = 0;
-    for row in &rows {
-        let Some(offer) = offer(Azure, &row["region"], row["sku"].trim(), Pricing::OnDemand) else { continue };
-        same(offer.price_nanos, &row["usd_per_hour_linux"]);
-        seen += 1;
-    }
-    assert_eq!(seen, count(Azure, Pricing::OnDemand));
-    assert!(seen > 58_000, "{seen}");
 }
 
 #[test]
@@ -277,47 +269,4 @@ fn transfer_and_round_trips() {
         assert!(matches!(latency.basis, LatencyBasis::Measured(_)));
         assert_eq!(f64::from(latency.micros) / 1000.0, row["rtt_ms"].parse::<f64>().unwrap());
     }
-}
-
-#[test]
-fn carbon() {
-    let (Some(google), Some(watts)) = (rows("gcp_region_carbon_2024.csv"), rows("teads_aws_instance_watts.csv")) else {
-        return;
-    };
-    let catalog = catalog();
-    for row in google {
-        let Some(region) = catalog.find_region(Gcp, &row["Google Cloud Region"]) else { continue };
-        let share = row["Google CFE"].parse::<f64>().unwrap_or(0.0);
-        let Ok(grams) = row["Grid carbon intensity (gCO2eq / kWh)"].parse::<f64>() else { continue };
-        let Some(grid) = catalog.region(region).grid else { panic!("{}", row["Google Cloud Region"]) };
-        assert!((f64::from(grid.mg_per_kwh) - (1.0 - share) * grams * 1000.0).abs() <= 0.51);
-    }
-    for row in watts {
-        let Some(ty) = catalog.find_type(Aws, &row["instance_type"]) else { continue };
-        let power = catalog.instance_type(ty).power.unwrap();
-        let vcpus: f64 = row["vcpu"].parse().unwrap();
-        let full = row["w_100"].parse::<f64>().unwrap() * 1000.0 / vcpus;
-        assert!((f64::from(power.full_mw_per_vcpu) - full).abs() <= 0.51, "{}", row["instance_type"]);
-    }
-}
-
-/// A second opinion on what Azure's names say. The source is share-alike, so nothing of it ships: it is only compared with.
-#[test]
-fn azure_sizes_agree_with_another_list() {
-    let Some(rows) = rows("sparecores_servers.csv") else { return };
-    let (mut agree, mut differ) = (0, Vec::new());
-    for row in rows.iter().filter(|row| row["vendor"] == "azure") {
-        let Some(id) = catalog().find_type(Azure, &row["api_reference"]) else { continue };
-        let ty = catalog().instance_type(id);
-        let (vcpus, mib): (u32, f64) = (row["vcpu"].parse().unwrap(), row["memory_mib"].parse().unwrap());
-        let arm = row["arch"].eq_ignore_ascii_case("arm64");
-        let memory = (ty.memory_bytes as f64 / MIB as f64 - mib).abs() <= mib * 0.01;
-        if memory && ty.vcpus == vcpus && arm == (ty.architecture == Architecture::Arm64) {
-            agree += 1;
-        } else {
-            differ.push(format!("{}: {} {} MiB, not {vcpus} {mib}", ty.name, ty.vcpus, ty.memory_bytes / MIB));
-        }
-    }
-    eprintln!("{agree} agree, {} differ: {differ:#?}", differ.len());
-    assert!(differ.len() * 50 < agree, "{agree} agree, {} differ: {differ:#?}", differ.len());
 }
