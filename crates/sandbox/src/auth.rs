@@ -24,6 +24,7 @@ pub(crate) fn authenticate(
         Protocol::Sts => "sts",
         Protocol::RestJson => "ebs",
         Protocol::Cbor | Protocol::AwsJson => "monitoring",
+        Protocol::Pricing => "pricing",
     };
     if claim.service != expected {
         return Err(refused(protocol, Refusal::Mismatch));

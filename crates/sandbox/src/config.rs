@@ -84,8 +84,16 @@ pub struct Identity {
 impl Identity {
     /// Someone who may look at everything and change nothing.
     pub fn read_only(credentials: Credentials) -> Self {
-        let allow =
-            ["ec2:Describe*", "ec2:Get*", "ebs:List*", "ebs:Get*", "cloudwatch:Get*", "cloudwatch:List*", "sts:Get*"];
+        let allow = [
+            "ec2:Describe*",
+            "ec2:Get*",
+            "ebs:List*",
+            "ebs:Get*",
+            "cloudwatch:Get*",
+            "cloudwatch:List*",
+            "sts:Get*",
+            "pricing:Get*",
+        ];
         Self { credentials, user: "read-only".to_owned(), allow: allow.map(str::to_owned).to_vec() }
     }
 }

@@ -20,6 +20,8 @@ pub(crate) enum Protocol {
     RestJson,
     Cbor,
     AwsJson,
+    /// awsJson 1.1, which the price list service speaks.
+    Pricing,
 }
 
 /// An answer before it is sent: small enough to be held in memory.
@@ -93,6 +95,7 @@ impl Reply {
                 Self::json(e.status, &body).with("x-amzn-errortype", &e.code)
             }
             Protocol::Cbor | Protocol::AwsJson => crate::cloudwatch::error(protocol, e),
+            Protocol::Pricing => crate::prices::error(e),
         }
     }
 

@@ -22,7 +22,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::faults::Effect;
 use crate::identity::Caller;
 use crate::params::Params;
-use crate::prices::{self, OpenList};
+use crate::prices::{self, OpenList, PriceFault};
 use crate::reply::{Body, Protocol, Reply};
 use crate::sigv4::Claim;
 use crate::throttle::Family;
@@ -122,10 +122,18 @@ where
         }
     }
     let done = match protocol {
+        Protocol::Ec2 if request.action == "DescribeSpotPriceHistory" => {
+            let (faults, scope) = (PriceFault::among(&effects), request.params.root());
+            prices::spot_history(core.prices(), &request.region, &scope, core.now(), &faults)
+                .map(|content| Reply::ec2(&request.action, &request.id, content))
+        }
         Protocol::Ec2 => ec2::handle(core, &request),
         Protocol::Sts => sts::handle(core, &request),
         Protocol::RestJson => ebs::handle(core, &request, &effects).await,
         Protocol::Cbor | Protocol::AwsJson => cloudwatch::handle(core, &request),
+        Protocol::Pricing => {
+            prices::get_products(core.prices(), &request.action, &request.body, &PriceFault::among(&effects))
+        }
     };
     if hangup {
         return Err(Hangup);
@@ -171,8 +179,10 @@ fn protocol_of(parts: &Parts) -> Protocol {
     match service.as_str() {
         "ebs" => Protocol::RestJson,
         "sts" => Protocol::Sts,
+        "pricing" => Protocol::Pricing,
         "monitoring" if target.starts_with("GraniteServiceVersion20100801.") => Protocol::AwsJson,
         "monitoring" => Protocol::Cbor,
+        _ if target.starts_with(prices::TARGET) => Protocol::Pricing,
         _ if has("smithy-protocol") => Protocol::Cbor,
         _ if parts.uri.path().starts_with("/snapshots") => Protocol::RestJson,
         _ => Protocol::Ec2,
@@ -205,6 +215,7 @@ where
         Protocol::Ec2 | Protocol::Sts => params.root().get("Action").map(str::to_owned),
         Protocol::RestJson => ebs::action_of(&parts).map(str::to_owned),
         Protocol::Cbor | Protocol::AwsJson => cloudwatch::action_of(&parts),
+        Protocol::Pricing => prices::action_of(&parts),
     };
     let action = action.ok_or_else(|| ApiError::bad(invalid_action(protocol), "The action is missing or unknown"))?;
     let service = policy_name(protocol);
@@ -258,12 +269,13 @@ fn policy_name(protocol: Protocol) -> &'static str {
         Protocol::Sts => "sts",
         Protocol::RestJson => "ebs",
         Protocol::Cbor | Protocol::AwsJson => "cloudwatch",
+        Protocol::Pricing => "pricing",
     }
 }
 
 fn invalid_action(protocol: Protocol) -> &'static str {
     match protocol {
-        Protocol::RestJson | Protocol::Cbor | Protocol::AwsJson => "UnknownOperationException",
+        Protocol::RestJson | Protocol::Cbor | Protocol::AwsJson | Protocol::Pricing => "UnknownOperationException",
         _ => "InvalidAction",
     }
 }

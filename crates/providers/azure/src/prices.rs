@@ -145,8 +145,8 @@ impl PriceSource for AzurePrices {
     async fn fetch(&self, request: &PriceRequest, progress: OnPriceProgress<'_>) -> Result<PriceSheet> {
         let sheet = SheetBuilder::new(ProviderKind::Azure, *b"USD", groups());
         let collected = Mutex::new(Collected { sheet, pages: 0 });
-        let each =
-            stream::iter(request.regions.iter().map(|region| self.region(request, region, &collected, progress)));
+        let region = |i: usize| self.region(request, &request.regions[i], &collected, progress);
+        let each = stream::iter((0..request.regions.len()).map(region));
         each.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
         let mut sheet = collected.into_inner().sheet;
         for region in &request.regions {

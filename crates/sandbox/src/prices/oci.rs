@@ -143,8 +143,9 @@ fn unit_prices(catalog: &Catalog, region: RegionId, shape: &str) -> Option<(u64,
         }
         known.push((sizes, nanos));
     }
-    let ((ocpus, gb), nanos) = *known.first()?;
-    let ((_, more), dearer) = *known.iter().find(|((o, g), _)| *o == ocpus && *g > gb)?;
+    known.sort_unstable();
+    let pair = known.windows(2).find(|pair| pair[0].0.0 == pair[1].0.0)?;
+    let [((ocpus, gb), nanos), ((_, more), dearer)] = [pair[0], pair[1]];
     let per_gb = (dearer - nanos) / (more - gb);
     Some(((nanos - gb * per_gb) / ocpus, per_gb))
 }
