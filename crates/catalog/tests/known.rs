@@ -98,6 +98,11 @@ fn spot_and_committed_cost_less_and_say_when_they_are_derived() {
         cheaper += usize::from(less < full);
         let vendor_says = catalog.region(offer.region).kind == Gcp;
         assert_eq!(catalog.group(offer.group).is_derived(), !vendor_says);
+        if offer.pricing == Pricing::Commit3Years
+            && let Some((year, _)) = catalog.find_offer(offer.ty, offer.region, Pricing::Commit1Year)
+        {
+            assert!(less <= offers.hourly_nanos[year.0 as usize], "{}", catalog.instance_type(offer.ty).name);
+        }
     }
     assert!(cheaper > 200_000, "{cheaper}");
 }

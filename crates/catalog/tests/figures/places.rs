@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use novacron_catalog::{Point, Sector, programme};
+use novacron_catalog::{Point, Region, Sector, programme};
 use novacron_types::ProviderKind::{Aws, Azure, Gcp, Oci};
 
 use crate::{Rows, catalog, rows, same};
@@ -71,7 +71,7 @@ fn grids_of_aws_and_azure() {
         let kind = row["provider"].parse().unwrap();
         let found = regions.iter().find(|r| r.kind == kind && [&r.name, &r.display].contains(&&row["region"]));
         let grams: f64 = row["g_per_kwh"].parse().unwrap();
-        let Some(grid) = found.and_then(|region| region.grid) else {
+        let Some(grid) = found.and_then(|region| region.grid).filter(|_| grams < 2000.0) else {
             assert!(grams > 2000.0 || found.is_none(), "{row:?}");
             continue;
         };
@@ -79,6 +79,26 @@ fn grids_of_aws_and_azure() {
         seen += 1;
     }
     assert!(seen >= 40, "{seen}");
+}
+
+/// Of a near region of the same country, and only where there is no figure of its own.
+#[test]
+fn grids_nearby() {
+    let catalog = catalog();
+    let regions = &catalog.parts().regions;
+    let name = |region: &Region| region.grid.map(|grid| catalog.group(grid.group).name.as_str());
+    for region in regions.iter().filter(|region| name(region) == Some("grid-nearby")) {
+        let near = |other: &&Region| region.point.unwrap().km_to(other.point.unwrap()) <= 300.0;
+        let same =
+            regions.iter().filter(|r| name(r) == Some("grid") && r.country == region.country && r.point.is_some());
+        let grids: Vec<u32> = same.filter(near).map(|r| r.grid.unwrap().mg_per_kwh).collect();
+        // Google's own figures are put over the source's in the end.
+        let google = regions.iter().any(|r| r.kind == Gcp && r.country == region.country);
+        assert!(google || grids.contains(&region.grid.unwrap().mg_per_kwh), "{}", region.name);
+    }
+    let mg = |kind, name| catalog.region(catalog.find_region(kind, name).unwrap()).grid.unwrap().mg_per_kwh;
+    assert_eq!(mg(Azure, "germanywestcentral"), mg(Aws, "eu-central-1"));
+    assert_eq!(mg(Oci, "uk-london-1"), mg(Aws, "eu-west-2"));
 }
 
 #[test]

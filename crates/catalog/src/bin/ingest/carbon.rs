@@ -14,9 +14,11 @@ const COEFFICIENTS: &str = "cloud-carbon-coefficients";
 const AT: &str = "2023-05";
 /// No grid comes near; the source has figures that are a million times too large.
 const MOST_MG_PER_KWH: u64 = 2_000_000;
+const NEAR_KM: f64 = 300.0;
 
 pub fn add(folder: &Path, draft: &mut Draft, left_out: &mut LeftOut) -> Result<(), String> {
     grid(folder, draft, left_out)?;
+    nearby(draft);
     google(folder, draft)?;
     aws_power(folder, draft)?;
     power_and_embodied(folder, draft)
@@ -47,6 +49,28 @@ fn grid(folder: &Path, draft: &mut Draft, left_out: &mut LeftOut) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// A grid does not end at a vendor's fence: a region without a figure takes that of a near one in its country.
+fn nearby(draft: &mut Draft) {
+    let rule = format!(
+        "the grid of the nearest region in the same country that has one in the source, up to {NEAR_KM} km away"
+    );
+    let group = draft.group(sources::derived("grid-nearby", COEFFICIENTS, AT, &rule));
+    let known: Vec<_> =
+        draft.regions().filter_map(|r| Some((r.country.clone(), r.point?, r.grid?.mg_per_kwh))).collect();
+    let without = draft.regions().filter(|r| r.grid.is_none() && !r.country.is_empty());
+    let near = without.filter_map(|region| {
+        let point = region.point?;
+        let at = known.iter().filter(|(country, ..)| *country == region.country);
+        let (km, mg) = at.map(|(_, other, mg)| (point.km_to(*other), *mg)).min_by(|a, b| a.0.total_cmp(&b.0))?;
+        (km <= NEAR_KM).then(|| (region.kind, region.name.clone(), mg))
+    });
+    for (kind, name, mg_per_kwh) in near.collect::<Vec<_>>() {
+        if let Some(region) = draft.region_mut(kind, &name) {
+            region.grid = Some(Grid { mg_per_kwh, group });
+        }
+    }
 }
 
 fn google(folder: &Path, draft: &mut Draft) -> Result<(), String> {
