@@ -10,7 +10,7 @@ use crate::{
     node::{Name, Node, Raw, clip},
     reference::Reference,
     scalar::scalar,
-    schema::{Effect, Key, Kind},
+    schema::{Effect, Key, Kind, Referent},
     secret::{HIDDEN, mask_url},
 };
 
@@ -127,8 +127,10 @@ impl<'n> Checker<'n> {
             Kind::Provider | Kind::Providers => None,
             one => match scalar(one, &node.value) {
                 Ok(value) => {
-                    if let (Kind::Reference(to), Some(name)) = (one, value.as_str()) {
-                        self.refer(*to, name, path);
+                    match (one, value.as_str()) {
+                        (Kind::Reference(to), Some(name)) => self.refer(*to, name, path),
+                        (Kind::Location, Some(name)) if !name.contains(',') => self.refer(Referent::Region, name, path),
+                        _ => {}
                     }
                     let shown = match &value {
                         Value::String(text) => Value::String(mask_url(text)),
@@ -148,14 +150,7 @@ impl<'n> Checker<'n> {
         let mut value = Map::new();
         let mut shown = Map::new();
         let mut seen = Vec::new();
-        if !matches!(node.value, Raw::Map(_) | Raw::Null) {
-            let few: Vec<String> = keys.iter().take(6).map(|key| self.at("", key.name)).collect();
-            let (what, found) = (document_or(path), node.value.describe());
-            let message = format!("{what}: expected a block of keys ({}), found {found}", few.join(", "));
-            self.wrong(node.place, path, message);
-            return None;
-        }
-        for (name, node) in self.entries(node, path)? {
+        for (name, node) in self.entries(node, path, keys)? {
             let Some(key) = self.find(keys, &name.name) else {
                 self.unknown(name, path, &names(keys));
                 continue;
@@ -186,14 +181,16 @@ impl<'n> Checker<'n> {
         Some(Checked { value: Value::Object(value), shown: Value::Object(shown) })
     }
 
-    /// The entries of a block. Nothing at all is an empty block.
-    pub(crate) fn entries(&mut self, node: &'n Node, path: &str) -> Option<&'n [(Name, Node)]> {
+    /// The entries of a block. Nothing at all is an empty block. `keys` are those that are known, as far as they are.
+    pub(crate) fn entries(&mut self, node: &'n Node, path: &str, keys: &[Key]) -> Option<&'n [(Name, Node)]> {
         match &node.value {
             Raw::Map(map) => Some(map),
             Raw::Null => Some(&[]),
             other => {
+                let few: Vec<String> = keys.iter().take(6).map(|key| self.at("", key.name)).collect();
+                let few = if few.is_empty() { String::new() } else { format!(" ({})", few.join(", ")) };
                 let (what, found) = (document_or(path), other.describe());
-                self.wrong(node.place, path, format!("{what}: expected a block of keys, found {found}"));
+                self.wrong(node.place, path, format!("{what}: expected a block of keys{few}, found {found}"));
                 None
             }
         }
@@ -248,7 +245,7 @@ impl<'n> Checker<'n> {
 
     fn map(&mut self, node: &'n Node, path: &str) -> Option<Checked> {
         let mut map = Map::new();
-        for (name, node) in self.entries(node, path)? {
+        for (name, node) in self.entries(node, path, &[])? {
             if let Some(checked) = self.check(&Kind::Text, node, &join(path, &name.name)) {
                 map.insert(name.name.clone(), checked.value);
             }

@@ -11,6 +11,9 @@ use crate::{check::Checker, error::Place, sense};
 
 pub use contradiction::{Contradiction, contradictions};
 
+/// Each is held against every other, and asked at every decision.
+const MOST: usize = 1000;
+
 /// The policies, and where each stands. `value` is the list as it was checked, with holes; `providers` are the configured ones
 /// with their kinds.
 pub(crate) fn read(
@@ -19,6 +22,11 @@ pub(crate) fn read(
     providers: &BTreeMap<String, String>,
 ) -> (Vec<Policy>, Vec<Place>) {
     let list = checker.top("policies");
+    let count = value.and_then(Value::as_array).map_or(0, Vec::len);
+    if count > MOST {
+        checker.fault(&list, format!("there are {count} policies; {MOST} are the most"));
+        return Default::default();
+    }
     let mut policies = Vec::new();
     let mut places = Vec::new();
     for (index, value) in value.and_then(Value::as_array).into_iter().flatten().enumerate() {

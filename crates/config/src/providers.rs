@@ -94,7 +94,7 @@ fn one<'n>(
     data_dir: &str,
     providers: &mut Providers,
 ) -> Option<(String, bool)> {
-    let entries = checker.entries(found.node, path)?;
+    let entries = checker.entries(found.node, path, PROVIDER)?;
     let (common, mut own) = sort(checker, entries, path);
 
     let raw = |key: &str| common.iter().find(|(name, _)| *name == key).map(|(_, node)| &node.value);
@@ -118,6 +118,8 @@ fn one<'n>(
             }
         },
     };
+    // Whatever is wrong with it, it is known.
+    providers.kinds.insert(name.clone(), kind.clone());
     if found.block == Some("local") && !["files", "libvirt"].contains(&kind.as_str()) {
         checker.faults.at(found.place, format!("`local.kind`: expected `files` or `libvirt`, found {}", quoted_kind()));
         return None;
@@ -145,7 +147,6 @@ fn one<'n>(
             return None;
         }
     };
-    providers.kinds.insert(name.clone(), kind.as_str().to_owned());
     let Some(info) = info else {
         if enabled {
             checker.faults.at(found.place, absent(&name, kind, kinds));
@@ -209,7 +210,7 @@ fn sort<'n>(checker: &mut Checker<'n>, entries: &'n [(Name, Node)], path: &str) 
             common.push((key.name, node));
         } else if checker.camel && name.name == "config" {
             // The second form keeps the kind's own keys one level down.
-            let nested = checker.entries(node, &join(path, "config")).unwrap_or_default();
+            let nested = checker.entries(node, &join(path, "config"), &[]).unwrap_or_default();
             for (name, node) in nested {
                 match checker.find(PROVIDER, &name.name) {
                     Some(key) if key.name == "defaults" => common.push((key.name, node)),

@@ -1,5 +1,7 @@
 //! Names of what is described elsewhere: providers in a configuration, regions in the catalog.
 
+use std::collections::BTreeSet;
+
 use crate::{
     check::Checker,
     error::{Fault, Place},
@@ -31,15 +33,16 @@ impl Checker<'_> {
 /// of a configuration; whoever knows a server's providers asks it for manifests.
 pub fn unknown_providers(references: &[Reference], names: &[&str]) -> Vec<Fault> {
     let mut faults = Vec::new();
+    let all: BTreeSet<&str> = names.iter().chain(KINDS).copied().collect();
     for reference in references {
         let (more, what): (&[&str], _) = match reference.to {
             Referent::Provider => (&[], "provider or kind of provider"),
             Referent::Offer => (PRICING, "provider, kind of provider or way of paying"),
             Referent::Region | Referent::Place => continue,
         };
-        let known: Vec<&str> = names.iter().chain(KINDS).chain(more).copied().collect();
-        if !known.contains(&reference.name.as_str()) {
-            faults.push(reference.unknown(what, &known));
+        let known = || names.iter().chain(KINDS).chain(more).copied();
+        if !all.contains(reference.name.as_str()) && !more.contains(&reference.name.as_str()) {
+            faults.push(reference.unknown(what, known, faults.len()));
         }
     }
     faults
@@ -57,26 +60,32 @@ pub fn unknown_regions(
     for reference in references {
         let (more, what) = match reference.to {
             Referent::Provider | Referent::Offer => continue,
-            Referent::Region => (Vec::new(), "region, zone or group of regions"),
-            Referent::Place => (providers.iter().chain(KINDS).copied().collect(), "provider, region or zone"),
+            Referent::Region => ([].iter().chain(&[]), "region, zone or group of regions"),
+            Referent::Place => (providers.iter().chain(KINDS), "provider, region or zone"),
         };
-        if !is_region(&reference.name) && !more.contains(&reference.name.as_str()) {
-            let known: Vec<&str> = regions.iter().copied().chain(more).collect();
-            faults.push(reference.unknown(what, &known));
+        if !is_region(&reference.name) && !more.clone().any(|name| *name == reference.name) {
+            let known = || regions.iter().chain(more.clone()).copied();
+            faults.push(reference.unknown(what, known, faults.len()));
         }
     }
     faults
 }
 
-/// How many names are listed where none is near.
+/// How many names are listed where none is near, and how many faults are helped with.
 const FEW: usize = 20;
 
 impl Reference {
-    fn unknown(&self, what: &str, known: &[&str]) -> Fault {
-        let help = match near(&self.name, known) {
-            Some(near) => format!("; did you mean `{near}`?"),
-            None if known.len() <= FEW => format!("; known here: {}", known.join(", ")),
-            None => String::new(),
+    /// Help is for the first of several: it takes its time, and no more of them are shown.
+    fn unknown<'k, K: Iterator<Item = &'k str>>(&self, what: &str, known: impl Fn() -> K, before: usize) -> Fault {
+        let help = if before < FEW {
+            let known: Vec<&str> = known().collect();
+            match near(&self.name, &known) {
+                Some(near) => format!("; did you mean `{near}`?"),
+                None if known.len() <= FEW => format!("; known here: {}", known.join(", ")),
+                None => String::new(),
+            }
+        } else {
+            String::new()
         };
         let message = format!("`{}`: there is no {what} {}{help}", self.path, self.shown);
         Fault { place: Some(self.place), message }

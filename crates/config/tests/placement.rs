@@ -137,6 +137,7 @@ providers:
     assert_eq!(local.power, Some(HostPower { idle_watts: 120, full_watts: 600, grid_g_per_kwh: 380 }));
     assert_eq!((local.country.as_deref(), &local.compliance[..]), (Some("DE"), &["GDPR".to_owned()][..]));
     assert_eq!((lab.cost, lab.architecture), (Some(HostCost::Hourly(usd(400_000_000))), Architecture::Arm64));
+    assert!(config.references.iter().any(|reference| reference.path == "providers[0].location"));
     assert_eq!(lab.location, Some(Location::Region("us-east".into())));
     // They are no settings of the provider, and a cloud's own key of that name stays its own.
     let settings = |name: &str| &config.providers.iter().find(|p| p.name.as_str() == name).unwrap().settings;

@@ -144,6 +144,9 @@ fn contradictions_name_both() {
     ] {
         assert_eq!(two(a, b).map(|config| config.policies.len()), Ok(2), "{a} {b}");
     }
+    let many: String =
+        (0..1001).map(|n| format!("- {{name: p{n}, action: {{type: prefer, target: aws}}}}\n")).collect();
+    assert_eq!(read(&many).unwrap_err(), "f:3:3: `policies`: there are 1001 policies; 1000 are the most");
     let same =
         read("- {name: p, action: {type: prefer, target: aws}}\n- {name: p, action: {type: prefer, target: local}}\n");
     assert!(same.unwrap_err().starts_with("f:4:10: there are two policies with the name `p`, here and in line 3"));

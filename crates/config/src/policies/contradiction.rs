@@ -24,6 +24,10 @@ pub fn contradictions(
 ) -> Vec<Contradiction> {
     let mut found = Vec::new();
     let mut names = BTreeMap::new();
+    let values: Vec<BTreeSet<String>> = policies
+        .iter()
+        .map(|policy| policy.condition.iter().flat_map(Condition::all_values).map(Scalar::to_string).collect())
+        .collect();
     for (second, policy) in policies.iter().enumerate() {
         match names.get(policy.name.as_str()) {
             Some(first) => {
@@ -33,7 +37,9 @@ pub fn contradictions(
             None => names.insert(policy.name.as_str(), second),
         };
         for (first, other) in policies[..second].iter().enumerate() {
-            if other.name == policy.name || !both_can_hold(other.condition.as_ref(), policy.condition.as_ref()) {
+            let both =
+                || both_can_hold(other.condition.as_ref(), policy.condition.as_ref(), &values[first], &values[second]);
+            if other.name == policy.name || !both() {
                 continue;
             }
             if let Some(why) = clash(other, policy, providers, apart).or_else(|| clash(policy, other, providers, apart))
@@ -124,7 +130,12 @@ fn reach(names: &[String], providers: &BTreeMap<String, String>) -> usize {
 
 /// Whether both are certain to hold for some machine that is written to meet them: one has no condition, or both look at the
 /// same thing and a value meets both.
-fn both_can_hold(a: Option<&Condition>, b: Option<&Condition>) -> bool {
+fn both_can_hold(
+    a: Option<&Condition>,
+    b: Option<&Condition>,
+    mine: &BTreeSet<String>,
+    theirs: &BTreeSet<String>,
+) -> bool {
     let (Some(a), Some(b)) = (a, b) else { return true };
     if a.kind != b.kind || a.key != b.key {
         return false;
@@ -132,12 +143,10 @@ fn both_can_hold(a: Option<&Condition>, b: Option<&Condition>) -> bool {
     if a == b {
         return true;
     }
-    let texts = |condition: &Condition| condition.all_values().map(Scalar::to_string).collect::<BTreeSet<_>>();
-    let (mine, theirs) = (texts(a), texts(b));
     match (set(a), set(b)) {
-        (Some(true), Some(true)) => !mine.is_disjoint(&theirs),
-        (Some(true), Some(false)) => !mine.is_subset(&theirs),
-        (Some(false), Some(true)) => !theirs.is_subset(&mine),
+        (Some(true), Some(true)) => !mine.is_disjoint(theirs),
+        (Some(true), Some(false)) => !mine.is_subset(theirs),
+        (Some(false), Some(true)) => !theirs.is_subset(mine),
         // There is always a value that neither names.
         (Some(false), Some(false)) => true,
         // A label that is there can have the other's value.
