@@ -43,6 +43,8 @@ pub(crate) struct Found<'n> {
 }
 
 pub(crate) struct Checker<'n> {
+    /// All keys of the document.
+    root: &'static [Key],
     /// Names may be written in camelCase.
     pub camel: bool,
     pub faults: Faults,
@@ -57,8 +59,9 @@ pub(crate) struct Checker<'n> {
 }
 
 impl<'n> Checker<'n> {
-    pub(crate) fn new(camel: bool) -> Self {
+    pub(crate) fn new(root: &'static [Key], camel: bool) -> Self {
         Self {
+            root,
             camel,
             faults: Faults::default(),
             ineffective: Vec::new(),
@@ -152,7 +155,8 @@ impl<'n> Checker<'n> {
         let mut seen = Vec::new();
         for (name, node) in self.entries(node, path, keys)? {
             let Some(key) = self.find(keys, &name.name) else {
-                self.unknown(name, path, &names(keys));
+                let elsewhere = self.elsewhere(&name.name);
+                self.unknown(name, path, &names(keys), elsewhere);
                 continue;
             };
             let path = self.at(path, key.name);
@@ -189,8 +193,10 @@ impl<'n> Checker<'n> {
             other => {
                 let few: Vec<String> = keys.iter().take(6).map(|key| self.at("", key.name)).collect();
                 let few = if few.is_empty() { String::new() } else { format!(" ({})", few.join(", ")) };
+                let close = matches!(other, Raw::Text(text) if text.text.contains(':') && !text.text.contains(": "));
+                let help = if close { "; after a key's colon there is a space" } else { "" };
                 let (what, found) = (document_or(path), other.describe());
-                self.wrong(node.place, path, format!("{what}: expected a block of keys{few}, found {found}"));
+                self.wrong(node.place, path, format!("{what}: expected a block of keys{few}, found {found}{help}"));
                 None
             }
         }
@@ -201,17 +207,40 @@ impl<'n> Checker<'n> {
         matches(name).or_else(|| if self.camel { matches(&snake(name)) } else { None })
     }
 
-    pub(crate) fn unknown(&mut self, name: &Name, path: &str, known: &[&str]) {
+    pub(crate) fn unknown(&mut self, name: &Name, path: &str, known: &[&str], elsewhere: Option<String>) {
         let shown = clip(&join(path, &name.name));
-        let help = match nearest(&name.name, known) {
-            Some(near) => format!("did you mean `{}`?", self.at("", near)),
-            None if known.is_empty() => "no key is known here".into(),
-            None => {
+        let help = match (nearest(&name.name, known), elsewhere) {
+            (Some(near), _) => format!("did you mean `{}`?", self.at("", near)),
+            (None, Some(elsewhere)) => format!("it belongs in `{elsewhere}`"),
+            (None, None) if known.is_empty() => "no key is known here".into(),
+            (None, None) => {
                 let known: Vec<String> = known.iter().map(|known| self.at("", known)).collect();
                 format!("known here: {}", known.join(", "))
             }
         };
         self.wrong(name.place, path, format!("unknown key `{shown}`; {help}"));
+    }
+
+    /// The one block that has a key of this name.
+    fn elsewhere(&self, name: &str) -> Option<String> {
+        let mut found = Vec::new();
+        self.search(self.root, "", name, &mut found);
+        if let [path] = &found[..] { Some(path.clone()) } else { None }
+    }
+
+    fn search(&self, keys: &'static [Key], path: &str, name: &str, found: &mut Vec<String>) {
+        if !path.is_empty() && self.find(keys, name).is_some() {
+            found.push(path.to_owned());
+        }
+        for key in keys {
+            match key.kind {
+                Kind::Block(keys) => self.search(keys, &self.at(path, key.name), name, found),
+                Kind::List(Kind::Block(keys)) => {
+                    self.search(keys, &format!("{}[]", self.at(path, key.name)), name, found);
+                }
+                _ => {}
+            }
+        }
     }
 
     fn provider_list(&mut self, node: &'n Node, path: &str) {
@@ -229,7 +258,13 @@ impl<'n> Checker<'n> {
     fn list(&mut self, item: &'static Kind, node: &'n Node, path: &str) -> Option<Checked> {
         let Raw::List(list) = &node.value else {
             let found = node.value.describe();
-            self.wrong(node.place, path, format!("`{path}`: expected a list of {}, found {found}", item.describe()));
+            let help = match (item, &node.value) {
+                (Kind::Block(_), Raw::Map(_)) => "; begin each with `- `",
+                (Kind::Block(_), _) | (_, Raw::Map(_)) => "",
+                _ => "; write it between brackets: `[…]`",
+            };
+            let wanted = Kind::List(item).describe();
+            self.wrong(node.place, path, format!("`{path}`: expected a {wanted}, found {found}{help}"));
             return None;
         };
         // What is wrong leaves a hole, so that the others keep their numbers.

@@ -9,6 +9,7 @@ use crate::{
     config::Config,
     error::{ConfigError, Faults, Place},
     expand::expand,
+    keys::{FEDERATION, VIRTUAL_MACHINE},
     machine,
     node::{Node, Raw, read_all},
     parse::{Context, configuration},
@@ -70,7 +71,8 @@ pub fn manifests(text: &str, context: &Context<'_>) -> Result<Vec<Manifest>, Con
 
 fn document(tree: &Node, context: &Context<'_>, faults: &mut Faults) -> Option<Manifest> {
     let kind = kind(tree, faults)?;
-    let mut checker = Checker::new(true);
+    let keys = if kind == "FederationConfig" { FEDERATION } else { VIRTUAL_MACHINE };
+    let mut checker = Checker::new(keys, true);
     let place = tree.place;
     let manifest = match kind {
         "FederationConfig" => configuration(&mut checker, tree, context)

@@ -140,15 +140,16 @@ fn unreadable(error: &serde_saphyr::Error, text: &str, file: &str) -> ConfigErro
     ConfigError { file: file.to_owned(), faults: vec![Fault { place, message }] }
 }
 
-/// What the two most usual mistakes are, which the parser can't know of.
+/// What the most usual mistakes are, which the parser can't know of.
 fn hint(place: Option<Place>, text: &str) -> String {
     let first = place.and_then(|place| usize::try_from(place.line).ok()).unwrap_or(1).max(1) - 1;
     let mut lines = text.lines().enumerate().skip(first);
-    let here = lines.clone().next().is_some_and(|(_, line)| line.contains("${"));
+    let here = lines.clone().next().map_or("", |(_, line)| line);
     let tab = lines.find(|(_, line)| line[..line.len() - line.trim_start().len()].contains('\t'));
     match tab {
         Some((index, _)) => format!("; line {} is indented with a tab, and YAML takes only spaces", index + 1),
-        None if here => "; between braces and brackets a variable stands in quotes".into(),
+        None if here.contains(": >") || here.contains(": |") => "; an operator stands in quotes".into(),
+        None if here.contains("${") => "; between braces and brackets a variable stands in quotes".into(),
         None => String::new(),
     }
 }

@@ -46,7 +46,7 @@ pub struct Overrides {
 /// depth and number of nodes. The error has every fault that was found, in the order of the file.
 pub fn parse(text: &str, context: &Context<'_>) -> Result<Config, ConfigError> {
     let mut tree = read(text, context.file)?;
-    let mut checker = Checker::new(is_federation(&tree));
+    let mut checker = if is_federation(&tree) { Checker::new(FEDERATION, true) } else { Checker::new(TOP, false) };
     expand(&mut tree, context.env, &mut checker.faults);
     match configuration(&mut checker, &tree, context) {
         Some(config) if checker.faults.is_empty() => Ok(config),

@@ -278,7 +278,7 @@ fn settings<'n>(
                 all.extend(HOST.iter().map(|key| key.name));
             }
             let help = nearest(&key, &all);
-            checker.unknown(name, path, help.as_ref().map_or(all.as_slice(), std::slice::from_ref));
+            checker.unknown(name, path, help.as_ref().map_or(all.as_slice(), std::slice::from_ref), None);
             continue;
         };
         if value.is_null() {

@@ -24,7 +24,8 @@ pub(crate) fn scalar(kind: &Kind, raw: &Raw) -> Result<Value, String> {
             (Kind::Text | Kind::Path, Raw::Int(_) | Raw::Float(_) | Raw::Bool(_)) => "; write it in quotes",
             _ => "",
         };
-        let found = if matches!(kind, Kind::Bool | Kind::Millis) { raw.quote() } else { raw.describe() };
+        let plain = matches!((kind, raw), (Kind::Bool | Kind::Millis, _) | (Kind::Integer { .. }, Raw::Float(_)));
+        let found = if plain { raw.quote() } else { raw.describe() };
         format!("expected {}, found {found}{hint}", kind.describe())
     };
     // A text is never taken for a number, but what a variable gave may be one.
@@ -60,6 +61,10 @@ pub(crate) fn scalar(kind: &Kind, raw: &Raw) -> Result<Value, String> {
                 return Err(format!("expected {}, found {}", kind.describe(), number_or(raw, &value)));
             }
             Number::from_f64(value).map(Value::Number).ok_or_else(wrong)
+        }
+        // Without quotes `>` begins a text, and `!=` a tag.
+        Kind::OneOf(words) if words.contains(&">=") && (*raw == Raw::Null || text == Some("")) => {
+            Err("expected an operator; write it in quotes, such as `\">=\"`".into())
         }
         Kind::OneOf(words) => {
             let given = match (raw, text) {

@@ -122,6 +122,7 @@ impl Kind {
             Self::Address => "address and port (`127.0.0.1:8080`)".into(),
             Self::StoreUrl => "URL (`postgres://…` or `sqlite:…`)".into(),
             Self::Sha256 => "64 hexadecimal digits".into(),
+            Self::List(Self::Block(_)) => "list of blocks of keys".into(),
             Self::List(item) => format!("list of {}", item.describe()),
             Self::Map => "names with a text each".into(),
             Self::Block(_) => "block of keys".into(),

@@ -56,3 +56,19 @@ fn an_independent_validator_agrees() {
     let output = Command::new(python).arg(tests.join("validate.py")).arg(tests.join("../../../docs")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn a_block_takes_the_keys_of_its_kind_and_those_of_hosts_where_it_is_one() {
+    use novacron_config::KindInfo;
+    use novacron_provider::KeyInfo;
+    use novacron_types::ProviderKind;
+
+    const AWS: KindInfo =
+        KindInfo { kind: ProviderKind::Aws, keys: &[KeyInfo { name: "region", secret: false, doc: "" }] };
+    const LIBVIRT: KindInfo =
+        KindInfo { kind: ProviderKind::Libvirt, keys: &[KeyInfo { name: "location", secret: true, doc: "its own" }] };
+    let schema = json_schema(&[AWS, LIBVIRT]);
+    let keys = |block: &str| schema["$defs"]["multicloud"]["properties"][block]["properties"].as_object().unwrap();
+    assert!(keys("aws").contains_key("region") && !keys("aws").contains_key("capacity"));
+    assert!(keys("libvirt").contains_key("capacity") && keys("libvirt")["location"]["description"] == "its own");
+}

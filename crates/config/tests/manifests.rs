@@ -172,6 +172,42 @@ fn documents() {
         let shown = faults(text);
         assert!(shown.contains(says), "{text}\n{shown}");
     }
+    let head =
+        "apiVersion: novacron.io/v1alpha1\nkind: VirtualMachine\nmetadata: {name: web}\nspec:\n  replicas: 1.5\n";
+    let listed = "  federation:\n    placement:\n      constraints:\n";
+    for (text, says) in [
+        ("  strategy: cost", "vm.yaml:6:3: unknown key `spec.strategy`; it belongs in `spec.federation.placement`"),
+        ("  template: {spec: {memory: 8Gi}}", "it belongs in `spec.template.spec.resources`"),
+        ("  template: {spec: {storage: 8Gi}}", "known here: resources, architecture, instanceType"),
+        ("  template:\n    cpu:4", "found a text; after a key's colon there is a space"),
+        ("  replicas: three", "duplicate key `replicas`"),
+        (
+            "  federation: {placement: {constraints: {type: cost}}}",
+            "expected a list of blocks of keys, found a block of keys; begin each with `- `",
+        ),
+        ("  federation: {failover: {priority: aws}}", "found a text; write it between brackets"),
+    ] {
+        let shown = faults(&format!("{head}{text}"));
+        assert!(shown.contains(says), "{text}\n{shown}");
+        assert!(
+            text.contains("three")
+                || shown.contains("vm.yaml:5:13: `spec.replicas`: expected whole number from 1 to 10000, found 1.5"),
+            "{shown}"
+        );
+    }
+    for (operator, says) in [
+        (">", "expected an operator; write it in quotes"),
+        (
+            "!=",
+            "vm.yaml:10:23: `spec.federation.placement.constraints[0].operator`: expected an operator; write it in quotes",
+        ),
+        (">=", "vm.yaml:10:21: this is not YAML that can be read"),
+        (">=", "an operator stands in quotes"),
+    ] {
+        let shown =
+            faults(&format!("{head}{listed}        - type: sla\n          operator: {operator}\n          value: 99"));
+        assert!(shown.contains(says), "{operator}\n{shown}");
+    }
     let spec = "spec:\n  replicas: 0\n  federation: {enabled: yes, placement: {strategy: cheap, weights: {cost: 0}, pricing: spot, max_cost_per_hour: 1, maxCostPerHour: 2}}";
     let whole = faults(&format!(
         "apiVersion: novacron.io/v1alpha1\nkind: VirtualMachine\nmetadata: {{name: a b, labels: {{a: 1, b: true}}}}\n{spec}"
