@@ -72,7 +72,7 @@ const TEMPLATE_SPEC: &[Key] = &[
         Kind::Text,
         "What it starts from: the provider's image id, or a name that its configuration maps to one.",
     ),
-    key("user_data", Kind::Text, "Given to cloud-init at first boot. Not shown in plans.").secret(),
+    key("user_data", Kind::Text, "Given to cloud-init at first boot.").secret(),
     key("workload", Kind::Text, "Such as `batch`; policies ask for it."),
     key("disk_type", Kind::Text, "The vendor's word for the disk.").default("the kind's usual one"),
     key(
