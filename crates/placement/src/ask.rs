@@ -66,6 +66,10 @@ pub struct Ask<'m> {
     /// Compliance and location, 0 to 100, by region and by host.
     pub(crate) region_parts: Vec<(f64, f64)>,
     pub(crate) host_parts: Vec<(f64, f64)>,
+    /// Of regions, weighted and added.
+    pub(crate) region_points: Vec<f64>,
+    /// Of types, weighted; those that a rule excludes have none.
+    pub(crate) type_points: Vec<f64>,
     pub(crate) region_times: Vec<f64>,
     pub(crate) host_times: Vec<f64>,
     pub(crate) pricing_times: [f64; 4],
@@ -192,13 +196,12 @@ impl Ask<'_> {
     }
 
     fn holds(&self, test: &Test, candidate: Candidate, ty: TypeId, region: RegionId, cost: Cost) -> bool {
-        let kind = || self.catalog().instance_type(ty);
         match test {
             Test::Cost(compare) => compare.holds(i128::from(cost.hourly_nanos)),
             Test::Performance(compare) => compare.holds((self.performance(candidate) * 1e9) as i128),
             Test::Quota { within, vcpus, monthly_nanos } => {
                 within.regions[usize::from(region.0)]
-                    && (vcpus.is_some_and(|left| kind().vcpus > left)
+                    && (vcpus.is_some_and(|left| self.market.lean[usize::from(ty.0)].vcpus > left)
                         || monthly_nanos.is_some_and(|left| i128::from(cost.hourly_nanos) * 730 > left))
             }
             Test::Failed { region: failed, ty: only } => *failed == region && only.is_none_or(|only| only == ty),
@@ -208,9 +211,8 @@ impl Ask<'_> {
     pub(crate) fn performance(&self, candidate: Candidate) -> f64 {
         match candidate {
             Candidate::Offer(id) => {
-                let ty = self.offer(id).ty;
-                let network = self.market.network[usize::from(ty.0)];
-                score::performance_points(self.catalog().instance_type(ty), network, &self.size)
+                let ty = self.catalog().offers().ty[id.0 as usize];
+                score::performance_points(&self.market.lean[usize::from(ty.0)], &self.size)
             }
             // A share of its own, of the size that was asked for; its network is known or not.
             Candidate::Host(index) => {
@@ -248,7 +250,7 @@ impl Ask<'_> {
         match candidate {
             Candidate::Offer(id) => {
                 let offer = self.offer(id);
-                score::milligrams(&self.catalog().carbon(offer.ty, offer.region, 500))
+                self.market.milligrams(offer.ty, offer.region)
             }
             Candidate::Host(index) => self.host(index).milligrams_per_vcpu.map(|mg| mg * u64::from(self.size.vcpus)),
         }

@@ -5,7 +5,12 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use novacron_catalog::OfferId;
 use novacron_types::ProviderKind;
 
-use crate::{Ask, Candidate, ask::Rank, score};
+use crate::{
+    Ask, Candidate,
+    ask::{Rank, Then},
+    market::Run,
+    score,
+};
 
 /// A place and its points.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,40 +60,30 @@ pub(crate) fn decide_among(ask: &Ask<'_>, count: usize, kind: Option<ProviderKin
 
 /// Runs that may hold a place, by the most that any of it can score.
 fn promising(ask: &Ask<'_>, kind: Option<ProviderKind>) -> BinaryHeap<(Bound, u32)> {
-    let possible = |mask: &(usize, &u64)| *mask.1 == 0;
     let (mut points, mut times, mut around) = (0f64, 0f64, u64::MAX);
-    for (region, _) in ask.regions.iter().enumerate().filter(possible) {
-        let (compliance, location) = ask.region_parts[region];
-        points = points.max(ask.share.compliance * compliance + ask.share.location * location);
+    for (region, _) in ask.regions.iter().enumerate().filter(|(_, mask)| **mask == 0) {
+        points = points.max(ask.region_points[region]);
         times = times.max(ask.region_times[region]);
         let here = ask.disk[region].unwrap_or(0).saturating_add(ask.traffic[region].unwrap_or(0));
         around = around.min(here);
     }
     let around = if around == u64::MAX { 0 } else { around };
     for extra in &ask.extras {
-        if let crate::ask::Then::Times { factor, .. } = extra.then {
+        if let Then::Times { factor, .. } = extra.then {
             times *= factor.max(1.0);
         }
     }
-    let catalog = ask.catalog();
-    let bound = |(index, run): (usize, &crate::market::Run)| {
+    let limit = ask.limit.map_or(u64::MAX, |(_, limit)| limit);
+    let most = points + ask.share.carbon * 100.0;
+    let bound = |(index, run): (usize, &Run)| {
         let ty = usize::from(run.ty.0);
-        if kind.is_some_and(|kind| kind != catalog.instance_type(run.ty).kind) {
-            return None;
-        }
-        if ask.types[ty] != 0 || ask.pricing[run.pricing as usize] != 0 {
-            return None;
-        }
         let least = run.least.saturating_add(around);
-        if ask.limit.is_some_and(|(_, limit)| least > limit) {
+        let possible = ask.types[ty] == 0 && ask.pricing[run.pricing as usize] == 0 && least <= limit;
+        if !possible || kind.is_some_and(|kind| kind != ask.market.lean[ty].kind) {
             return None;
         }
-        let mut sum = points + ask.share.cost * score::cost_points(least as f64, ask.fair) + ask.share.carbon * 100.0;
-        if ask.share.performance > 0.0 {
-            let network = ask.market.network[ty];
-            sum += ask.share.performance * score::performance_points(catalog.instance_type(run.ty), network, &ask.size);
-        }
-        let score = (sum * times * ask.pricing_times[run.pricing as usize] * 1e6).ceil() as i64 + 1;
+        let sum = most + ask.type_points[ty] + ask.share.cost * score::cost_points(least as f64, ask.fair);
+        let score = (sum * times * ask.pricing_times[run.pricing as usize] * 1e6) as i64 + 2;
         Some((Bound { score, cheap: Reverse(least) }, index as u32))
     };
     ask.market.runs.iter().enumerate().filter_map(bound).collect::<Vec<_>>().into()
@@ -103,11 +98,27 @@ struct Bound {
 
 fn look_through(ask: &Ask<'_>, run: usize, best: &mut Kept) {
     let offers = ask.catalog().offers();
+    let run = &ask.market.runs[run];
+    let own = ask.type_points[usize::from(run.ty.0)] + ask.share.carbon * 100.0;
+    // Policies that look at one offer at a time may raise it: then each is looked at in full.
+    let sure = !ask.default_first && ask.extras.iter().all(|extra| !matches!(extra.then, Then::Times { .. }));
+    let paid = ask.pricing_times[run.pricing as usize];
     let mut found: Option<(Rank, Candidate)> = None;
-    for id in ask.market.runs[run].offers.clone() {
+    for id in run.offers.clone() {
         let i = id as usize;
-        if ask.regions[usize::from(offers.region[i].0)] != 0 || ask.groups[usize::from(offers.group[i].0)] != 0 {
+        let region = usize::from(offers.region[i].0);
+        if ask.regions[region] != 0 || ask.groups[usize::from(offers.group[i].0)] != 0 {
             continue;
+        }
+        if sure {
+            let least = best.least().max(found.map_or(i64::MIN, |(rank, _)| rank.score));
+            let cost = ask.offer_cost(offers.hourly_nanos[i], run.ty, offers.region[i]);
+            let sum = own
+                + ask.region_points[region]
+                + ask.share.cost * score::cost_points(cost.hourly_nanos as f64, ask.fair);
+            if ((sum * ask.region_times[region] * paid * 1e6) as i64) + 2 < least {
+                continue;
+            }
         }
         let candidate = Candidate::Offer(OfferId(id));
         if ask.broken(candidate) == 0 {
@@ -137,6 +148,12 @@ impl Kept {
             self.kept.pop();
             self.kept.push(Reverse(entry));
         }
+    }
+
+    /// What has fewer points is not kept.
+    fn least(&self) -> i64 {
+        let full = self.kept.len() == self.count;
+        self.kept.peek().filter(|_| full).map_or(i64::MIN, |Reverse((worst, _))| worst.score)
     }
 
     /// Whether nothing with this bound can come among those that are kept.

@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
-use novacron_catalog::{AREAS, Catalog, PROGRAMMES, Pricing, Region, RegionId, TypeId};
-use novacron_types::{ProviderKind, ProviderName};
+use novacron_catalog::{AREAS, Catalog, InstanceType, PROGRAMMES, Pricing, Region, RegionId, TypeId};
+use novacron_types::{Architecture, ProviderKind, ProviderName};
 
-use crate::{Host, Places};
+use crate::{Host, Places, score};
 
 /// A configured provider of a cloud: what can be made there, can be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,25 @@ pub(crate) struct Run {
     pub least: u64,
 }
 
+/// What the rules and scores of every question read of a type, close together.
+#[derive(Debug, Clone)]
+pub(crate) struct Lean {
+    pub memory_bytes: u64,
+    /// Network points, 0 to 1.
+    pub network: f64,
+    pub vcpus: u32,
+    pub sustained_milli_vcpus: u32,
+    pub network_mbps: u32,
+    pub kind: ProviderKind,
+    pub architecture: Architecture,
+    /// Burstable, or a part of a core.
+    pub shared: bool,
+    /// At half load, thousandths of a milliwatt; absent where it is not known.
+    pub half_load: Option<u64>,
+    /// Milligrams an hour for its making.
+    pub embodied: u64,
+}
+
 /// What a disk of the usual sort costs in a region, by what the type takes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct UsualDisk {
@@ -49,8 +68,8 @@ pub struct Market {
     pub(crate) areas: HashMap<&'static str, Vec<RegionId>>,
     /// Programmes of each region, as bits in the order of [`PROGRAMMES`].
     pub(crate) compliance: Vec<u32>,
-    /// Network points of each type, 0 to 1, for the score.
-    pub(crate) network: Vec<f64>,
+    /// By type.
+    pub(crate) lean: Vec<Lean>,
     /// Whether a type takes the kind's usual disk; the price by region.
     pub(crate) takes_usual: Vec<bool>,
     pub(crate) usual_disk: Vec<UsualDisk>,
@@ -68,7 +87,7 @@ impl Market {
             runs: runs(&catalog),
             areas: areas(&catalog),
             compliance: Vec::new(),
-            network: catalog.parts().types.iter().map(|ty| crate::score::network_points(ty.network_mbps)).collect(),
+            lean: lean(&catalog),
             takes_usual: Vec::new(),
             usual_disk: Vec::new(),
             latency: latency(&catalog),
@@ -97,6 +116,14 @@ impl Market {
     /// The provider that can make machines in a region, the first of those configured.
     pub fn binding(&self, kind: ProviderKind, region: &str) -> Option<&Binding> {
         self.bindings.iter().find(|b| b.kind == kind && b.region.as_deref().is_none_or(|r| r == region))
+    }
+
+    /// Of an offer at half load, electricity and making; `None` when the electricity is not known.
+    pub(crate) fn milligrams(&self, ty: TypeId, region: RegionId) -> Option<u64> {
+        let lean = &self.lean[usize::from(ty.0)];
+        let grid = self.catalog.region(region).grid?;
+        let electricity = u128::from(lean.half_load?) * u128::from(grid.mg_per_kwh) / 1_000_000_000;
+        Some(electricity as u64 + lean.embodied)
     }
 
     /// The round trip to the nearest of some places, in microseconds.
@@ -180,6 +207,28 @@ fn runs(catalog: &Catalog) -> Vec<Run> {
         start = end;
     }
     runs
+}
+
+fn lean(catalog: &Catalog) -> Vec<Lean> {
+    let lean = |(i, ty): (usize, &InstanceType)| {
+        // The region matters to the electricity only.
+        let making = catalog.carbon(TypeId(i as u16), RegionId(0), 0).embodied_mg_per_hour;
+        Lean {
+            memory_bytes: ty.memory_bytes,
+            network: score::network_points(ty.network_mbps),
+            vcpus: ty.vcpus,
+            sustained_milli_vcpus: ty.sustained_milli_vcpus,
+            network_mbps: ty.network_mbps,
+            kind: ty.kind,
+            architecture: ty.architecture,
+            shared: ty.burstable || ty.shared_core,
+            half_load: ty.power.map(|power| {
+                (u64::from(power.idle_mw_per_vcpu) + u64::from(power.full_mw_per_vcpu)) * 500 * u64::from(ty.vcpus)
+            }),
+            embodied: making.unwrap_or(0),
+        }
+    };
+    catalog.parts().types.iter().enumerate().map(lean).collect()
 }
 
 fn latency(catalog: &Catalog) -> Vec<u32> {

@@ -1,10 +1,11 @@
 //! Points: each part from 0 to 100, each from the place and the question alone.
 
-use novacron_catalog::{Carbon, InstanceType};
 use novacron_types::{
     GIB,
     placement::{Strategy, Weights},
 };
+
+use crate::market::Lean;
 
 /// What a fair offer of the size costs: a vCPU, a GiB of memory, a GB of disk, a GPU; 10⁻⁹ USD an hour. The cost part is 50
 /// points at this price, 100 at nothing. Which figures are taken shifts all places alike.
@@ -64,7 +65,7 @@ pub(crate) fn network_points(mbps: u32) -> f64 {
 
 /// 40 for vCPUs that are had all the time, 20 for room to grow up to twice what was asked for, 25 for the network, 15 for a
 /// type that does not share its cores. A burstable type whose baseline is not known counts as a fifth of its vCPUs.
-pub(crate) fn performance_points(ty: &InstanceType, network: f64, size: &Size) -> f64 {
+pub(crate) fn performance_points(ty: &Lean, size: &Size) -> f64 {
     let asked = f64::from(size.vcpus.max(1));
     let sustained = match ty.sustained_milli_vcpus {
         0 => f64::from(ty.vcpus) / 5.0,
@@ -73,8 +74,8 @@ pub(crate) fn performance_points(ty: &InstanceType, network: f64, size: &Size) -
     let steady = (sustained / asked).min(1.0);
     let spare_cpu = (sustained / asked - 1.0).clamp(0.0, 1.0);
     let spare_memory = (ty.memory_bytes as f64 / (size.memory_bytes.max(1)) as f64 - 1.0).clamp(0.0, 1.0);
-    let own = if ty.burstable || ty.shared_core { 0.0 } else { 1.0 };
-    40.0 * steady + 10.0 * (spare_cpu + spare_memory) + 25.0 * network + 15.0 * own
+    let own = if ty.shared { 0.0 } else { 1.0 };
+    40.0 * steady + 10.0 * (spare_cpu + spare_memory) + 25.0 * ty.network + 15.0 * own
 }
 
 /// All of what was asked for is given by the rules; the rest is how many of the programmes the region is listed for.
@@ -90,11 +91,6 @@ pub(crate) fn latency_points(micros: Option<u64>) -> f64 {
 pub(crate) fn carbon_points(milligrams: u64, vcpus: u32) -> f64 {
     let fair = GRAMS_PER_VCPU * 1e3 * f64::from(vcpus.max(1));
     100.0 / (1.0 + milligrams as f64 / fair)
-}
-
-/// At half load, electricity and making together; `None` when the electricity is not known.
-pub(crate) fn milligrams(carbon: &Carbon) -> Option<u64> {
-    Some(carbon.operational_mg_per_hour? + carbon.embodied_mg_per_hour.unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use novacron_catalog::OfferId;
 use novacron_types::ProviderKind;
 
-use crate::{Ask, Candidate, Choice, ask::Then, rule::Kind};
+use crate::{Ask, Candidate, Choice, ask::Then, market::Run, rule::Kind};
 
 /// Places that fail for one rule.
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,6 +59,51 @@ pub(crate) fn survey(ask: &Ask<'_>, winner: Option<&Choice>) -> Survey {
     pass.survey
 }
 
+/// Disks and traffic laid out for the pass: what they cost by region, and which bits it sets that a price is not known.
+struct Around<'a, 'm> {
+    ask: &'a Ask<'m>,
+    disks: Vec<u64>,
+    traffic: Vec<u64>,
+    unknown: Vec<bool>,
+    some_unknown: bool,
+    /// With the bits of what is not known there.
+    regions: Vec<u64>,
+    /// Of a price that is not known.
+    bits: u64,
+}
+
+impl<'a, 'm> Around<'a, 'm> {
+    fn new(ask: &'a Ask<'m>) -> Self {
+        let bits = ask.priced | ask.limit.map_or(0, |(bit, _)| bit);
+        let unknown: Vec<bool> =
+            ask.disk.iter().zip(&ask.traffic).map(|(disk, traffic)| disk.is_none() || traffic.is_none()).collect();
+        let regions =
+            ask.regions.iter().zip(&unknown).map(|(mask, unknown)| if *unknown { mask | bits } else { *mask });
+        Self {
+            ask,
+            disks: ask.disk.iter().map(|disk| disk.unwrap_or(0)).collect(),
+            traffic: ask.traffic.iter().map(|traffic| traffic.unwrap_or(0)).collect(),
+            regions: regions.collect(),
+            some_unknown: unknown.contains(&true),
+            unknown,
+            bits,
+        }
+    }
+
+    /// The bits of a run whatever the region, and whether its type takes the disk, if one is asked for.
+    fn fixed(&self, run: &Run) -> (u64, bool) {
+        let takes = self.ask.size.disk_gb == 0 || self.ask.takes_disk[usize::from(run.ty.0)];
+        let bits = self.ask.types[usize::from(run.ty.0)] | self.ask.pricing[run.pricing as usize];
+        (if takes { bits } else { bits | self.bits }, takes)
+    }
+
+    #[inline]
+    fn cost(&self, hourly: u64, region: usize, takes: bool) -> u64 {
+        let disk = if takes { self.disks[region] } else { 0 };
+        hourly.saturating_add(disk).saturating_add(self.traffic[region])
+    }
+}
+
 struct Pass<'a, 'm> {
     ask: &'a Ask<'m>,
     /// What is dearer is no gain.
@@ -84,7 +129,7 @@ impl Pass<'_, '_> {
                         kind.cheapest = Some(kind.cheapest.map_or(cost.hourly_nanos, |c| c.min(cost.hourly_nanos)));
                     }
                 }
-                bits if bits.is_power_of_two() => self.alone(bits, cost.hourly_nanos, candidate),
+                bits if bits.is_power_of_two() => self.alone(bits, 1, cost.hourly_nanos, candidate),
                 _ => {}
             }
         }
@@ -92,38 +137,63 @@ impl Pass<'_, '_> {
 
     fn offers(&mut self) {
         let ask = self.ask;
-        let (catalog, market) = (ask.catalog(), ask.market);
-        let offers = catalog.offers();
+        let around = Around::new(ask);
+        let offers = ask.catalog().offers();
         let slow = ask.extras.iter().any(|extra| matches!(extra.then, Then::Break { .. }));
         let (limit_bit, limit) = ask.limit.unwrap_or((0, u64::MAX));
         let (mut over, mut unpriced) = (0u64, 0u64);
-        for run in &market.runs {
-            let fixed = ask.types[usize::from(run.ty.0)] | ask.pricing[run.pricing as usize];
-            let mut kind = OfKind { offers: u64::from(run.offers.end - run.offers.start), ..OfKind::default() };
-            for id in run.offers.clone() {
-                let i = id as usize;
-                let region = offers.region[i];
-                let cost = ask.offer_cost(offers.hourly_nanos[i], run.ty, region);
-                let mut bits = fixed | ask.regions[usize::from(region.0)] | ask.groups[usize::from(offers.group[i].0)];
-                // No branch: about half of all are over, in no order.
-                let dear = u64::from(cost.hourly_nanos > limit || !cost.known && limit_bit != 0);
-                over += dear;
-                unpriced += u64::from(!cost.known);
-                bits |= limit_bit * dear | ask.priced * u64::from(!cost.known);
-                if slow {
-                    bits |= self.slow_bits(OfferId(id), bits);
+        for run in &ask.market.runs {
+            let (fixed, takes) = around.fixed(run);
+            let range = run.offers.start as usize..run.offers.end as usize;
+            let (regions, groups) = (&offers.region[range.clone()], &offers.group[range.clone()]);
+            let prices = &offers.hourly_nanos[range.clone()];
+            let each = || regions.iter().zip(groups).zip(prices).enumerate();
+            let mut of_run = OfKind { offers: range.len() as u64, ..OfKind::default() };
+            if limit_bit != 0 || !takes {
+                for (_, ((region, _), price)) in each() {
+                    let region = usize::from(region.0);
+                    let unknown = around.unknown[region] || !takes;
+                    over += u64::from(limit_bit != 0 && (around.cost(*price, region, takes) > limit || unknown));
+                    unpriced += u64::from(unknown);
                 }
-                if bits == 0 {
-                    kind.feasible += 1;
-                    kind.cheapest = Some(kind.cheapest.unwrap_or(u64::MAX).min(cost.hourly_nanos));
-                } else if bits.is_power_of_two() {
-                    self.alone(bits, cost.hourly_nanos, Candidate::Offer(OfferId(id)));
+            } else if around.some_unknown {
+                unpriced += regions.iter().filter(|region| around.unknown[usize::from(region.0)]).count() as u64;
+            }
+            // What fails for two already is no candidate; it only counts.
+            if fixed & fixed.wrapping_sub(1) != 0 && !slow {
+                self.count_kind(run, of_run);
+                continue;
+            }
+            let mut least: Option<(u64, u32)> = None;
+            let mut alone = 0;
+            for (i, ((region, group), price)) in each() {
+                let region = usize::from(region.0);
+                let cost = around.cost(*price, region, takes);
+                let dear = if cost > limit { limit_bit } else { 0 };
+                let mut rest = around.regions[region] | ask.groups[usize::from(group.0)] | dear;
+                let id = run.offers.start + i as u32;
+                if slow {
+                    rest |= self.slow_bits(Candidate::Offer(OfferId(id)), fixed | rest);
+                }
+                // Of a run that fails for one rule, those that fail for no other.
+                if rest | fixed == fixed {
+                    alone += 1;
+                    if least.is_none_or(|(known, _)| cost < known) {
+                        least = Some((cost, id));
+                    }
+                } else if fixed == 0 && rest & (rest - 1) == 0 {
+                    self.alone(rest, 1, cost, Candidate::Offer(OfferId(id)));
                 }
             }
-            let known = self.survey.kinds.entry(catalog.instance_type(run.ty).kind).or_default();
-            known.offers += kind.offers;
-            known.feasible += kind.feasible;
-            known.cheapest = known.cheapest.into_iter().chain(kind.cheapest).min();
+            if let Some((cost, id)) = least {
+                if fixed == 0 {
+                    (of_run.feasible, of_run.cheapest) = (alone, Some(cost));
+                } else if fixed & (fixed - 1) == 0 {
+                    // How far off it is does not depend on the region: the rule is one of types or of paying.
+                    self.alone(fixed, alone, cost, Candidate::Offer(OfferId(id)));
+                }
+            }
+            self.count_kind(run, of_run);
         }
         for (bit, count) in [(limit_bit, over), (ask.priced, unpriced)] {
             if bit != 0 {
@@ -132,19 +202,27 @@ impl Pass<'_, '_> {
         }
     }
 
+    fn count_kind(&mut self, run: &Run, of_run: OfKind) {
+        let known = self.survey.kinds.entry(self.ask.market.lean[usize::from(run.ty.0)].kind).or_default();
+        known.offers += of_run.offers;
+        known.feasible += of_run.feasible;
+        known.cheapest = known.cheapest.into_iter().chain(of_run.cheapest).min();
+    }
+
     /// Bits of rules that look at one offer at a time; they are counted here.
-    fn slow_bits(&mut self, id: OfferId, known: u64) -> u64 {
-        let more = self.ask.broken(Candidate::Offer(id)) & !known;
+    fn slow_bits(&mut self, candidate: Candidate, known: u64) -> u64 {
+        let more = self.ask.broken(candidate) & !known;
         for (place, fails) in self.survey.fails.iter_mut().enumerate() {
             fails.all += more >> place & 1;
         }
         more
     }
 
-    fn alone(&mut self, bit: u64, hourly_nanos: u64, candidate: Candidate) {
+    /// `count` places fail for this rule alone; of them the cheapest, or one of those that are equal to it.
+    fn alone(&mut self, bit: u64, count: u64, hourly_nanos: u64, candidate: Candidate) {
         let place = bit.trailing_zeros() as usize;
         let fails = &mut self.survey.fails[place];
-        fails.alone += 1;
+        fails.alone += count;
         if hourly_nanos >= self.below {
             return;
         }
@@ -261,10 +339,23 @@ fn smallest_sets(ask: &Ask<'_>) -> Vec<(u64, Near)> {
         let bits = ask.broken(candidate);
         note(bits, &|| near(bits, candidate));
     }
-    for id in 0..ask.catalog().offers().len() as u32 {
-        let candidate = Candidate::Offer(OfferId(id));
-        let bits = ask.broken(candidate);
-        note(bits, &|| near(bits, candidate));
+    let around = Around::new(ask);
+    let offers = ask.catalog().offers();
+    let slow = ask.extras.iter().any(|extra| matches!(extra.then, Then::Break { .. }));
+    let (limit_bit, limit) = ask.limit.unwrap_or((0, u64::MAX));
+    for run in &ask.market.runs {
+        let (fixed, takes) = around.fixed(run);
+        for id in run.offers.clone() {
+            let i = id as usize;
+            let region = usize::from(offers.region[i].0);
+            let dear = if around.cost(offers.hourly_nanos[i], region, takes) > limit { limit_bit } else { 0 };
+            let mut bits = fixed | around.regions[region] | ask.groups[usize::from(offers.group[i].0)] | dear;
+            let candidate = Candidate::Offer(OfferId(id));
+            if slow {
+                bits |= ask.broken(candidate);
+            }
+            note(bits, &|| near(bits, candidate));
+        }
     }
     let mut sets: Vec<_> = sets.into_iter().collect();
     sets.sort_by_key(|(bits, near)| (near.hourly_nanos, *bits));

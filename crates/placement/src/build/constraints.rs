@@ -102,11 +102,12 @@ impl<'m> Builder<'m, '_> {
                         })
                     })
                 };
-                if !self.ask.catalog().parts().types.iter().any(of_family) {
+                let types = &self.ask.market.catalog().parts().types;
+                if !types.iter().any(of_family) {
                     return Err(PlacementError::UnknownType { name: names.join(", "), nearest: Vec::new() });
                 }
                 let kind = Kind::Types { names: names.clone(), allowed };
-                self.on_types("instance-type", kind, |ty| of_family(ty) == allowed, |_| !allowed)
+                self.on_types("instance-type", kind, |i, _| of_family(&types[i]) == allowed, |_| !allowed)
             }
             ConstraintKind::Architecture => {
                 choice()?.then_some(()).ok_or_else(misfit)?;
@@ -124,7 +125,7 @@ impl<'m> Builder<'m, '_> {
                 self.on_types(
                     "architecture",
                     Kind::Architecture(wanted),
-                    |ty| ty.architecture == wanted,
+                    |_, ty| ty.architecture == wanted,
                     |host| host.architecture == wanted,
                 )
             }

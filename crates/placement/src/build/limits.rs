@@ -87,7 +87,7 @@ impl<'m> Builder<'m, '_> {
         self.on_types(
             "bandwidth",
             Kind::Bandwidth(mbps),
-            |ty| ty.network_mbps >= mbps,
+            |_, ty| ty.network_mbps >= mbps,
             |host| host.network_mbps.is_some_and(|have| have >= mbps),
         )
     }

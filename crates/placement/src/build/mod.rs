@@ -8,12 +8,13 @@ mod prices;
 mod resources;
 mod size;
 
-use novacron_catalog::{InstanceType, PROGRAMMES, Region, find_programme};
+use novacron_catalog::{PROGRAMMES, Region, find_programme};
 use novacron_types::placement::PlacementRequest;
 
 use crate::{
     Ask, Market, PlacementError, Places, Settings,
     host::Host,
+    market::Lean,
     policy::{self, Bearing},
     rule::{self, Kind, Rule},
 };
@@ -42,6 +43,8 @@ impl<'m> Ask<'m> {
             hosts: vec![0; market.hosts.len()],
             region_parts: Vec::new(),
             host_parts: Vec::new(),
+            region_points: Vec::new(),
+            type_points: Vec::new(),
             region_times: vec![1.0; parts.regions.len()],
             host_times: vec![1.0; market.hosts.len()],
             pricing_times: [1.0; 4],
@@ -119,13 +122,13 @@ impl<'m> Builder<'m, '_> {
         &mut self,
         name: &str,
         kind: Kind,
-        ty: impl Fn(&InstanceType) -> bool,
+        ty: impl Fn(usize, &Lean) -> bool,
         host: impl Fn(&Host) -> bool,
     ) -> Result<(), PlacementError> {
         let bit = self.rule(name, kind)?;
         let market = self.ask.market;
-        for (mask, known) in self.ask.types.iter_mut().zip(&market.catalog().parts().types) {
-            *mask |= if ty(known) { 0 } else { bit };
+        for (i, (mask, known)) in self.ask.types.iter_mut().zip(&market.lean).enumerate() {
+            *mask |= if ty(i, known) { 0 } else { bit };
         }
         self.on_hosts(bit, host);
         Ok(())

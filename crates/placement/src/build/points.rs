@@ -25,6 +25,15 @@ impl<'m> Builder<'m, '_> {
             (compliance, points(preferred.regions[i], &|near| market.latency_from_region(i, near)))
         };
         self.ask.region_parts = (0..parts.regions.len()).map(region).collect();
+        let share = self.ask.share;
+        let weighted = |(compliance, location): &(f64, f64)| share.compliance * compliance + share.location * location;
+        self.ask.region_points = self.ask.region_parts.iter().map(weighted).collect();
+        let size = self.ask.size;
+        let of_type = |(mask, lean): (&u64, &crate::market::Lean)| {
+            let counts = *mask == 0 && share.performance > 0.0;
+            if counts { share.performance * score::performance_points(lean, &size) } else { 0.0 }
+        };
+        self.ask.type_points = self.ask.types.iter().zip(&market.lean).map(of_type).collect();
         let host = |i: usize| {
             let listed = PROGRAMMES.iter().filter(|name| market.hosts[i].lists(name)).count();
             let compliance = 100.0 * listed as f64 / PROGRAMMES.len() as f64;

@@ -9,19 +9,19 @@ use crate::{PlacementError, policy::Bearing, rule::Kind, score::Size};
 impl<'m> Builder<'m, '_> {
     pub(super) fn resources(&mut self) -> Result<(), PlacementError> {
         let Size { vcpus, memory_bytes, disk_gb, .. } = self.ask.size;
-        self.on_types("cpu", Kind::Cpu(vcpus), |ty| ty.vcpus >= vcpus, |host| host.vcpus >= vcpus)?;
+        self.on_types("cpu", Kind::Cpu(vcpus), |_, ty| ty.vcpus >= vcpus, |host| host.vcpus >= vcpus)?;
         if memory_bytes > 0 {
             let kind = Kind::Memory(memory_bytes);
             self.on_types(
                 "memory",
                 kind,
-                |ty| ty.memory_bytes >= memory_bytes,
+                |_, ty| ty.memory_bytes >= memory_bytes,
                 |host| host.memory_bytes >= memory_bytes,
             )?;
         }
         if disk_gb > 0 && !self.ask.market.hosts.is_empty() {
             let bytes = disk_gb.saturating_mul(GIB);
-            self.on_types("disk", Kind::Disk(bytes), |_| true, |host| host.disk_bytes >= bytes)?;
+            self.on_types("disk", Kind::Disk(bytes), |_, _| true, |host| host.disk_bytes >= bytes)?;
         }
         // A type that is named brings its own.
         if self.ask.request.instance_type.is_none() || self.ask.request.architecture.is_some() {
@@ -29,15 +29,16 @@ impl<'m> Builder<'m, '_> {
             self.on_types(
                 "architecture",
                 Kind::Architecture(wanted),
-                |ty| ty.architecture == wanted,
+                |_, ty| ty.architecture == wanted,
                 |host| host.architecture == wanted,
             )?;
         }
         if let Some(gpu) = self.ask.request.gpu.clone() {
-            self.on_types("gpu", Kind::Gpu(gpu.clone()), |ty| has_gpu(ty, &gpu), |_| false)?;
+            let types = &self.ask.market.catalog().parts().types;
+            self.on_types("gpu", Kind::Gpu(gpu.clone()), |i, _| has_gpu(&types[i], &gpu), |_| false)?;
         }
         if self.ask.request.allow_burstable == Some(false) {
-            self.on_types("steady", Kind::Steady, |ty| !ty.burstable && !ty.shared_core, |_| true)?;
+            self.on_types("steady", Kind::Steady, |_, ty| !ty.shared, |_| true)?;
         }
         if !self.ask.market.hosts.is_empty() {
             let bit = self.rule("runs-guests", Kind::RunsGuests)?;
@@ -48,7 +49,7 @@ impl<'m> Builder<'m, '_> {
 
     pub(super) fn instance_type(&mut self) -> Result<(), PlacementError> {
         let Some(name) = self.ask.request.instance_type.clone() else { return Ok(()) };
-        let types = &self.ask.catalog().parts().types;
+        let types = &self.ask.market.catalog().parts().types;
         if !types.iter().any(|ty| ty.name.eq_ignore_ascii_case(&name)) {
             let mut known: Vec<&str> = types.iter().map(|ty| ty.name.as_str()).collect();
             let mut near = Vec::new();
@@ -61,7 +62,7 @@ impl<'m> Builder<'m, '_> {
             return Err(PlacementError::UnknownType { name: name.chars().take(64).collect(), nearest: near });
         }
         let kind = Kind::Types { names: vec![name.clone()], allowed: true };
-        self.on_types("instance-type", kind, |ty| ty.name.eq_ignore_ascii_case(&name), |_| false)
+        self.on_types("instance-type", kind, |i, _| types[i].name.eq_ignore_ascii_case(&name), |_| false)
     }
 
     /// The ways to pay, on demand where nothing else is said.
