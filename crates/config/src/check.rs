@@ -6,26 +6,14 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     error::{Faults, Place},
-    json_schema::camel,
+    names::{camel, join, nearest, snake},
     node::{Name, Node, Raw, clip},
     reference::Reference,
     scalar::scalar,
     schema::{Effect, Key, Kind, Referent},
     secret::{HIDDEN, mask_url},
+    value::Checked,
 };
-
-/// A value, and what may be shown of it.
-#[derive(Debug, Clone)]
-pub(crate) struct Checked {
-    pub value: Value,
-    pub shown: Value,
-}
-
-impl Checked {
-    fn plain(value: Value) -> Self {
-        Self { shown: value.clone(), value }
-    }
-}
 
 /// A key that is set and changes nothing in this version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -289,64 +277,10 @@ impl<'n> Checker<'n> {
     }
 }
 
-/// A value without a form of its own, as it stands.
-pub(crate) fn plain(node: &Node) -> Value {
-    match &node.value {
-        Raw::Null => Value::Null,
-        Raw::Bool(value) => json!(value),
-        Raw::Int(number) => match (i64::try_from(*number), u64::try_from(*number)) {
-            (Ok(number), _) => json!(number),
-            (_, Ok(number)) => json!(number),
-            _ => json!(number.to_string()),
-        },
-        Raw::Float(number) => json!(number),
-        Raw::Text(text) => json!(text.text),
-        Raw::List(list) => Value::Array(list.iter().map(plain).collect()),
-        Raw::Map(map) => Value::Object(map.iter().map(|(name, node)| (name.name.clone(), plain(node))).collect()),
-    }
-}
-
 fn document_or(path: &str) -> String {
     if path.is_empty() { "the document".into() } else { format!("`{path}`") }
 }
 
 fn names(keys: &[Key]) -> Vec<&'static str> {
     keys.iter().map(|key| key.name).collect()
-}
-
-/// Takes out what lists hold in the place of what is wrong.
-pub(crate) fn without_holes(value: &mut Value) {
-    match value {
-        Value::Array(list) => {
-            list.retain(|item| !item.is_null());
-            list.iter_mut().for_each(without_holes);
-        }
-        Value::Object(map) => map.values_mut().for_each(without_holes),
-        _ => {}
-    }
-}
-
-pub(crate) fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
-}
-
-/// The known name that was probably meant.
-pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    novacron_types::nearest(&snake(name), known.iter().copied())
-}
-
-/// `resourceGroup` → `resource_group`; a name that is in snake_case already stays as it is.
-pub(crate) fn snake(name: &str) -> String {
-    let mut out = String::with_capacity(name.len() + 4);
-    for c in name.chars() {
-        if c.is_ascii_uppercase() {
-            if !out.is_empty() && !out.ends_with('_') {
-                out.push('_');
-            }
-            out.push(c.to_ascii_lowercase());
-        } else {
-            out.push(if c == '-' { '_' } else { c });
-        }
-    }
-    out
 }

@@ -1,8 +1,8 @@
 //! The documentation of the keys, from the one table.
 
 use crate::{
-    json_schema::camel,
     keys::{FEDERATION, HOST, HOST_KINDS, PROVIDER, TOP, VIRTUAL_MACHINE},
+    names::camel,
     providers::KindInfo,
     schema::{Effect, Key, Kind},
     sense,

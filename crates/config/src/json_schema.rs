@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     keys::{FEDERATION, HOST, HOST_KINDS, PROVIDER, TOP, VIRTUAL_MACHINE},
+    names::camel,
     providers::KindInfo,
     schema::{Key, Kind, MAX_CPUS},
 };
@@ -155,21 +156,4 @@ impl Writer<'_> {
         }
         schema
     }
-}
-
-/// `max_latency` → `maxLatency`; a name that is in camelCase already stays as it is.
-pub(crate) fn camel(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    let mut upper = false;
-    for c in name.chars() {
-        match c {
-            '_' => upper = true,
-            _ if upper => {
-                out.push(c.to_ascii_uppercase());
-                upper = false;
-            }
-            _ => out.push(c),
-        }
-    }
-    out
 }

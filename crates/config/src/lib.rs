@@ -22,6 +22,7 @@ mod load;
 mod location;
 mod machine;
 mod manifest;
+mod names;
 mod node;
 mod parse;
 mod placement;
@@ -35,8 +36,9 @@ mod secret;
 mod sense;
 mod shown;
 mod token;
+mod value;
 
-pub use check::{Ineffective, nearest};
+pub use check::Ineffective;
 pub use config::{Config, LogFormat, LogOutput, Logging, Mover, Server, Store, Tls};
 pub use document::markdown;
 pub use error::{ConfigError, Fault, Place};
@@ -46,6 +48,7 @@ pub use json_schema::{json_schema, machine_schema};
 pub use load::{DEFAULT_FILE, FILE_VARIABLE, Loaded, load};
 pub use location::Location;
 pub use manifest::{FederationManifest, MachineManifest, Manifest, manifests};
+pub use names::nearest;
 pub use parse::{Context, Overrides, parse};
 pub use placement::{
     BurstMode, Bursting, CatalogConfig, Optimization, Orchestrator, PriceSource, PriceSources, Quota, Stale,

@@ -4,11 +4,12 @@ use novacron_types::{manifest::VirtualMachine, placement::Constraint};
 use serde_json::Value;
 
 use crate::{
-    check::{Checker, without_holes},
+    check::Checker,
     keys::VIRTUAL_MACHINE,
     node::Node,
     parse::{NO_WEIGHT, no_weight},
     sense,
+    value::without_holes,
 };
 
 const MAX_NAME: usize = 128;

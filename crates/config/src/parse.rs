@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::{
-    check::{Checked, Checker, without_holes},
+    check::Checker,
     config::{Config, Mover, Plain, PlainToken, Server, Store},
     error::ConfigError,
     expand::{Env, expand},
@@ -19,6 +19,7 @@ use crate::{
     reference::unknown_providers,
     shown::shown,
     token::{MIN_TOKEN, TokenConfig, TokenSource, too_short},
+    value::{Checked, without_holes},
 };
 
 pub(crate) const GRACE_SECONDS: u64 = 300;

@@ -7,12 +7,14 @@ use novacron_types::{ProviderKind, ProviderName};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    check::{Checker, Found, join, nearest, plain, snake},
+    check::{Checker, Found},
     hosts::{self, HostConfig, ProviderDefaults},
     keys::{HOST, HOST_KINDS, KINDS, PROVIDER},
+    names::{join, nearest, snake},
     node::{Name, Node, Raw},
     schema::Kind,
     secret::{HIDDEN, mask_url},
+    value::plain,
 };
 
 /// A kind of provider that this build has, and its keys.
