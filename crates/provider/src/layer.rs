@@ -10,8 +10,9 @@ use novacron_types::{ImageId, Instance, InstanceId};
 
 use crate::{
     BlockReader, BlockWriter, Buf, ChangedBlocks, CreateRequest, Datapoint, DiskSink, DiskSnapshot, DiskSource,
-    ExtentPage, Health, Identity, ImageStatus, Images, ListFilter, MetricQuery, Metrics, NewDisk, OperationTag, Page,
-    PageToken, Provider, Readiness, Realm, Result, SnapshotRequest, StoredCheck, SweepScope, TargetDisk, Written,
+    ExtentPage, Health, HostCapacity, HostUse, Identity, ImageStatus, Images, ListFilter, MetricQuery, Metrics,
+    NewDisk, OperationTag, Page, PageToken, Provider, Readiness, Realm, Result, SnapshotRequest, StoredCheck,
+    SweepScope, TargetDisk, Written,
 };
 
 /// Which method is called.
@@ -129,6 +130,9 @@ impl<L: Layer> Provider for Wrapped<L> {
     fn metrics(&self) -> Option<&dyn Metrics> {
         self.inner.metrics().map(|_| self as &dyn Metrics)
     }
+    fn host_capacity(&self) -> Option<&dyn HostCapacity> {
+        self.inner.host_capacity().map(|_| self as &dyn HostCapacity)
+    }
 }
 
 #[async_trait]
@@ -210,6 +214,14 @@ impl<L: Layer> Metrics for Wrapped<L> {
     async fn datapoints(&self, query: &MetricQuery) -> Result<Vec<Datapoint>> {
         let inner = have(self.inner.metrics())?;
         self.run(ask("datapoints"), || inner.datapoints(query)).await
+    }
+}
+
+#[async_trait]
+impl<L: Layer> HostCapacity for Wrapped<L> {
+    async fn capacity(&self) -> Result<HostUse> {
+        let inner = have(self.inner.host_capacity())?;
+        self.run(ask("capacity"), || inner.capacity()).await
     }
 }
 

@@ -6,8 +6,8 @@
 //!
 //! ```text
 //!                Provider
-//!    ┌──────┬───────┼─────────┬────────┐
-//! Metrics Images DiskSource DiskSink  …        asked for with `provider.disk_source()` …
+//!    ┌──────┬───────┼─────────┬───────────┐
+//! Metrics Images DiskSource DiskSink HostCapacity   asked for with `provider.disk_source()` …
 //!                   │          │
 //!             ChangedBlocks    │               only with a DiskSource
 //!                   │          │
@@ -24,6 +24,7 @@
 mod block;
 mod buf;
 mod capability;
+mod capacity;
 mod definition;
 mod disk;
 mod error;
@@ -40,6 +41,7 @@ pub mod retry;
 pub use block::{BlockReader, BlockWriter, Extent, ExtentPage, StoredCheck, end_within};
 pub use buf::{ALIGN, Buf};
 pub use capability::{Datapoint, ImageStatus, Images, MetricQuery, Metrics};
+pub use capacity::{HostCapacity, HostUse};
 pub use definition::{BuildFuture, KeyInfo, ProviderDefinition, ProviderFactory, Registry};
 pub use disk::{
     ChangedBlocks, DiskSink, DiskSnapshot, DiskSource, NewDisk, Readiness, SnapshotRequest, TargetDisk, Written,

@@ -7,7 +7,7 @@ use futures::{Stream, TryStreamExt, stream};
 use novacron_types::{DiskSpec, ImageId, Instance, InstanceId, OperationId, ProviderKind, ProviderName, VmSpec};
 use serde::{Deserialize, Serialize};
 
-use crate::{ChangedBlocks, DiskSink, DiskSource, Images, Metrics, Result, TargetDisk};
+use crate::{ChangedBlocks, DiskSink, DiskSource, HostCapacity, Images, Metrics, Result, TargetDisk};
 
 /// Who a provider is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,7 @@ pub enum Capability {
     DiskSink,
     Images,
     Metrics,
+    HostCapacity,
 }
 
 impl fmt::Display for Capability {
@@ -59,6 +60,7 @@ impl fmt::Display for Capability {
             Self::DiskSink => "disk_sink",
             Self::Images => "images",
             Self::Metrics => "metrics",
+            Self::HostCapacity => "host_capacity",
         })
     }
 }
@@ -193,6 +195,9 @@ pub trait Provider: Send + Sync + 'static {
     fn metrics(&self) -> Option<&dyn Metrics> {
         None
     }
+    fn host_capacity(&self) -> Option<&dyn HostCapacity> {
+        None
+    }
 }
 
 /// What follows from [`Provider`].
@@ -224,6 +229,7 @@ pub trait ProviderExt: Provider {
             (Capability::DiskSink, self.disk_sink().is_some()),
             (Capability::Images, self.images().is_some()),
             (Capability::Metrics, self.metrics().is_some()),
+            (Capability::HostCapacity, self.host_capacity().is_some()),
         ];
         has.into_iter().filter_map(|(capability, has)| has.then_some(capability)).collect()
     }
@@ -278,5 +284,8 @@ impl<P: Provider + ?Sized> Provider for Arc<P> {
     }
     fn metrics(&self) -> Option<&dyn Metrics> {
         (**self).metrics()
+    }
+    fn host_capacity(&self) -> Option<&dyn HostCapacity> {
+        (**self).host_capacity()
     }
 }
