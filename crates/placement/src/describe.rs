@@ -20,7 +20,7 @@ impl Ask<'_> {
     }
 
     /// `m5.large in us-east-1, on-demand`.
-    pub(crate) fn title(&self, candidate: Candidate) -> String {
+    pub fn title(&self, candidate: Candidate) -> String {
         match candidate {
             Candidate::Offer(id) => {
                 let offer = self.offer(id);
@@ -31,7 +31,8 @@ impl Ask<'_> {
         }
     }
 
-    pub(crate) fn placed(&self, candidate: Candidate, score: f64) -> Placed {
+    /// A place as the answer has it, for the machine of the request.
+    pub fn placed(&self, candidate: Candidate, score: f64) -> Placed {
         let ([cost, performance, compliance, location], carbon) = self.parts(candidate);
         let hourly = self.cost(candidate);
         let vm_id = self.request.vm_id.clone().unwrap_or_default();
