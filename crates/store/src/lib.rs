@@ -1,8 +1,8 @@
 //! Where NovaCron keeps what it knows: SQLite in the data directory by default, PostgreSQL by one URL, and then any
 //! number of processes share the work.
 //!
-//! Two dialect modules stand behind the traits: [`OperationStore`] of the operations crate, [`VmStore`] and
-//! [`AuditLog`] of this one. The SQL that they agree on is written once, in `shared/`, and compiled into each. One suite
+//! Two dialect modules stand behind the traits: [`OperationStore`] of the operations crate, [`VmStore`],
+//! [`PlacementStore`] and [`AuditLog`] of this one. The SQL that they agree on is written once, in `shared/`, and compiled into each. One suite
 //! runs on both (`tests/suite.rs`).
 
 mod audit;
@@ -10,6 +10,7 @@ mod counts;
 mod error;
 mod open;
 mod patient;
+mod placement;
 mod postgres;
 mod sqlite;
 mod vm;
@@ -21,12 +22,13 @@ pub use counts::{Counts, EndedCount, VmCount};
 pub use error::OpenError;
 pub use novacron_operations::{OperationStore, Page, PageCursor, StoreError};
 pub use open::{LeaseTime, OpenOptions, check_url};
+pub use placement::{Declared, PlacementQuery, PlacementStore};
 pub use vm::{VmQuery, VmStore};
 
 use async_trait::async_trait;
 
 /// Newest version of the schema that this program knows. Both dialects count alike.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 3;
 
 /// An open store. Cheap to clone.
 #[derive(Clone)]
@@ -38,7 +40,7 @@ pub struct Store {
 }
 
 #[async_trait]
-pub(crate) trait Backend: OperationStore + VmStore + AuditLog + Counts {
+pub(crate) trait Backend: OperationStore + VmStore + PlacementStore + AuditLog + Counts {
     async fn ping(&self) -> Result<(), StoreError>;
     async fn close(&self);
 }
@@ -55,6 +57,10 @@ impl Store {
     }
 
     pub fn vms(&self) -> Arc<dyn VmStore> {
+        self.backend.clone()
+    }
+
+    pub fn placements(&self) -> Arc<dyn PlacementStore> {
         self.backend.clone()
     }
 

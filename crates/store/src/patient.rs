@@ -8,10 +8,16 @@ use novacron_operations::{
     Change, Claim, Claimed, Created, Event, IdempotencyKey, ListQuery, NewOperation, Operation, OperationId,
     OperationRecord, OperationStore, Page, Request, StoreError,
 };
-use novacron_types::{InstanceId, ProviderName, VmId, VmRecord};
+use novacron_types::{
+    InstanceId, ProviderName, VmId, VmRecord,
+    placement::{PlacementFailure, PlacementRecord},
+};
 use tokio::time::timeout;
 
-use crate::{AuditEntry, AuditLog, AuditQuery, Backend, Counts, EndedCount, VmCount, VmQuery, VmStore};
+use crate::{
+    AuditEntry, AuditLog, AuditQuery, Backend, Counts, Declared, EndedCount, PlacementQuery, PlacementStore, VmCount,
+    VmQuery, VmStore,
+};
 
 /// As with any error that says the store can't be reached, a call that was given up may have happened.
 pub(crate) struct Patient<B> {
@@ -56,6 +62,18 @@ within_limit!(VmStore {
     fn vm_by_instance(provider: &ProviderName, instance: &InstanceId) -> Option<VmRecord>;
     fn vms(query: &VmQuery) -> Page<VmRecord>;
     fn delete_vm(id: &VmId, at: Timestamp) -> bool;
+});
+
+within_limit!(PlacementStore {
+    fn put_placement(placement: &PlacementRecord) -> ();
+    fn placement(id: &str) -> Option<PlacementRecord>;
+    fn placement_of(vm_id: &str) -> Option<PlacementRecord>;
+    fn placements(query: &PlacementQuery) -> Page<PlacementRecord>;
+    fn note_failure(failure: &PlacementFailure) -> ();
+    fn failures(since: Timestamp) -> Vec<PlacementFailure>;
+    fn put_declared(declared: &Declared) -> ();
+    fn declared(name: &str) -> Option<Declared>;
+    fn claim_run(name: &str, due: Timestamp) -> bool;
 });
 
 within_limit!(AuditLog {

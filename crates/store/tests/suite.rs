@@ -452,6 +452,7 @@ async fn brings_an_older_schema_up_to_date(store: &Store, place: &Place) {
     execute(
         &place.url,
         "DROP TABLE pruned_counts; DROP INDEX vms_name; DROP INDEX idempotency_operation;
+         DROP TABLE placements; DROP TABLE placement_failures; DROP TABLE declared; DROP TABLE schedule_runs;
          DELETE FROM schema_version WHERE version > 1",
     )
     .await;

@@ -14,6 +14,8 @@ mod counts;
 mod migrate;
 #[path = "../shared/operations.rs"]
 mod operations;
+#[path = "../shared/placements.rs"]
+mod placements;
 #[path = "../shared/vms.rs"]
 mod vms;
 

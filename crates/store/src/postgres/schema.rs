@@ -90,4 +90,42 @@ CREATE TABLE pruned_counts (
     PRIMARY KEY (kind, source, destination, status)
 );
 ",
+    "
+-- Decisions about where machines run, the newest of a machine being the one that counts.
+CREATE TABLE placements (
+    place        BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id           TEXT NOT NULL UNIQUE,
+    vm_id        TEXT NOT NULL,
+    status       TEXT NOT NULL,
+    created_at   TEXT NOT NULL,
+    updated_at   TEXT NOT NULL,
+    record       TEXT NOT NULL               -- JSON
+);
+CREATE INDEX placements_vm ON placements (vm_id, place);
+CREATE INDEX placements_status ON placements (status, place);
+
+-- Where a machine could not be made lately.
+CREATE TABLE placement_failures (
+    kind          TEXT NOT NULL,
+    region        TEXT NOT NULL,
+    instance_type TEXT NOT NULL,
+    at            TEXT NOT NULL,
+    record        TEXT NOT NULL,             -- JSON
+    PRIMARY KEY (kind, region, instance_type)
+);
+
+-- Manifests as they were last applied.
+CREATE TABLE declared (
+    name         TEXT PRIMARY KEY,
+    updated_at   TEXT NOT NULL,
+    record       TEXT NOT NULL               -- JSON
+);
+
+-- Which due times of a schedule somebody has taken on.
+CREATE TABLE schedule_runs (
+    name         TEXT NOT NULL,
+    due          TEXT NOT NULL,
+    PRIMARY KEY (name, due)
+);
+",
 ];

@@ -3,7 +3,9 @@
 mod amount;
 mod constraint;
 mod decision;
+mod plan;
 mod policy;
+mod record;
 mod request;
 
 pub use amount::{Dollars, Gigabytes};
@@ -12,5 +14,9 @@ pub use decision::{
     Alternative, Considered, CostBreakdown, CostPart, Decision, OtherPricing, Placed, Rejection, Relaxation,
     ScoreParts, Source,
 };
+pub use plan::{
+    Kept, LeftOut, ManyPlan, OneTimeCost, PlanBound, PlanMode, PlanStatus, PlannedMove, PlannedPlace, RebalancePlan,
+};
 pub use policy::{Action, ActionKind, Condition, ConditionKind, Policy};
+pub use record::{PlacementFailure, PlacementRecord, PlacementStatus, UnknownPlacementStatus};
 pub use request::{GpuNeed, PerformanceTargets, PlacementRequest, Strategy, Weights};

@@ -1,0 +1,60 @@
+//! Decisions about where machines run, what machines people have declared, and places that had no room.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use novacron_operations::{Page, PageCursor, StoreError};
+use novacron_types::placement::{PlacementFailure, PlacementRecord, PlacementStatus};
+use serde_json::Value;
+
+/// Keeps placements. A machine may have several, of which the newest counts.
+#[async_trait]
+pub trait PlacementStore: Send + Sync + 'static {
+    /// Makes or replaces the record of that id.
+    async fn put_placement(&self, placement: &PlacementRecord) -> Result<(), StoreError>;
+
+    async fn placement(&self, id: &str) -> Result<Option<PlacementRecord>, StoreError>;
+
+    /// The newest of a machine.
+    async fn placement_of(&self, vm_id: &str) -> Result<Option<PlacementRecord>, StoreError>;
+
+    /// Newest first.
+    async fn placements(&self, query: &PlacementQuery) -> Result<Page<PlacementRecord>, StoreError>;
+
+    /// The newest failure of a kind, region and type replaces an older one.
+    async fn note_failure(&self, failure: &PlacementFailure) -> Result<(), StoreError>;
+
+    /// At most 1,000, newest first; those before `since` are forgotten.
+    async fn failures(&self, since: Timestamp) -> Result<Vec<PlacementFailure>, StoreError>;
+
+    /// Makes or replaces what was declared under a name.
+    async fn put_declared(&self, declared: &Declared) -> Result<(), StoreError>;
+
+    async fn declared(&self, name: &str) -> Result<Option<Declared>, StoreError>;
+
+    /// True for one of all processes that ask with this name and time: the one that is to do what is due then.
+    async fn claim_run(&self, name: &str, due: Timestamp) -> Result<bool, StoreError>;
+}
+
+/// Which placements to list. What is absent means any.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlacementQuery {
+    pub status: Option<PlacementStatus>,
+    pub vm_id: Option<String>,
+    pub cursor: Option<PageCursor>,
+    pub limit: u32,
+}
+
+impl Default for PlacementQuery {
+    fn default() -> Self {
+        Self { status: None, vm_id: None, cursor: None, limit: 50 }
+    }
+}
+
+/// What a person declared in a manifest, as it was last applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Declared {
+    pub name: String,
+    /// The manifest, as JSON.
+    pub manifest: Value,
+    pub updated_at: Timestamp,
+}

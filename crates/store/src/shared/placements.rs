@@ -1,0 +1,165 @@
+//! Placements, declared machines and failures: each record as JSON, beside columns to look it up by.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use novacron_operations::{ListQuery, Page, StoreError};
+use novacron_types::placement::{PlacementFailure, PlacementRecord};
+use serde::{Serialize, de::DeserializeOwned};
+use sqlx::{QueryBuilder, Row as _};
+
+use super::{Backend, Db, age::before_text};
+use crate::{Declared, PlacementQuery, PlacementStore, error::store_error};
+
+/// More failures than these say no more.
+const MOST_FAILURES: i64 = 1000;
+
+#[async_trait]
+impl PlacementStore for Backend {
+    async fn put_placement(&self, placement: &PlacementRecord) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO placements (id, vm_id, status, created_at, updated_at, record) VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (id) DO UPDATE SET status = excluded.status, updated_at = excluded.updated_at,
+                 record = excluded.record",
+        )
+        .bind(&placement.placement_id)
+        .bind(&placement.vm_id)
+        .bind(placement.status.as_str())
+        .bind(placement.created_at.to_string())
+        .bind(placement.updated_at.to_string())
+        .bind(written(placement)?)
+        .execute(self.writer())
+        .await
+        .map(drop)
+        .map_err(store_error)
+    }
+
+    async fn placement(&self, id: &str) -> Result<Option<PlacementRecord>, StoreError> {
+        let row = sqlx::query("SELECT record FROM placements WHERE id = $1")
+            .bind(id)
+            .fetch_optional(self.reader())
+            .await
+            .map_err(store_error)?;
+        row.as_ref().map(read).transpose()
+    }
+
+    async fn placement_of(&self, vm_id: &str) -> Result<Option<PlacementRecord>, StoreError> {
+        let row = sqlx::query("SELECT record FROM placements WHERE vm_id = $1 ORDER BY place DESC LIMIT 1")
+            .bind(vm_id)
+            .fetch_optional(self.reader())
+            .await
+            .map_err(store_error)?;
+        row.as_ref().map(read).transpose()
+    }
+
+    async fn placements(&self, query: &PlacementQuery) -> Result<Page<PlacementRecord>, StoreError> {
+        let mut sql = QueryBuilder::<Db>::new("SELECT place, record FROM placements WHERE 1 = 1");
+        if let Some(status) = query.status {
+            sql.push(" AND status = ").push_bind(status.as_str());
+        }
+        if let Some(vm_id) = &query.vm_id {
+            sql.push(" AND vm_id = ").push_bind(vm_id.clone());
+        }
+        if let Some(cursor) = query.cursor {
+            sql.push(" AND place < ").push_bind(i64::try_from(cursor.0).unwrap_or(i64::MAX));
+        }
+        let limit = query.limit.clamp(1, ListQuery::MAX_LIMIT);
+        sql.push(" ORDER BY place DESC LIMIT ").push_bind(i64::from(limit) + 1);
+        let rows = sql.build().fetch_all(self.reader()).await.map_err(store_error)?;
+        let rows = rows.iter().map(|row| {
+            let place: i64 = row.try_get("place").map_err(store_error)?;
+            Ok((place.unsigned_abs(), read(row)?))
+        });
+        Ok(Page::from_rows(rows.collect::<Result<_, StoreError>>()?, limit))
+    }
+
+    async fn note_failure(&self, failure: &PlacementFailure) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO placement_failures (kind, region, instance_type, at, record) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (kind, region, instance_type) DO UPDATE SET at = excluded.at, record = excluded.record",
+        )
+        .bind(failure.kind.as_str())
+        .bind(&failure.region)
+        .bind(&failure.instance_type)
+        .bind(failure.at.to_string())
+        .bind(written(failure)?)
+        .execute(self.writer())
+        .await
+        .map(drop)
+        .map_err(store_error)
+    }
+
+    async fn failures(&self, since: Timestamp) -> Result<Vec<PlacementFailure>, StoreError> {
+        sqlx::query("DELETE FROM placement_failures WHERE at < $1")
+            .bind(before_text(since))
+            .execute(self.writer())
+            .await
+            .map_err(store_error)?;
+        let rows = sqlx::query("SELECT record FROM placement_failures WHERE at >= $1 ORDER BY at DESC LIMIT $2")
+            .bind(before_text(since))
+            .bind(MOST_FAILURES)
+            .fetch_all(self.reader())
+            .await
+            .map_err(store_error)?;
+        rows.iter().map(read).collect()
+    }
+
+    async fn put_declared(&self, declared: &Declared) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO declared (name, updated_at, record) VALUES ($1, $2, $3)
+             ON CONFLICT (name) DO UPDATE SET updated_at = excluded.updated_at, record = excluded.record",
+        )
+        .bind(&declared.name)
+        .bind(declared.updated_at.to_string())
+        .bind(declared.manifest.to_string())
+        .execute(self.writer())
+        .await
+        .map(drop)
+        .map_err(store_error)
+    }
+
+    async fn declared(&self, name: &str) -> Result<Option<Declared>, StoreError> {
+        let row = sqlx::query("SELECT updated_at, record FROM declared WHERE name = $1")
+            .bind(name)
+            .fetch_optional(self.reader())
+            .await
+            .map_err(store_error)?;
+        let Some(row) = row else { return Ok(None) };
+        let at: String = row.try_get("updated_at").map_err(store_error)?;
+        Ok(Some(Declared {
+            name: name.to_owned(),
+            manifest: read(&row)?,
+            updated_at: at.parse().map_err(|error: jiff::Error| StoreError::Corrupt(error.to_string()))?,
+        }))
+    }
+
+    async fn claim_run(&self, name: &str, due: Timestamp) -> Result<bool, StoreError> {
+        let claimed = sqlx::query("INSERT INTO schedule_runs (name, due) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+            .bind(name)
+            .bind(due.to_string())
+            .execute(self.writer())
+            .await
+            .map_err(store_error)?;
+        if claimed.rows_affected() == 0 {
+            return Ok(false);
+        }
+        // Of each name the last claims are enough to refuse who is late.
+        sqlx::query(
+            "DELETE FROM schedule_runs WHERE name = $1 AND due NOT IN
+                 (SELECT due FROM schedule_runs WHERE name = $1 ORDER BY due DESC LIMIT 100)",
+        )
+        .bind(name)
+        .execute(self.writer())
+        .await
+        .map_err(store_error)?;
+        Ok(true)
+    }
+}
+
+fn written(record: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(record).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+fn read<T: DeserializeOwned>(row: &<Db as sqlx::Database>::Row) -> Result<T, StoreError> {
+    let json: &str = row.try_get("record").map_err(store_error)?;
+    serde_json::from_str(json).map_err(|error| StoreError::Corrupt(format!("a placement's record: {error}")))
+}

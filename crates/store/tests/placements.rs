@@ -1,0 +1,124 @@
+//! What every store must do with placements, on both databases.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+mod common;
+
+use jiff::Timestamp;
+use novacron_store::{Declared, PlacementQuery, Store};
+use novacron_types::{
+    ProviderKind,
+    placement::{PlacementFailure, PlacementRecord, PlacementStatus},
+};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite() {
+    all(&common::sqlite().url).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgres() {
+    let Some(place) = common::postgres() else { return };
+    all(&place.url).await;
+}
+
+async fn all(url: &str) {
+    let store = Store::open(url).await.unwrap();
+    keeps_placements(&store).await;
+    forgets_old_failures(&store).await;
+    keeps_what_was_declared(&store).await;
+    gives_a_run_to_one(&store).await;
+    store.close().await;
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn placement(id: &str, vm_id: &str, status: &str) -> PlacementRecord {
+    serde_json::from_value(json!({
+        "placement_id": id, "vm_id": vm_id, "status": status, "created_at": at(1), "updated_at": at(1),
+        "primary_placement": null, "alternative_placements": [], "strategy": "balanced",
+        "weights": { "cost": 40.0 }, "considered": [], "rejections": [], "relaxations": [], "policies": [],
+        "notes": ["ö"], "sources": [],
+        "request": { "required_cpu": 2, "required_memory_gb": 0.5, "max_cost_per_hour": 0.0335057 },
+    }))
+    .unwrap()
+}
+
+async fn keeps_placements(store: &Store) {
+    let placements = store.placements();
+    for (id, vm_id) in [("p-1", "web"), ("p-2", "db"), ("p-3", "web")] {
+        placements.put_placement(&placement(id, vm_id, "decided")).await.unwrap();
+    }
+    assert_eq!(placements.placement_of("web").await.unwrap().unwrap().placement_id, "p-3");
+    assert!(placements.placement_of("nobody").await.unwrap().is_none());
+    let mut first = placements.placement("p-1").await.unwrap().unwrap();
+    assert_eq!(first, placement("p-1", "web", "decided"));
+    // What is written again is no newer for it.
+    first.status = PlacementStatus::Created;
+    placements.put_placement(&first).await.unwrap();
+    assert_eq!(placements.placement_of("web").await.unwrap().unwrap().placement_id, "p-3");
+
+    let ids = |page: &novacron_store::Page<PlacementRecord>| -> Vec<String> {
+        page.items.iter().map(|p| p.placement_id.clone()).collect()
+    };
+    let page = placements.placements(&PlacementQuery { limit: 2, ..PlacementQuery::default() }).await.unwrap();
+    assert_eq!(ids(&page), ["p-3", "p-2"]);
+    let rest = PlacementQuery { cursor: page.next, ..PlacementQuery::default() };
+    let rest = placements.placements(&rest).await.unwrap();
+    assert_eq!((ids(&rest), rest.next), (vec!["p-1".to_owned()], None));
+    let created = PlacementQuery { status: Some(PlacementStatus::Created), ..PlacementQuery::default() };
+    assert_eq!(ids(&placements.placements(&created).await.unwrap()), ["p-1"]);
+    let of_web = PlacementQuery { vm_id: Some("web".to_owned()), ..PlacementQuery::default() };
+    assert_eq!(ids(&placements.placements(&of_web).await.unwrap()), ["p-3", "p-1"]);
+}
+
+async fn forgets_old_failures(store: &Store) {
+    let placements = store.placements();
+    let failure = |region: &str, second| PlacementFailure {
+        kind: ProviderKind::Aws,
+        region: region.to_owned(),
+        instance_type: "m5.large".to_owned(),
+        code: "no_capacity".to_owned(),
+        message: "none left".to_owned(),
+        at: at(second),
+    };
+    for failure in [failure("us-east-1", 10), failure("us-east-2", 20), failure("us-east-1", 30)] {
+        placements.note_failure(&failure).await.unwrap();
+    }
+    let known = placements.failures(at(15)).await.unwrap();
+    assert_eq!(
+        known.iter().map(|f| (f.region.as_str(), f.at)).collect::<Vec<_>>(),
+        [("us-east-1", at(30)), ("us-east-2", at(20))]
+    );
+    assert_eq!(placements.failures(at(25)).await.unwrap().len(), 1);
+    // What was forgotten does not come back.
+    assert_eq!(placements.failures(at(0)).await.unwrap().len(), 1);
+}
+
+async fn keeps_what_was_declared(store: &Store) {
+    let placements = store.placements();
+    assert!(placements.declared("web").await.unwrap().is_none());
+    let mut declared = Declared { name: "web".into(), manifest: json!({ "cpu": 2 }), updated_at: at(1) };
+    placements.put_declared(&declared).await.unwrap();
+    assert_eq!(placements.declared("web").await.unwrap().unwrap(), declared);
+    declared.manifest = json!({ "cpu": 4 });
+    placements.put_declared(&declared).await.unwrap();
+    assert_eq!(placements.declared("web").await.unwrap().unwrap(), declared);
+}
+
+async fn gives_a_run_to_one(store: &Store) {
+    let claims = (0..8).map(|_| {
+        let placements = store.placements();
+        tokio::spawn(async move { placements.claim_run("rebalance", at(60)).await.unwrap() })
+    });
+    let mut won = 0;
+    for claim in claims {
+        won += u32::from(claim.await.unwrap());
+    }
+    assert_eq!(won, 1);
+    assert!(store.placements().claim_run("rebalance", at(120)).await.unwrap());
+    assert!(store.placements().claim_run("other", at(60)).await.unwrap());
+}
