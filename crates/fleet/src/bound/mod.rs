@@ -1,0 +1,10 @@
+//! The lower bound and the worths that prove it.
+
+mod cholesky;
+mod dual;
+mod group;
+mod master;
+mod price;
+
+pub(crate) use dual::{Dual, dual};
+pub(crate) use price::{FRACTION, Pricer, Stuck};

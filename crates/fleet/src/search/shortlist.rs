@@ -1,0 +1,62 @@
+//! For each kind the columns that are worth trying: those that cost least when what they take is paid for.
+
+use crate::{
+    bound::{FRACTION, Pricer},
+    compile::{Compiled, OUT},
+};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Shortlist {
+    /// Of each kind, the best first.
+    pub columns: Vec<Vec<u32>>,
+    /// Of each kind and column, in 10⁻⁹ units: what it costs beyond the best, with the worth of what it takes.
+    pub excess: Vec<Vec<f32>>,
+    /// The same of being left out.
+    pub out: Vec<f32>,
+    /// The kinds and columns that take something of a row.
+    pub users: Vec<Vec<(u32, u32)>>,
+    /// What a unit of each row is worth, in 10⁻⁹ units.
+    pub worths: Vec<f64>,
+}
+
+/// At most.
+const LENGTH: usize = 80;
+/// Of them, so many are looked at to fill a row.
+const NEAR: usize = 48;
+
+impl Shortlist {
+    /// `None` when a kind has no column at all.
+    pub fn new(compiled: &Compiled, worths: &[i128]) -> Option<Self> {
+        let pricer = Pricer::new(compiled, worths, true);
+        let of = |kind: u32| {
+            let out = pricer.out(kind).map(|cost| (cost, OUT));
+            let mut all: Vec<(i128, u32)> = pricer.columns(kind).zip(0..).chain(out).collect();
+            all.sort_unstable();
+            all.truncate(LENGTH);
+            (!all.is_empty()).then(|| all.into_iter().map(|(_, column)| column).collect())
+        };
+        let columns: Option<Vec<Vec<u32>>> = (0..compiled.kinds.len() as u32).map(of).collect();
+        let columns = columns?;
+        let (mut excess, mut outs) = (Vec::new(), Vec::new());
+        for kind in 0..compiled.kinds.len() as u32 {
+            let all: Vec<i128> = pricer.columns(kind).collect();
+            let out = pricer.out(kind);
+            let least = all.iter().copied().chain(out).min().unwrap_or(0);
+            let unit = |cost: i128| ((cost - least) >> FRACTION) as f32;
+            excess.push(all.into_iter().map(unit).collect());
+            outs.push(out.map_or(0.0, unit));
+        }
+        let mut users = vec![Vec::new(); compiled.rows.len()];
+        for (kind, list) in (0..).zip(&columns) {
+            for &column in list.iter().take(NEAR) {
+                compiled.uses(kind, column, |row, _| users[row].push((kind, column)));
+            }
+        }
+        let worths = worths.iter().map(|&worth| worth as f64 / 2f64.powi(FRACTION as i32)).collect();
+        Some(Self { columns, excess, out: outs, users, worths })
+    }
+
+    pub fn excess(&self, kind: u32, column: u32) -> f32 {
+        if column == OUT { self.out[kind as usize] } else { self.excess[kind as usize][column as usize] }
+    }
+}
