@@ -12,6 +12,9 @@ pub(super) const LICENCE: &str = "LicenseRef-vendor-price-list";
 /// More groups than this are folded: refreshed rows that were left over on many days.
 pub(super) const FOLD_BEYOND: usize = 200;
 
+/// All of a refreshed group but its date.
+type Likeness<'a> = (&'a str, &'a str, Option<&'a str>, [u8; 3]);
+
 /// The groups of a sheet that was fetched today.
 pub(super) fn of(sheet: &PriceSheet, today: Date) -> Vec<Group> {
     let group = |group: &novacron_provider::prices::PriceGroup| Group {
@@ -34,7 +37,7 @@ pub(super) fn compact(parts: &mut Parts, most: usize) {
     let kept = |fold: bool| {
         let mut kept: Vec<Group> = Vec::new();
         let mut ids = vec![GroupId(0); parts.groups.len()];
-        let mut folded: BTreeMap<(&str, &str, Option<&str>, [u8; 3]), usize> = BTreeMap::new();
+        let mut folded: BTreeMap<Likeness<'_>, usize> = BTreeMap::new();
         for (old, group) in parts.groups.iter().enumerate().filter(|(old, _)| used[*old]) {
             let base = group.name.strip_suffix(group.as_of.as_str()).filter(|_| fold && group.licence == LICENCE);
             let key = base.map(|base| (base, group.source.as_str(), group.rule.as_deref(), group.currency));

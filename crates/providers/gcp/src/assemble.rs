@@ -50,6 +50,21 @@ const MIB: u64 = 1 << 20;
 /// Hours of a month, for parts that are priced by the month.
 const HOURS: u64 = 730;
 
+/// Adds what a GiB and month of each disk costs to the sheet, in its group 3.
+pub fn disks(rates: &Rates, request: &PriceRequest, sheet: &mut SheetBuilder) {
+    for ((part, term, region), nanos) in &rates.rates {
+        let name = match part {
+            Part::Disk(name) => (*name).to_owned(),
+            Part::LocalDisk("") => "local".to_owned(),
+            Part::LocalDisk(series) => format!("local-{series}"),
+            _ => continue,
+        };
+        if *term == Term::OnDemand && request.regions.contains(region) {
+            sheet.disk(region, &name, *nanos, 3);
+        }
+    }
+}
+
 /// Adds every machine that can be made of the rates to the sheet, in its groups 0 (on demand), 1 (spot) and 2 (committed).
 pub fn assemble(rates: &Rates, request: &PriceRequest, sheet: &mut SheetBuilder) {
     for machine in &request.machines {

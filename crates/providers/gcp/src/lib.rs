@@ -6,7 +6,7 @@ mod page;
 mod part;
 mod prices;
 
-pub use assemble::{Rates, assemble};
+pub use assemble::{Rates, assemble, disks};
 pub use page::{Page, Reading, read_page};
 pub use part::{Part, read_part};
 pub use prices::{GcpPrices, GcpPricesSettings};

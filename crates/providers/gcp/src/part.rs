@@ -14,6 +14,8 @@ pub enum Part {
     LocalDisk(&'static str),
     /// A whole machine, an hour.
     Machine(&'static str),
+    /// A GiB of a network disk, a month, by the catalog's name of it.
+    Disk(&'static str),
 }
 
 impl Part {
@@ -22,7 +24,7 @@ impl Part {
         match self {
             Self::Core(_) | Self::Gpu(_) | Self::Machine(_) => "h",
             Self::Ram(_) => "GiBy.h",
-            Self::LocalDisk(_) => "GiBy.mo",
+            Self::LocalDisk(_) | Self::Disk(_) => "GiBy.mo",
         }
     }
 }
@@ -71,6 +73,18 @@ const GPUS: [&str; 6] = [
     "RTX 6000 96GB",
 ];
 
+const DISKS: [(&str, &str); 9] = [
+    ("Balanced PD Capacity", "balanced"),
+    ("Extreme PD Capacity", "extreme"),
+    ("Hyperdisk Extreme Capacity", "hyperdisk-extreme"),
+    ("Regional Balanced PD Capacity", "balanced-replicated"),
+    ("Regional SSD backed PD Capacity", "ssd-replicated"),
+    ("Regional Storage PD Capacity", "hdd-replicated"),
+    ("SSD backed PD Capacity", "ssd"),
+    ("Storage PD Capacity", "hdd"),
+    ("Storage PD Snapshot", "snapshot"),
+];
+
 /// The series that a machine type belongs to, if it has SKUs that are known.
 pub(crate) fn series_of(machine: &str) -> Option<&'static str> {
     let first = machine.split('-').next().unwrap_or_default();
@@ -94,6 +108,7 @@ pub fn read_part(description: &str, committed: bool) -> Option<Part> {
         }
     };
     whole_machine(text, committed)
+        .or_else(|| disk(description))
         .or_else(|| local_disk(text))
         .or_else(|| core_or_ram(text, committed))
         .or_else(|| gpu(text))
@@ -103,6 +118,11 @@ fn whole_machine(text: &str, committed: bool) -> Option<Part> {
     let shared = [("Micro Instance with burstable CPU", "f1-micro"), ("Small Instance with 1 VCPU", "g1-small")];
     let found = shared.into_iter().find(|(words, _)| !committed && text.starts_with(words));
     found.map(|(_, machine)| Part::Machine(machine))
+}
+
+fn disk(description: &str) -> Option<Part> {
+    let name = description.split(" in ").next()?;
+    DISKS.iter().find(|(words, _)| *words == name).map(|(_, disk)| Part::Disk(disk))
 }
 
 fn local_disk(text: &str) -> Option<Part> {
@@ -171,6 +191,8 @@ mod tests {
             ("SSD backed Local Storage in Iowa", Part::LocalDisk("")),
             ("SSD backed Local Storage attached to Spot Preemptible VMs in Iowa", Part::LocalDisk("")),
             ("C4 Instance Local SSD running in Iowa", Part::LocalDisk("c4")),
+            ("Storage PD Capacity", Part::Disk("hdd")),
+            ("Regional Balanced PD Capacity in Iowa", Part::Disk("balanced-replicated")),
             ("Micro Instance with burstable CPU running in Iowa", Part::Machine("f1-micro")),
             ("Spot Preemptible Small Instance with 1 VCPU running in Iowa", Part::Machine("g1-small")),
         ] {
@@ -206,6 +228,8 @@ mod tests {
             "Commitment v1: Cpu in Iowa for 1 Year",
             "Vertex Local SSD in Iowa",
             "E2 Instance Core",
+            "Storage PD Capacity Asynchronous Replication in Iowa",
+            "Hyperdisk Balanced Capacity in Iowa",
         ] {
             assert_eq!(read_part(text, false), None, "{text}");
         }

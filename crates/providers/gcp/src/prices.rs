@@ -12,7 +12,7 @@ use novacron_types::ProviderKind;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    assemble::{Rates, assemble},
+    assemble::{Rates, assemble, disks},
     page::{OPERATION, Reading, read_page},
 };
 
@@ -33,7 +33,7 @@ pub struct GcpPricesSettings {
     pub limits: Limits,
 }
 
-/// On-demand, spot and committed prices of machines without a licence, in USD.
+/// On-demand, spot and committed prices of machines without a licence, and those of disks, in USD.
 pub struct GcpPrices {
     http: HttpClient,
 }
@@ -87,6 +87,7 @@ impl PriceSource for GcpPrices {
             }
         }
         assemble(&rates, request, &mut sheet);
+        disks(&rates, request, &mut sheet);
         sheet.finish(OPERATION)
     }
 }
@@ -112,10 +113,15 @@ fn never_ends(why: &str) -> ProviderError {
 fn groups() -> Vec<PriceGroup> {
     let rule =
         "vCPUs × the price of a core + GiB × that of memory + GPUs and local disks × theirs, of the machine's series";
-    let group = |name: &str| PriceGroup {
+    let group = |name: &str, rule: Option<&str>| PriceGroup {
         name: name.to_owned(),
         source: "Google Cloud Billing".to_owned(),
-        rule: Some(rule.to_owned()),
+        rule: rule.map(str::to_owned),
     };
-    vec![group("gcp-billing-on-demand"), group("gcp-billing-spot"), group("gcp-billing-committed")]
+    vec![
+        group("gcp-billing-on-demand", Some(rule)),
+        group("gcp-billing-spot", Some(rule)),
+        group("gcp-billing-committed", Some(rule)),
+        group("gcp-billing-disks", None),
+    ]
 }

@@ -67,6 +67,13 @@ async fn an_unmoved_list_confirms_the_catalog() {
     assert!(report.changed < 200, "{report}");
     let offers = old.offers().iter().filter(|offer| old.region(offer.region).kind == KIND).count();
     assert!(report.confirmed * 10 > offers * 9, "{} of {offers}: {report}", report.confirmed);
+    let named = |catalog: &Catalog| {
+        let disks = catalog.parts().disks.iter().filter(|disk| catalog.region(disk.region).kind == KIND);
+        disks.map(|disk| ((disk.region, disk.name.clone()), disk.nanos_per_gb_month)).collect::<Vec<_>>()
+    };
+    let (before, after) = (named(old), named(&new));
+    assert!(before.len() == after.len() && report.disks * 10 > before.len() * 9, "{report}");
+    assert!(before.iter().zip(&after).all(|(b, a)| b.0 == a.0 && b.1.abs_diff(a.1) * 100_000 < b.1));
     let series: BTreeSet<&str> = sheet.rows.iter().filter_map(|row| row.machine.split('-').next()).collect();
     for one in ["c2", "c3", "c4", "e2", "f1", "g1", "g2", "m1", "m2", "n1", "n2d", "n4", "t2a", "t2d"] {
         assert!(series.contains(one), "{one} of {series:?}");

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::book::Book;
 use super::fault::PriceFault;
-use super::gcp_pieces::{Piece, SERIES, of_series, pieces, tenths};
+use super::gcp_pieces::{Piece, SERIES, VOLUMES, of_series, pieces, tenths};
 use super::{Said, query};
 
 pub(super) const PATH: &str = "/v1/services/6F81-5844-456A/skus";
@@ -130,7 +130,7 @@ fn unit(piece: Piece) -> &'static str {
     match piece {
         Piece::Core(_) | Piece::Gpu(_) | Piece::Machine(_) => "h",
         Piece::Ram(_) => "GiBy.h",
-        Piece::Disk(_) => "GiBy.mo",
+        Piece::Disk(_) | Piece::Volume(_) => "GiBy.mo",
     }
 }
 
@@ -141,6 +141,7 @@ fn group(piece: Piece) -> &'static str {
         Piece::Ram(_) => "RAM",
         Piece::Gpu(_) => "GPU",
         Piece::Disk(_) => "LocalSSD",
+        Piece::Volume(_) => "SSD",
         Piece::Machine("f1-micro") => "F1Micro",
         Piece::Machine(_) => "G1Small",
     }
@@ -174,6 +175,10 @@ fn describe(piece: Piece, pricing: Pricing) -> String {
         (Piece::Disk(series), None) => format!("{spot}{} Instance Local SSD running in Sandbox", series.to_uppercase()),
         (Piece::Disk(series), Some(term)) => {
             format!("Commitment v1: {} Local SSD in Sandbox {term}", series.to_uppercase())
+        }
+        (Piece::Volume(volume), _) => {
+            let words = VOLUMES.iter().find(|row| row.0 == volume).map_or("", |row| row.1);
+            format!("{words} in Sandbox")
         }
         (Piece::Machine("f1-micro"), _) => format!("{spot}Micro Instance with burstable CPU running in Sandbox"),
         (Piece::Machine(_), _) => format!("{spot}Small Instance with 1 VCPU running in Sandbox"),

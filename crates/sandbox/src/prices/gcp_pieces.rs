@@ -18,6 +18,8 @@ pub(super) enum Piece {
     /// A GB and month.
     Disk(&'static str),
     Machine(&'static str),
+    /// A GB and month of a network disk, by the catalog's name.
+    Volume(&'static str),
 }
 
 pub(super) type Pieces = BTreeMap<(Piece, Pricing, RegionId), u64>;
@@ -55,6 +57,19 @@ pub(super) const SERIES: [(&str, &str, &str); 25] = [
     ("t2d", "T2D AMD Instance", "T2D AMD"),
 ];
 
+/// The catalog's names of disks, and the vendor's.
+pub(super) const VOLUMES: [(&str, &str); 9] = [
+    ("balanced", "Balanced PD Capacity"),
+    ("balanced-replicated", "Regional Balanced PD Capacity"),
+    ("extreme", "Extreme PD Capacity"),
+    ("hdd", "Storage PD Capacity"),
+    ("hdd-replicated", "Regional Storage PD Capacity"),
+    ("hyperdisk-extreme", "Hyperdisk Extreme Capacity"),
+    ("snapshot", "Storage PD Snapshot"),
+    ("ssd", "SSD backed PD Capacity"),
+    ("ssd-replicated", "Regional SSD backed PD Capacity"),
+];
+
 pub(super) fn pieces(catalog: &'static Catalog) -> &'static Pieces {
     static PIECES: OnceLock<Pieces> = OnceLock::new();
     PIECES.get_or_init(|| find_all(catalog))
@@ -62,6 +77,12 @@ pub(super) fn pieces(catalog: &'static Catalog) -> &'static Pieces {
 
 fn find_all(catalog: &'static Catalog) -> Pieces {
     let mut pieces = Pieces::new();
+    for disk in &catalog.parts().disks {
+        let volume = VOLUMES.iter().find(|(name, _)| *name == disk.name && catalog.region(disk.region).kind == KIND);
+        if let Some((name, _)) = volume {
+            pieces.insert((Piece::Volume(name), Pricing::OnDemand, disk.region), disk.nanos_per_gb_month);
+        }
+    }
     for (region, _) in catalog.parts().regions.iter().enumerate().filter(|(_, region)| region.kind == KIND) {
         let region = RegionId(region as u16);
         for pricing in Pricing::ALL {
