@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use novacron_catalog::{OfferId, RegionId};
-use novacron_types::placement::{ActionKind, Policy};
+use novacron_types::{
+    ProviderKind, ProviderName,
+    placement::{ActionKind, Policy, Strategy},
+};
 
 use crate::{
     Ask, Candidate, Cost, Market, PlacementError, Places, Settings,
@@ -25,6 +28,10 @@ pub fn policy_matches(policy: &Policy, labels: &BTreeMap<String, String>) -> boo
 impl<'m> Ask<'m> {
     pub fn market(&self) -> &'m Market {
         self.market
+    }
+
+    pub fn strategy(&self) -> Strategy {
+        self.strategy
     }
 
     /// vCPUs, bytes of memory and GiB of disk, as policies scale them.
@@ -151,10 +158,15 @@ impl Market {
             Candidate::Host(index) => self.hosts[index].provider.to_string(),
             Candidate::Offer(id) => {
                 let region = self.catalog().region(self.catalog().offers().region[id.0 as usize]);
-                let binding = self.binding(region.kind, &region.name);
-                binding.map_or_else(|| region.kind.to_string(), |binding| binding.name.to_string())
+                self.provider_of(region.kind, &region.name, None)
             }
         }
+    }
+
+    /// Likewise, of a machine that there is.
+    pub fn provider_of(&self, kind: ProviderKind, region: &str, provider: Option<&ProviderName>) -> String {
+        let configured = provider.or_else(|| self.binding(kind, region).map(|binding| &binding.name));
+        configured.map_or_else(|| kind.to_string(), ToString::to_string)
     }
 }
 
@@ -162,6 +174,19 @@ impl Places {
     /// What a name of a provider, kind, region, zone, group of regions or way of paying stands for.
     pub fn named(market: &Market, name: &str) -> Result<Self, PlacementError> {
         Self::of(market, name)
+    }
+
+    /// Whether a machine that exists is at one of them, as quotas count it.
+    pub fn holds_machine(
+        &self,
+        market: &Market,
+        kind: ProviderKind,
+        region: &str,
+        provider: Option<&ProviderName>,
+    ) -> bool {
+        let known = market.catalog().find_region(kind, region);
+        known.is_some_and(|region| self.regions[usize::from(region.0)])
+            || market.hosts.iter().zip(&self.hosts).any(|(host, in_it)| *in_it && provider == Some(&host.provider))
     }
 
     /// Whether a place is one of them.
