@@ -30,7 +30,7 @@ const LOOKS: usize = 10_000_000;
 /// Machines that are tried as a stop for one process.
 const MACHINES: usize = 32;
 
-type Rows<'t> = State<'t, { limits::RESOURCES }>;
+type Rows<'t> = State<'t, { limits::RESOURCES / 4 }>;
 
 /// Orders the moves from the initial assignment to `goal`.
 ///

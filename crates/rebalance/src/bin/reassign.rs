@@ -16,8 +16,10 @@ const USAGE: &str = "usage: reassign MODEL INITIAL OUTPUT [--seconds N] [--threa
   --seed     the same seed and steps give the same assignment (1)
   --steps    ends after so many steps of each walk, not in time";
 
-/// What the end of the search leaves of the time for the output, a thousandth each of 50,000 processes.
-const TO_WRITE: Duration = Duration::from_millis(150);
+/// What the end of the search leaves of the time for checking and writing: at least this,
+const TO_WRITE: Duration = Duration::from_millis(300);
+/// and a part of what reading took, since both grow with the model and with what else the machine does.
+const OF_READING: u32 = 3;
 
 enum Failure {
     Usage(String),
@@ -57,7 +59,11 @@ fn run(arguments: &Arguments, start: Instant) -> Result<(), Failure> {
 
     let budget = match arguments.steps {
         Some(steps) => Budget::Steps(steps),
-        None => Budget::Until(start + Duration::from_secs(arguments.seconds).saturating_sub(TO_WRITE)),
+        None => {
+            let all = Duration::from_secs(arguments.seconds);
+            let rest = TO_WRITE.max(start.elapsed() / OF_READING);
+            Budget::Until(start + all.saturating_sub(rest))
+        }
     };
     let (walks, seed) = (arguments.threads, arguments.seed);
     let options = Options { budget, walks, seed, max_moves: None, stop: &AtomicBool::new(false) };

@@ -11,12 +11,12 @@ pub(super) struct Best {
 }
 
 impl Best {
-    pub fn new<const N: usize>(state: &State<'_, N>) -> Self {
+    pub fn new<const K: usize>(state: &State<'_, K>) -> Self {
         Self { cost: state.cost, since: Vec::new(), copy: state.at.clone(), copied: false }
     }
 
     /// Notes what was just done, and whether it is the best yet.
-    pub fn note<const N: usize>(&mut self, state: &State<'_, N>, moves: &[(u32, u32)]) {
+    pub fn note<const K: usize>(&mut self, state: &State<'_, K>, moves: &[(u32, u32)]) {
         if state.cost < self.cost && state.feasible() {
             self.cost = state.cost;
             self.since.clear();
@@ -29,14 +29,14 @@ impl Best {
         }
     }
 
-    pub fn take<const N: usize>(&mut self, state: &State<'_, N>) -> &[u32] {
+    pub fn take<const K: usize>(&mut self, state: &State<'_, K>) -> &[u32] {
         if !self.copied {
             self.keep(state);
         }
         &self.copy
     }
 
-    fn keep<const N: usize>(&mut self, state: &State<'_, N>) {
+    fn keep<const K: usize>(&mut self, state: &State<'_, K>) {
         self.copy.clone_from(&state.at);
         for (p, from) in self.since.drain(..).rev() {
             self.copy[p as usize] = from;

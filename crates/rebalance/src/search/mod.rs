@@ -5,6 +5,7 @@ mod best;
 mod limit;
 mod moves;
 mod plan;
+mod scope;
 mod solve;
 
 pub use solve::{Budget, Options, Outcome, solve};

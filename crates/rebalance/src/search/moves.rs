@@ -1,5 +1,6 @@
 //! What a walk tries: each move picks at random, and is made only if it costs no more than allowed.
 
+use super::scope::Scope;
 use crate::rng::Rng;
 use crate::state::State;
 
@@ -15,23 +16,25 @@ pub(super) struct Mix {
 
 /// Tries one move. What was done is in `done`: each process and where it was.
 #[inline]
-pub(super) fn attempt<const N: usize>(
-    state: &mut State<'_, N>,
+pub(super) fn attempt<const K: usize>(
+    state: &mut State<'_, K>,
+    scope: &Scope,
     rng: &mut Rng,
     mix: &Mix,
     most: f64,
     done: &mut Vec<(u32, u32)>,
 ) -> bool {
     done.clear();
-    let processes = state.at.len();
-    let p = rng.below(processes);
+    let place = rng.below(scope.processes.len());
+    let p = scope.processes[place] as usize;
     if rng.unit() < mix.shift {
-        let to = destination(state, rng, mix, p);
+        let to = destination(state, scope, rng, mix, p);
         let Some(_) = state.shift(p, to, most) else { return false };
         go(state, p, to, done);
         true
     } else {
-        let q = if rng.unit() < mix.near { near(state, rng, p) } else { rng.below(processes) };
+        let q = if rng.unit() < mix.near { near(scope, rng, place) } else { rng.below(scope.processes.len()) };
+        let q = scope.processes[q] as usize;
         let Some(_) = state.swap(p, q, most) else { return false };
         let (a, b) = (state.at[p] as usize, state.at[q] as usize);
         // The part of services' moves is known only now.
@@ -46,20 +49,20 @@ pub(super) fn attempt<const N: usize>(
 
 /// Any machine, but home more often: what is at home takes nothing from transient resources, and there is one home
 /// among many machines.
-fn destination<const N: usize>(state: &State<'_, N>, rng: &mut Rng, mix: &Mix, p: usize) -> usize {
-    if rng.unit() < mix.home { state.t.home[p] as usize } else { rng.below(state.on.len()) }
+fn destination<const K: usize>(state: &State<'_, K>, scope: &Scope, rng: &mut Rng, mix: &Mix, p: usize) -> usize {
+    let home = state.t.home[p];
+    let any = scope.machines[rng.below(scope.machines.len())];
+    (if rng.unit() < mix.home && scope.holds(home) { home } else { any }) as usize
 }
 
-/// A process of about the size of another.
-fn near<const N: usize>(state: &State<'_, N>, rng: &mut Rng, p: usize) -> usize {
-    let t = state.t;
-    let reach = t.rank.len() / 32 + 2;
-    let place = t.rank[p] as usize + rng.below(2 * reach + 1);
-    let place = place.saturating_sub(reach).min(t.rank.len() - 1);
-    t.by_size[place] as usize
+/// The place of a process of about the size of another.
+fn near(scope: &Scope, rng: &mut Rng, place: usize) -> usize {
+    let last = scope.processes.len() - 1;
+    let reach = last / 32 + 2;
+    (place + rng.below(2 * reach + 1)).saturating_sub(reach).min(last)
 }
 
-fn go<const N: usize>(state: &mut State<'_, N>, p: usize, to: usize, done: &mut Vec<(u32, u32)>) -> f64 {
+fn go<const K: usize>(state: &mut State<'_, K>, p: usize, to: usize, done: &mut Vec<(u32, u32)>) -> f64 {
     done.push((p as u32, state.at[p]));
     state.apply(p, to)
 }

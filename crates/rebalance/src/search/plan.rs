@@ -5,11 +5,9 @@ use super::moves::Mix;
 use crate::rng::Rng;
 use crate::state::{Penalty, State};
 
-/// Parts of the budget, one a round. The first anneals from scratch; the others start from the best, ever cooler.
-pub(super) const ROUNDS: [f64; 1] = [1.0];
-
-/// How much cooler each round begins than the first.
-const COOLER: [f64; 1] = [1.0];
+/// Parts of the budget, one a round. In the first, walks anneal from the start through states that lack something; in
+/// the second, they go on from the best without.
+pub(super) const ROUNDS: [f64; 2] = [0.8, 0.2];
 
 /// What moves change of the cost.
 #[derive(Clone, Copy)]
@@ -22,7 +20,7 @@ pub(super) struct Heat {
 }
 
 /// Samples moves as if nothing bound them.
-pub(super) fn heat<const N: usize>(state: &mut State<'_, N>, rng: &mut Rng) -> Heat {
+pub(super) fn heat<const K: usize>(state: &mut State<'_, K>, rng: &mut Rng) -> Heat {
     let (processes, machines) = (state.at.len(), state.on.len());
     let mut deltas = Vec::new();
     state.weigh(Penalty { capacity: 0.0, rule: 0.0 });
@@ -41,10 +39,13 @@ pub(super) fn heat<const N: usize>(state: &mut State<'_, N>, rng: &mut Rng) -> H
 
 /// What a walk does in a round.
 pub(super) fn cooling(heat: Heat, round: usize) -> Cooling {
-    let from = heat.large * 0.1 * COOLER[round.min(COOLER.len() - 1)];
-    let to = (heat.large * 1e-4).max(0.5).min(from);
+    let polish = round > 0;
+    let powers: &[(f64, f64)] =
+        if polish { &[(0.0, -3.5), (1.0, -7.0)] } else { &[(0.0, -1.0), (0.7, -2.8), (1.0, -4.2)] };
+    let heats = powers.iter().map(|&(part, power)| (part, (heat.large * 10f64.powf(power)).max(0.5))).collect();
     let home = if heat.transient { 0.3 } else { 0.1 };
-    let [lightest, heaviest] = [5.0, 1000.0].map(|times| times * heat.machine);
-    let laxity = Laxity { short: 0.5, until: 0.6, lightest, heaviest };
-    Cooling { from, to, mix: Mix { shift: 0.5, near: 0.5, home }, laxity }
+    let [lightest, heaviest] = [2.0, 1000.0].map(|times| times * heat.machine);
+    let lax = Laxity { short: 0.5, broken: 0.003, until: 0.7, lightest, heaviest };
+    let laxity = if polish { Laxity { short: 0.0, broken: 0.0, lightest: heaviest, ..lax } } else { lax };
+    Cooling { heats, mix: Mix { shift: 0.5, near: 0.5, home }, laxity }
 }

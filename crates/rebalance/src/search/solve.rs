@@ -51,20 +51,17 @@ pub struct Outcome {
 /// heated less than before.
 pub fn solve(problem: &Problem, options: &Options<'_>) -> Outcome {
     match problem.model().resources.len() {
-        0..=2 => run::<2>(problem, options),
-        3 => run::<3>(problem, options),
-        4 => run::<4>(problem, options),
-        5..=6 => run::<6>(problem, options),
-        7..=8 => run::<8>(problem, options),
-        9..=12 => run::<12>(problem, options),
-        13..=20 => run::<20>(problem, options),
-        _ => run::<{ limits::RESOURCES }>(problem, options),
+        0..=4 => run::<1>(problem, options),
+        5..=8 => run::<2>(problem, options),
+        9..=12 => run::<3>(problem, options),
+        13..=20 => run::<5>(problem, options),
+        _ => run::<{ limits::RESOURCES / 4 }>(problem, options),
     }
 }
 
-fn run<const N: usize>(problem: &Problem, options: &Options<'_>) -> Outcome {
+fn run<const K: usize>(problem: &Problem, options: &Options<'_>) -> Outcome {
     let start = Instant::now();
-    let tables = Tables::<N>::new(problem, options.max_moves);
+    let tables = Tables::<K>::new(problem, options.max_moves);
     let mut first = State::new(&tables, problem.initial());
     let heat = heat(&mut first, &mut Rng::new(options.seed));
     let mut outcome = Outcome { assignment: problem.initial().to_vec(), cost: first.cost, steps: 0, lost: 0 };
@@ -94,8 +91,8 @@ fn run<const N: usize>(problem: &Problem, options: &Options<'_>) -> Outcome {
 }
 
 /// One round: the best of each walk, in their order; none of one that panicked.
-fn walk_all<const N: usize>(
-    tables: &Tables<'_, N>,
+fn walk_all<const K: usize>(
+    tables: &Tables<'_, K>,
     at: &[u32],
     heat: Heat,
     round: usize,

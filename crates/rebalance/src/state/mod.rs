@@ -1,6 +1,7 @@
 //! An assignment that knows its cost, and what each move would change of it in time that depends on resources only.
 //! It may break constraints: what it lacks is counted, and weighs in the energy that a search goes by.
 
+mod lanes;
 mod obstacle;
 mod presence;
 mod rules;
@@ -12,17 +13,17 @@ mod tests;
 
 pub(crate) use tables::Tables;
 
+use lanes::{Four, add, less, times, weighed};
 use presence::Presence;
 use rules::Step;
-use tables::positive;
 
 /// What a machine has left, by resource. Resources beyond the model's are 0 throughout.
 #[derive(Clone, Copy)]
-pub(crate) struct Row<const N: usize> {
+pub(crate) struct Row<const K: usize> {
     /// Safety capacity less use.
-    pub spare: [f64; N],
+    pub spare: [Four; K],
     /// Capacity less use, less what stays in use of transient resources by those who left.
-    pub slack: [f64; N],
+    pub slack: [Four; K],
 }
 
 /// What broken constraints weigh: capacity by the part of a machine that lacks, rules by their number.
@@ -33,12 +34,14 @@ pub(crate) struct Penalty {
 }
 
 #[derive(Clone)]
-pub(crate) struct State<'t, const N: usize> {
-    pub t: &'t Tables<'t, N>,
-    rows: Vec<Row<N>>,
+pub(crate) struct State<'t, const K: usize> {
+    pub t: &'t Tables<'t, K>,
+    rows: Vec<Row<K>>,
     /// Load and balance cost of each machine, and what it lacks.
     costs: Vec<(f64, f64)>,
     pub at: Vec<u32>,
+    /// What each process costs where it is, but for load and balance.
+    seats: Vec<i64>,
     /// Processes by machine, and where each stands there.
     pub on: Vec<Vec<u32>>,
     place: Vec<u32>,
@@ -61,19 +64,20 @@ pub(crate) struct State<'t, const N: usize> {
     /// By machine: how many times as much what it lacks weighs.
     stress: Vec<f64>,
     /// The penalty of a unit that lacks, by resource.
-    lack: [f64; N],
+    lack: [Four; K],
     /// What mending every broken rule would save.
     mendable: f64,
 }
 
-impl<'t, const N: usize> State<'t, N> {
-    pub fn new(t: &'t Tables<'t, N>, at: &[u32]) -> Self {
+impl<'t, const K: usize> State<'t, K> {
+    pub fn new(t: &'t Tables<'t, K>, at: &[u32]) -> Self {
         let services = t.services.len();
         let mut state = Self {
             t,
             rows: t.rows.clone(),
             costs: Vec::new(),
             at: at.to_vec(),
+            seats: vec![0; at.len()],
             on: vec![Vec::new(); t.rows.len()],
             place: vec![0; at.len()],
             machines: Presence::new(&t.sizes, t.rows.len()),
@@ -89,26 +93,26 @@ impl<'t, const N: usize> State<'t, N> {
             broken: 0,
             penalty: Penalty { capacity: 0.0, rule: 0.0 },
             stress: vec![1.0; t.rows.len()],
-            lack: [0.0; N],
+            lack: [Four::ZERO; K],
             mendable: 0.0,
         };
         // All at home first, where nothing is broken; then each goes where it is.
         state.moved_count[0] = services as u32;
         for (p, &m) in t.home.iter().enumerate() {
             state.at[p] = m;
+            state.seats[p] = t.seat(p, m as usize).unwrap_or(0);
             state.place[p] = state.on[m as usize].len() as u32;
             state.on[m as usize].push(p as u32);
             state.enter(p, m as usize);
             // Transient needs are held at home wherever the process is.
             let slack = &mut state.rows[m as usize].slack;
-            for (r, slack) in slack.iter_mut().enumerate() {
-                *slack -= t.needs[p][r] * (1.0 - t.kept[r]);
+            for (k, slack) in slack.iter_mut().enumerate() {
+                *slack = less(*slack, less(t.needs[p][k], times(t.needs[p][k], t.kept[k])));
             }
         }
         state.costs = (0..t.rows.len()).map(|m| state.row_cost(m)).collect();
         let load: f64 = state.costs.iter().map(|cost| cost.0).sum();
-        let seats: i64 = t.home.iter().enumerate().filter_map(|(p, &m)| t.seat(p, m as usize)).sum();
-        state.cost = load as i64 + seats;
+        state.cost = load as i64 + state.seats.iter().sum::<i64>();
         for (p, &m) in at.iter().enumerate() {
             if state.at[p] != m {
                 state.apply(p, m as usize);
@@ -124,10 +128,12 @@ impl<'t, const N: usize> State<'t, N> {
         self.mendable = penalty.rule * self.broken as f64;
     }
 
-    /// What lacks for long weighs ever more where it lacks, until something else gives way; `up` and `down` are factors.
-    pub fn press(&mut self, up: f64, down: f64, most: f64) {
+    /// What lacks for long weighs ever more where it lacks, until something else gives way: `up` times as much now.
+    pub fn press(&mut self, up: f64, most: f64) {
         for (stress, &(_, lacks)) in self.stress.iter_mut().zip(&self.costs) {
-            *stress = if lacks > 0.0 { (*stress * up).min(most) } else { (*stress * down).max(1.0) };
+            if lacks > 0.0 {
+                *stress = (*stress * up).min(most);
+            }
         }
     }
 
@@ -142,7 +148,9 @@ impl<'t, const N: usize> State<'t, N> {
         let (home, before) = (t.home[p] as usize, (self.cost, self.broken));
         let step = Step { service: t.service[p] as usize, from, to };
         self.broken += self.breaks(step, None);
-        self.cost += t.seat(p, to).unwrap_or(0) - t.seat(p, from).unwrap_or(0);
+        let seat = t.seat(p, to).unwrap_or(0);
+        self.cost += seat - self.seats[p];
+        self.seats[p] = seat;
         self.cost += t.service_move * self.moves_by(step.service, i32::from(to != home) - i32::from(from != home));
         self.leave(p, from);
         self.enter(p, to);
@@ -175,36 +183,33 @@ impl<'t, const N: usize> State<'t, N> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn energy(&self, m: usize) -> f64 {
         let (cost, lacks) = self.costs[m];
         cost + lacks * self.penalty.capacity * self.stress[m]
     }
 
     /// Of machine `m` on which `more` is used and `held` is held.
-    #[inline]
-    fn energy_with(&self, m: usize, more: &[f64; N], held: &[f64; N]) -> f64 {
+    #[inline(always)]
+    fn energy_with(&self, m: usize, more: impl Fn(usize) -> Four, held: impl Fn(usize) -> Four) -> f64 {
         let row = &self.rows[m];
-        let mut lacks = 0.0;
-        for (r, held) in held.iter().enumerate() {
-            lacks += self.lack[r] * positive(held - row.slack[r]);
-        }
+        let lacks = weighed(&self.lack, |k| less(held(k), row.slack[k]));
         lacks * self.stress[m] + self.t.cost_with(m, row, more)
     }
 
     fn row_cost(&self, m: usize) -> (f64, f64) {
         let row = &self.rows[m];
-        let lacks = (0..N).map(|r| self.t.lack[r] * positive(-row.slack[r])).sum();
-        (self.t.cost_with(m, row, &[0.0; N]), lacks)
+        let nothing = Four::ZERO;
+        (self.t.cost_with(m, row, |_| nothing), weighed(&self.t.lack, |k| less(nothing, row.slack[k])))
     }
 
     fn enter(&mut self, p: usize, m: usize) {
         let t = self.t;
-        let (needs, held) = (&t.needs[p], t.held(p, m));
+        let (needs, takes) = (&t.needs[p], t.takes(p, m));
         let row = &mut self.rows[m];
-        for r in 0..N {
-            row.slack[r] -= held[r];
-            row.spare[r] -= needs[r];
+        for k in 0..K {
+            row.slack[k] = less(row.slack[k], times(needs[k], takes[k]));
+            row.spare[k] = less(row.spare[k], needs[k]);
         }
         let s = t.service[p] as usize;
         self.machines.add(s, m);
@@ -216,11 +221,11 @@ impl<'t, const N: usize> State<'t, N> {
 
     fn leave(&mut self, p: usize, m: usize) {
         let t = self.t;
-        let (needs, held) = (&t.needs[p], t.held(p, m));
+        let (needs, takes) = (&t.needs[p], t.takes(p, m));
         let row = &mut self.rows[m];
-        for r in 0..N {
-            row.slack[r] += held[r];
-            row.spare[r] += needs[r];
+        for k in 0..K {
+            row.slack[k] = add(row.slack[k], times(needs[k], takes[k]));
+            row.spare[k] = add(row.spare[k], needs[k]);
         }
         let s = t.service[p] as usize;
         self.machines.remove(s, m);

@@ -1,10 +1,11 @@
 //! What a single move would break, by name.
 
 use super::State;
+use super::lanes::at;
 use super::rules::Step;
 use crate::evaluate::Violation;
 
-impl<const N: usize> State<'_, N> {
+impl<const K: usize> State<'_, K> {
     /// The first constraint that a process breaks by going there, none if it may. Nothing may be broken before.
     pub fn obstacle(&self, p: usize, to: usize) -> Option<Violation> {
         let (t, from) = (self.t, self.at[p] as usize);
@@ -14,10 +15,11 @@ impl<const N: usize> State<'_, N> {
         if t.seat(p, to).is_none() {
             return Some(Violation::Forbidden { process: p, machine: to as u32 });
         }
-        let (held, slack) = (t.held(p, to), &self.rows[to].slack);
-        if let Some(resource) = (0..N).find(|&r| held[r] > slack[r]) {
-            let capacity = t.rows[to].slack[resource];
-            let used = (capacity - slack[resource] + held[resource]) as u64;
+        let (needs, takes, slack) = (&t.needs[p], t.takes(p, to), &self.rows[to].slack);
+        let held = |r: usize| at(needs, r) * at(takes, r);
+        if let Some(resource) = (0..4 * K).find(|&r| held(r) > at(slack, r)) {
+            let capacity = at(&t.rows[to].slack, resource);
+            let used = (capacity - at(slack, resource) + held(resource)) as u64;
             return Some(Violation::Capacity { machine: to, resource, used, capacity: capacity as u32 });
         }
         let step = Step { service: t.service[p] as usize, from, to };

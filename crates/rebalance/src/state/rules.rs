@@ -10,7 +10,7 @@ pub(super) struct Step {
     pub to: usize,
 }
 
-impl<const N: usize> State<'_, N> {
+impl<const K: usize> State<'_, K> {
     /// By how many more rules are broken after `step`, if `done`, of another service, was done before it. Each
     /// process too many of a service on a machine counts, each location that lacks, each neighbourhood without a
     /// service that one there depends on.

@@ -1,9 +1,12 @@
 //! One process to another machine.
 
 use super::State;
+use super::lanes::{Four, less, times};
 use super::rules::Step;
 
-impl<const N: usize> State<'_, N> {
+const NONE: Four = Four::ZERO;
+
+impl<const K: usize> State<'_, K> {
     /// By how much the energy changes if the process goes there; none if it can't, or if it changes by more than `most`.
     #[inline]
     pub fn shift(&self, p: usize, to: usize, most: f64) -> Option<f64> {
@@ -11,7 +14,7 @@ impl<const N: usize> State<'_, N> {
         if from == to {
             return None;
         }
-        let mut delta = (t.seat(p, to)? - t.seat(p, from)?) as f64;
+        let mut delta = (t.seat(p, to)? - self.seats[p]) as f64;
         // What leaving saves at most, known before anything is looked at closely.
         let source = self.energy(from);
         let most_here = most + self.mendable;
@@ -19,12 +22,13 @@ impl<const N: usize> State<'_, N> {
             return None;
         }
         let needs = &t.needs[p];
-        delta += self.energy_with(to, needs, &t.held(p, to)) - self.energy(to);
+        let takes = t.takes(p, to);
+        delta += self.energy_with(to, |k| needs[k], |k| times(needs[k], takes[k])) - self.energy(to);
         if delta - source > most_here {
             return None;
         }
-        let less = needs.map(|need| -need);
-        delta += self.energy_with(from, &less, &t.held(p, from).map(|held| -held)) - source;
+        let takes = t.takes(p, from);
+        delta += self.energy_with(from, |k| less(NONE, needs[k]), |k| less(NONE, times(needs[k], takes[k]))) - source;
         if delta > most_here {
             return None;
         }

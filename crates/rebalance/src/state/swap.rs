@@ -1,9 +1,10 @@
 //! Two processes in each other's place.
 
 use super::State;
+use super::lanes::{less, times};
 use super::rules::Step;
 
-impl<const N: usize> State<'_, N> {
+impl<const K: usize> State<'_, K> {
     /// By how much the energy changes if the two change places, but for what depends on how many moved, which is known
     /// once they have; none if they can't, or if it changes by more than `most`.
     #[inline]
@@ -12,21 +13,29 @@ impl<const N: usize> State<'_, N> {
         if a == b {
             return None;
         }
-        let mut delta = (t.seat(p, b)? - t.seat(p, a)? + t.seat(q, a)? - t.seat(q, b)?) as f64;
+        let mut delta = (t.seat(p, b)? - self.seats[p] + t.seat(q, a)? - self.seats[q]) as f64;
         let (at_a, at_b) = (self.energy(a), self.energy(b));
         delta -= at_a + at_b;
         let most_here = most + self.mendable;
         if delta > most_here {
             return None;
         }
-        let more: [f64; N] = std::array::from_fn(|r| t.needs[p][r] - t.needs[q][r]);
-        let (p_comes, q_goes) = (t.held(p, b), t.held(q, b));
-        delta += self.energy_with(b, &more, &std::array::from_fn(|r| p_comes[r] - q_goes[r]));
+        let (of_p, of_q) = (&t.needs[p], &t.needs[q]);
+        let (p_takes, q_takes) = (t.takes(p, b), t.takes(q, b));
+        delta += self.energy_with(
+            b,
+            |k| less(of_p[k], of_q[k]),
+            |k| less(times(of_p[k], p_takes[k]), times(of_q[k], q_takes[k])),
+        );
         if delta > most_here {
             return None;
         }
-        let (p_goes, q_comes) = (t.held(p, a), t.held(q, a));
-        delta += self.energy_with(a, &more.map(|need| -need), &std::array::from_fn(|r| q_comes[r] - p_goes[r]));
+        let (p_takes, q_takes) = (t.takes(p, a), t.takes(q, a));
+        delta += self.energy_with(
+            a,
+            |k| less(of_q[k], of_p[k]),
+            |k| less(times(of_q[k], q_takes[k]), times(of_p[k], p_takes[k])),
+        );
         if delta > most_here {
             return None;
         }

@@ -2,30 +2,33 @@
 //! checked model's stay below 2⁵², so they are exact, and floats go through the machine's wide registers.
 
 use super::Row;
+use super::lanes::{Four, all, at, less, weighed};
 use crate::model::{FORBIDDEN, Model};
 use crate::problem::Problem;
 
-pub(crate) struct Tables<'a, const N: usize> {
+pub(crate) struct Tables<'a, const K: usize> {
     pub model: &'a Model,
     /// Of empty machines.
-    pub rows: Vec<Row<N>>,
+    pub rows: Vec<Row<K>>,
     pub location: Vec<u32>,
     pub neighbourhood: Vec<u32>,
     pub location_count: usize,
     pub neighbourhood_count: usize,
     /// By process.
-    pub needs: Vec<[f64; N]>,
+    pub needs: Vec<[Four; K]>,
     /// 0 for transient resources: a process's needs of those are held at its home wherever it is.
-    pub kept: [f64; N],
+    pub kept: [Four; K],
+    whole: [Four; K],
     pub transient: bool,
     pub home: &'a [u32],
     pub service: Vec<u32>,
     process_move: Vec<i64>,
     machine_move: i64,
     pub service_move: i64,
-    pub load: [f64; N],
-    /// What a unit that a machine lacks weighs: one over what a machine has of the resource, about.
-    pub lack: [f64; N],
+    /// What a unit beyond what is safe costs,
+    pub load: [Four; K],
+    /// and what a unit that a machine lacks weighs, which is one over what a machine has of the resource, on average.
+    pub lack: [Four; K],
     balances: Vec<Balance>,
     /// By machine and balance: what the balance lacks where use is as high as is safe.
     offsets: Vec<f64>,
@@ -52,10 +55,10 @@ struct Balance {
     weight: f64,
 }
 
-impl<'a, const N: usize> Tables<'a, N> {
+impl<'a, const K: usize> Tables<'a, K> {
     pub fn new(problem: &'a Problem, max_moves: Option<u32>) -> Self {
         let model = problem.model();
-        let wide = |of: &[u32]| std::array::from_fn(|r| of.get(r).copied().map_or(0.0, f64::from));
+        let wide = |of: &[u32]| all(|r| of.get(r).copied().map_or(0.0, f64::from));
         let (location, location_count) = compact(model.machines.iter().map(|m| m.location).collect());
         let (neighbourhood, neighbourhood_count) = compact(model.machines.iter().map(|m| m.neighbourhood).collect());
         let rows = model.machines.iter().map(|m| Row { spare: wide(&m.safety), slack: wide(&m.capacity) });
@@ -86,7 +89,8 @@ impl<'a, const N: usize> Tables<'a, N> {
             location_count,
             neighbourhood_count,
             needs: model.processes.iter().map(|p| wide(&p.needs)).collect(),
-            kept: std::array::from_fn(|r| if model.resources.get(r).is_some_and(|r| !r.transient) { 1.0 } else { 0.0 }),
+            kept: all(|r| if model.resources.get(r).is_some_and(|r| !r.transient) { 1.0 } else { 0.0 }),
+            whole: [Four::ONE; K],
             transient: model.resources.iter().any(|r| r.transient),
             home: problem.initial(),
             service: model.processes.iter().map(|p| p.service).collect(),
@@ -97,8 +101,8 @@ impl<'a, const N: usize> Tables<'a, N> {
                 .collect(),
             machine_move: i64::from(model.weights.machine_move),
             service_move: i64::from(model.weights.service_move),
-            load: std::array::from_fn(|r| model.resources.get(r).map_or(0.0, |r| f64::from(r.load_weight))),
-            lack: std::array::from_fn(lack),
+            load: all(|r| model.resources.get(r).map_or(0.0, |r| f64::from(r.load_weight))),
+            lack: all(lack),
             balances: balances.collect(),
             offsets: offsets.collect(),
             services: links(model),
@@ -111,11 +115,11 @@ impl<'a, const N: usize> Tables<'a, N> {
 
     /// For moves one after another: nothing stays in use where a process was.
     pub fn one_by_one(problem: &'a Problem) -> Self {
-        Self { kept: [1.0; N], transient: false, ..Self::new(problem, None) }
+        Self { kept: [Four::ONE; K], transient: false, ..Self::new(problem, None) }
     }
 
     /// Cost of having a process on `m`, without its service's part: its move and its place. None where it can't be.
-    #[inline]
+    #[inline(always)]
     pub fn seat(&self, p: usize, m: usize) -> Option<i64> {
         let home = self.home[p] as usize;
         let moved = match home == m {
@@ -133,46 +137,30 @@ impl<'a, const N: usize> Tables<'a, N> {
         (place != FORBIDDEN).then_some(moved + i64::from(place))
     }
 
-    /// What a process that is on `m` takes of what it has.
-    #[inline]
-    pub fn held(&self, p: usize, m: usize) -> [f64; N] {
-        let needs = &self.needs[p];
-        if self.transient && self.home[p] as usize == m {
-            std::array::from_fn(|r| needs[r] * self.kept[r])
-        } else {
-            *needs
-        }
+    /// How much of its needs a process takes of a machine, by resource: 1, but 0 for transient resources at its home,
+    /// where they are held wherever it is.
+    #[inline(always)]
+    pub fn takes(&self, p: usize, m: usize) -> &[Four; K] {
+        if self.home[p] as usize == m { &self.kept } else { &self.whole }
     }
 
     /// Load and balance cost of machine `m` on which `more` is used.
-    #[inline]
-    pub fn cost_with(&self, m: usize, row: &Row<N>, more: &[f64; N]) -> f64 {
-        let mut cost = 0.0;
-        for (r, more) in more.iter().enumerate() {
-            cost += self.load[r] * positive(more - row.spare[r]);
-        }
-        if !self.balances.is_empty() {
-            cost += self.balance_with(m, row, more);
-        }
-        cost
+    #[inline(always)]
+    pub fn cost_with(&self, m: usize, row: &Row<K>, more: impl Fn(usize) -> Four) -> f64 {
+        let load = weighed(&self.load, |k| less(more(k), row.spare[k]));
+        if self.balances.is_empty() { load } else { load + self.balance_with(m, row, more) }
     }
 
     #[inline]
-    fn balance_with(&self, m: usize, row: &Row<N>, more: &[f64; N]) -> f64 {
+    fn balance_with(&self, m: usize, row: &Row<K>, more: impl Fn(usize) -> Four) -> f64 {
         let offsets = &self.offsets[m * self.balances.len()..];
         let mut cost = 0.0;
         for (b, offset) in self.balances.iter().zip(offsets) {
-            let spare = |r: usize| row.spare[r] - more[r];
-            cost += b.weight * positive(offset + b.target * spare(b.first) - spare(b.second));
+            let spare = |r: usize| at(&row.spare, r) - more(r / 4).to_array()[r % 4];
+            cost += b.weight * (offset + b.target * spare(b.first) - spare(b.second)).max(0.0);
         }
         cost
     }
-}
-
-/// As the machine's own instruction has it, which `max` is not.
-#[inline]
-pub(super) fn positive(x: f64) -> f64 {
-    if x > 0.0 { x } else { 0.0 }
 }
 
 fn links(model: &Model) -> Vec<Links> {

@@ -1,0 +1,56 @@
+//! The part of a large problem that a walk looks at for a while: few enough machines and processes to stay in the
+//! caches of the processor, where a step takes a fraction of the time.
+
+use crate::rng::Rng;
+use crate::state::State;
+
+/// Processes of a scope, about; with fewer in all, all are in it.
+const PROCESSES: usize = 4096;
+
+pub(super) struct Scope {
+    pub machines: Vec<u32>,
+    /// Those on these machines, from the smallest to the largest. They go nowhere else meanwhile.
+    pub processes: Vec<u32>,
+    inside: Vec<bool>,
+    whole: bool,
+}
+
+impl Scope {
+    pub fn new<const K: usize>(state: &State<'_, K>, rng: &mut Rng) -> Self {
+        let machines: Vec<u32> = (0..state.on.len() as u32).collect();
+        let inside = vec![true; machines.len()];
+        let whole = state.at.len() <= 2 * PROCESSES;
+        let mut scope = Self { machines, processes: state.t.by_size.clone(), inside, whole };
+        scope.turn(state, rng);
+        scope
+    }
+
+    /// For how many steps to look at it.
+    pub fn steps(&self) -> u64 {
+        if self.whole { u64::MAX } else { 64 * self.processes.len() as u64 }
+    }
+
+    /// To other machines, any.
+    pub fn turn<const K: usize>(&mut self, state: &State<'_, K>, rng: &mut Rng) {
+        if self.whole {
+            return;
+        }
+        self.inside.fill(false);
+        self.machines.clear();
+        self.processes.clear();
+        let machines = state.on.len();
+        while self.machines.len() < machines && (self.processes.len() < PROCESSES || self.machines.len() < 2) {
+            let m = rng.below(machines);
+            if !self.inside[m] {
+                self.inside[m] = true;
+                self.machines.push(m as u32);
+                self.processes.extend_from_slice(&state.on[m]);
+            }
+        }
+        self.processes.sort_unstable_by_key(|&p| state.t.rank[p as usize]);
+    }
+
+    pub fn holds(&self, machine: u32) -> bool {
+        self.inside[machine as usize]
+    }
+}
