@@ -7,6 +7,7 @@ mod plan;
 mod policy;
 mod record;
 mod request;
+mod work;
 
 pub use amount::{Dollars, Gigabytes};
 pub use constraint::{Constraint, ConstraintKind, Millis, Operator, Scalar};
@@ -20,3 +21,7 @@ pub use plan::{
 pub use policy::{Action, ActionKind, Condition, ConditionKind, Policy};
 pub use record::{PlacementFailure, PlacementRecord, PlacementStatus, UnknownPlacementStatus};
 pub use request::{GpuNeed, PerformanceTargets, PlacementRequest, Strategy, Weights};
+pub use work::{
+    Applied, ApplyAction, ApplyAnswer, ApplyRequest, BurstAnswer, BurstPlaced, BurstRequest, FieldChange,
+    OptimizationRequest, PlanApply, PlanRecord, Statistics, WhyNotAnswer, Work,
+};
