@@ -9,6 +9,7 @@ use super::{
 use crate::{
     clock::Clock,
     compile::{Block, Compiled, OUT},
+    rng::Rng,
 };
 
 /// What is known of the least cost.
@@ -45,6 +46,11 @@ const BEYOND: f64 = 1e-6;
 /// What exceeding a row by all of it costs, in mean costs of all items: at first, and at most.
 const PENALTY: f64 = 0.2;
 const MOST_PENALTY: f64 = 1e3;
+
+/// Alike items and hosts can change places for nothing, so that the program's solution is a mean of many and hard to round.
+/// Where costs differ by chance by such a part, it is one of them; from this heat, to this tolerance.
+const NUDGE: f64 = 1e-4;
+const NUDGED: (f64, f64) = (1e-4, 1e-10);
 
 /// `costs` is whether costs count, as in [`price`].
 pub(crate) fn dual(compiled: &Compiled, costs: bool, clock: &Clock<'_>) -> Result<Dual, Stuck> {
@@ -84,6 +90,16 @@ pub(crate) fn dual(compiled: &Compiled, costs: bool, clock: &Clock<'_>) -> Resul
         tolerance = (open * 0.05).clamp(CLOSE, (tolerance * 0.3).max(CLOSE));
         heat = (open * 0.3).clamp(1e-5, 1e-2);
     }
+    if costs && !clock.over() {
+        search.nudge = NUDGE;
+        let mix = search.best.mix.clone();
+        let (point, _) = search.round(NUDGED.0, NUDGED.1, clock);
+        search.keep(&point);
+        // It did not come to an end.
+        if clock.over() || !mix.is_empty() && search.best.mix.len() > mix.len() {
+            search.best.mix = mix;
+        }
+    }
     Ok(search.best)
 }
 
@@ -93,6 +109,8 @@ struct Search<'a> {
     /// 10⁻⁹ units of money in a unit of the linear program.
     money: f64,
     penalty: f64,
+    /// By what part costs are changed at random.
+    nudge: f64,
     sizes: Vec<f64>,
     /// Scaled, of each row.
     worths: Vec<f64>,
@@ -116,6 +134,7 @@ impl<'a> Search<'a> {
             compiled,
             costs,
             money,
+            nudge: 0.0,
             penalty: if costs { PENALTY * items } else { 1.0 },
             sizes: sizes.collect(),
             worths: vec![0.0; compiled.rows.len()],
@@ -231,6 +250,7 @@ impl<'a> Search<'a> {
             ..Master::default()
         };
         let mut uses: Vec<(u32, f64)> = Vec::new();
+        let mut rng = Rng::new(1);
         for (block, picks) in &self.known {
             uses.clear();
             let mut cost = 0.0;
@@ -245,6 +265,7 @@ impl<'a> Search<'a> {
                     }
                 });
             }
+            cost *= 1.0 + self.nudge * rng.unit();
             master.push(*block, if self.costs { cost } else { 0.0 }, uses.iter().copied());
         }
         // A row of capacity 0 is scaled by what is taken of it.

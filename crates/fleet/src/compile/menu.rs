@@ -160,8 +160,7 @@ impl Kept {
             let Some(&set) = self.sets.get(&subset) else { continue };
             let Some(columns) = self.columns.get(&(domain, set)) else { continue };
             let mine = || takes.iter().filter(|t| subset.binary_search(&t.0).is_ok()).map(|t| t.1);
-            let beats =
-                |(theirs, its): &Taken| *its <= price && theirs.iter().zip(mine()).all(|(a, b)| *a <= b);
+            let beats = |(theirs, its): &Taken| *its <= price && theirs.iter().zip(mine()).all(|(a, b)| *a <= b);
             if columns.iter().take(COMPARED).any(beats) {
                 return false;
             }

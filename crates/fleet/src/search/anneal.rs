@@ -24,13 +24,29 @@ struct Occupants {
     of: Vec<Vec<(u32, u32)>>,
     /// Of each item, where it is in the lists of the rows that it takes.
     places: Vec<Vec<u32>>,
+    /// Who pays from a row.
+    payers: Vec<Vec<u32>>,
 }
 
 impl Occupants {
     fn new(state: &State<'_>) -> Self {
-        let mut found = Self { of: vec![Vec::new(); state.used.len()], places: vec![Vec::new(); state.at.len()] };
+        let mut found = Self {
+            of: vec![Vec::new(); state.used.len()],
+            places: vec![Vec::new(); state.at.len()],
+            payers: vec![Vec::new(); state.used.len()],
+        };
+        for kind in &state.compiled.kinds {
+            kind.pays.iter().for_each(|&row| found.payers[row as usize].extend(&kind.items));
+        }
         (0..state.at.len()).for_each(|item| found.add(state, item));
         found
+    }
+
+    /// One of those on a row, by chance.
+    fn one(&self, row: usize, rng: &mut Rng) -> Option<usize> {
+        let (on, paying) = (&self.of[row], &self.payers[row]);
+        let n = rng.below((on.len() + paying.len()).max(1));
+        on.get(n).map(|on| on.0).or_else(|| paying.get(n - on.len()).copied()).map(|item| item as usize)
     }
 
     fn add(&mut self, state: &State<'_>, item: usize) {
@@ -80,7 +96,9 @@ const LOOK: u64 = 256;
 /// How many moves in a row make room for each other.
 const DEPTH: usize = 3;
 /// How many columns are tried for an item that makes room.
-const TRIES: usize = 12;
+const TRIES: usize = 8;
+/// And how many of those that fill what the chain left.
+const VACANT: usize = 8;
 /// After so many steps with faults, they get dearer.
 const PATIENCE: u64 = 5_000;
 
@@ -124,7 +142,7 @@ pub(crate) fn anneal(
         let (item, column) = match step % 4 {
             0 | 2 if state.broken > 0 => {
                 let item = at_fault(state, &occupants, rng).unwrap_or(movable[rng.below(movable.len())] as usize);
-                (item, make_room(state, item, f64::INFINITY, shortlist, rng).1)
+                (item, make_room(state, item, ANYHOW, shortlist, rng).1)
             }
             0 => anyone(state, shortlist, &movable, rng),
             1 => gaps.fill(state, shortlist, rng).unwrap_or_else(|| anyone(state, shortlist, &movable, rng)),
@@ -133,11 +151,12 @@ pub(crate) fn anneal(
         let from = state.at[item];
         let rise = f64::from(shortlist.excess(state.kind(item), column) - shortlist.excess(state.kind(item), from));
         // Without faults to mend, no chain of moves pays that costs more in excess than the rows have left.
-        let mut allowed = if state.broken == 0 { gaps.most + 8.0 * heat } else { f64::INFINITY };
+        let allowed = if state.broken == 0 { gaps.most + 8.0 * heat } else { f64::INFINITY };
         if column == from || rise > allowed {
             continue;
         }
-        allowed -= rise;
+        let vacant = scarcest(state, shortlist, state.kind(item), from);
+        let mut aim = Aim { allowed: allowed - rise, vacant };
         let before = state.broken;
         let limit = -heat * rng.unit().ln();
         let mut change = go(state, &mut trail, item, column);
@@ -145,17 +164,16 @@ pub(crate) fn anneal(
             let mut best: Option<(f64, usize, u32)> = None;
             for _ in 0..OTHERS {
                 let Some(other) = someone(state, &occupants, &trail, rng) else { continue };
-                let found = make_room(state, other, allowed, shortlist, rng);
+                let found = make_room(state, other, aim, shortlist, rng);
                 if best.is_none_or(|b| found.0 < b.0) {
                     best = Some((found.0, other, found.1));
                 }
             }
-            let Some((by, other, column)) = best.filter(|b| b.0.is_finite()) else { break };
-            change += by;
+            let Some((_, other, column)) = best.filter(|b| b.0.is_finite()) else { break };
             let rise =
                 shortlist.excess(state.kind(other), column) - shortlist.excess(state.kind(other), state.at[other]);
-            allowed -= f64::from(rise);
-            go(state, &mut trail, other, column);
+            aim.allowed -= f64::from(rise);
+            change += go(state, &mut trail, other, column);
         }
         if change <= limit {
             for &(item, from) in &trail {
@@ -207,8 +225,7 @@ fn at_fault(state: &State<'_>, occupants: &Occupants, rng: &mut Rng) -> Option<u
         let items = &state.model.spreads[spreads[n - rows.len()]].items;
         return (!items.is_empty()).then(|| items[rng.below(items.len())] as usize);
     };
-    let list = &occupants.of[row];
-    (!list.is_empty()).then(|| list[rng.below(list.len())].0 as usize)
+    occupants.one(row, rng)
 }
 
 /// Rows that are worth something and not full.
@@ -254,47 +271,75 @@ fn go(state: &mut State<'_>, trail: &mut Vec<(usize, u32)>, item: usize, column:
     state.shift(item, column)
 }
 
-/// Someone on a row that the last move broke.
+/// Someone on a row that the last move broke, or in its spread.
 fn someone(state: &State<'_>, occupants: &Occupants, trail: &[(usize, u32)], rng: &mut Rng) -> Option<usize> {
     let &(item, _) = trail.last()?;
     let (kind, column) = (state.kind(item), state.at[item]);
     if column == OUT {
         return None;
     }
-    let over = |row: u32| state.used[row as usize] > state.compiled.rows[row as usize].capacity.into();
-    let takes = state.compiled.menu(kind).takes(column);
-    let row = takes.iter().map(|t| t.0).find(|&row| over(row));
-    let found = match row {
-        Some(row) => {
-            let list = &occupants.of[row as usize];
-            if list.is_empty() {
-                return None;
-            }
-            list[rng.below(list.len())].0 as usize
+    let mut row = None;
+    state.compiled.uses(kind, column, |r, _| {
+        if row.is_none() && state.used[r] > state.compiled.rows[r].capacity.into() {
+            row = Some(r);
         }
-        None => rng.below(state.at.len()),
+    });
+    let found = match row {
+        Some(row) => occupants.one(row, rng)?,
+        None => {
+            let spreads = &state.compiled.kinds[kind as usize].spreads;
+            let spread = spreads.get(rng.below(spreads.len().max(1)))?;
+            let items = &state.model.spreads[*spread as usize].items;
+            items[rng.below(items.len())] as usize
+        }
     };
     (!trail.iter().any(|t| t.0 == found)).then_some(found)
 }
 
-/// Where an item costs least, of a few columns other than its own that do not cost more than `allowed` in excess.
-fn make_room(state: &mut State<'_>, item: usize, allowed: f64, shortlist: &Shortlist, rng: &mut Rng) -> (f64, u32) {
-    let list = &shortlist.columns[state.kind(item) as usize];
+const ANYHOW: Aim = Aim { allowed: f64::INFINITY, vacant: None };
+
+/// What a chain of moves looks for.
+#[derive(Clone, Copy)]
+struct Aim {
+    /// What it may cost in excess.
+    allowed: f64,
+    /// The row that it left room on.
+    vacant: Option<u32>,
+}
+
+/// The row of a column that fewest can take from.
+fn scarcest(state: &State<'_>, shortlist: &Shortlist, kind: u32, column: u32) -> Option<u32> {
+    if column == OUT {
+        return None;
+    }
+    let rows = state.compiled.menu(kind).takes(column).iter().map(|t| t.0);
+    rows.min_by_key(|&row| shortlist.users[row as usize].len())
+}
+
+/// Where an item costs least, of a few columns other than its own.
+fn make_room(state: &mut State<'_>, item: usize, aim: Aim, shortlist: &Shortlist, rng: &mut Rng) -> (f64, u32) {
     let (kind, from) = (state.kind(item), state.at[item]);
-    let most = allowed + f64::from(shortlist.excess(kind, from));
+    let (list, start) = (&shortlist.columns[kind as usize], rng.below(1 << 16));
+    let vacant = aim.vacant.map_or(&[][..], |row| shortlist.on_row(kind, row));
+    let vacant = (0..VACANT.min(vacant.len())).map(|n| vacant[(start + n) % vacant.len()].1);
+    // Half of the other tries are the best of the list.
+    let half = |n: usize| if n.is_multiple_of(2) { list[n / 2] } else { list[(start + n) % list.len()] };
+    let most = aim.allowed + f64::from(shortlist.excess(kind, from));
+    let free = state.compiled.kinds[kind as usize].spreads.is_empty();
     let mut best = (f64::INFINITY, from);
-    let start = rng.below(list.len());
-    for n in 0..TRIES.min(list.len()) {
-        // Half of the tries are the best of the list.
-        let column = if n % 2 == 0 { list[n / 2] } else { list[(start + n) % list.len()] };
+    let left = state.take_out(item);
+    for column in vacant.chain((0..TRIES.min(list.len())).map(half)) {
         if column == from || f64::from(shortlist.excess(kind, column)) > most {
             continue;
         }
-        let change = state.shift(item, column);
-        state.shift(item, from);
-        if change < best.0 {
-            best = (change, column);
+        if free && state.compiled.cost(kind, column) as f64 >= best.0 {
+            continue;
+        }
+        let cost = state.entry(kind, column);
+        if cost < best.0 {
+            best = (cost, column);
         }
     }
-    best
+    state.put_back(item);
+    (left + best.0, best.1)
 }

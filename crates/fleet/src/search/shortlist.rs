@@ -15,6 +15,8 @@ pub(crate) struct Shortlist {
     pub out: Vec<f32>,
     /// The kinds and columns that take something of a row.
     pub users: Vec<Vec<(u32, u32)>>,
+    /// Of each kind, rows and columns that take from them, sorted; budgets are not among the rows.
+    pub by_row: Vec<Vec<(u32, u32)>>,
     /// What a unit of each row is worth, in 10⁻⁹ units.
     pub worths: Vec<f64>,
 }
@@ -52,8 +54,23 @@ impl Shortlist {
                 compiled.uses(kind, column, |row, _| users[row].push((kind, column)));
             }
         }
+        let by_row = |(kind, list): (u32, &Vec<u32>)| {
+            let menu = compiled.menu(kind);
+            let takes = |&c: &u32| menu.takes(c).iter().map(move |&(row, _)| (row, c));
+            let mut found: Vec<(u32, u32)> = list.iter().filter(|&&c| c != OUT).flat_map(takes).collect();
+            found.sort_unstable();
+            found
+        };
+        let by_row = (0..).zip(&columns).map(by_row).collect();
         let worths = worths.iter().map(|&worth| worth as f64 / 2f64.powi(FRACTION as i32)).collect();
-        Some(Self { columns, excess, out: outs, users, worths })
+        Some(Self { columns, excess, out: outs, users, by_row, worths })
+    }
+
+    /// The columns of a kind that take from a row.
+    pub fn on_row(&self, kind: u32, row: u32) -> &[(u32, u32)] {
+        let all = &self.by_row[kind as usize];
+        let start = all.partition_point(|&(r, _)| r < row);
+        &all[start..start + all[start..].partition_point(|&(r, _)| r == row)]
     }
 
     pub fn excess(&self, kind: u32, column: u32) -> f32 {

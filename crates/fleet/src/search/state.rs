@@ -143,7 +143,7 @@ impl<'a> State<'a> {
             let after = before + i128::from(amount * by);
             self.used[row] = after;
             if after > capacity || before > capacity {
-                change += self.fines.rows[row] * ((after - capacity).max(0) - (before - capacity).max(0)) as f64;
+                change += self.fines.rows[row] * (over(after, capacity) - over(before, capacity));
                 self.broken = self.broken + usize::from(after > capacity) - usize::from(before > capacity);
             }
         });
@@ -153,18 +153,61 @@ impl<'a> State<'a> {
         change
     }
 
+    /// Takes an item out, for [`Self::entry`] to say where it would be cheapest; to be followed by [`Self::put_back`].
+    pub fn take_out(&mut self, item: usize) -> f64 {
+        self.put(item, self.at[item], -1)
+    }
+
+    pub fn put_back(&mut self, item: usize) {
+        self.put(item, self.at[item], 1);
+    }
+
+    /// What it would cost, with fines, to place an item of the kind that is not placed. A row that the column takes from and
+    /// the item pays from is fined as if they did not know of each other.
+    pub fn entry(&self, kind: u32, column: u32) -> f64 {
+        let compiled = self.compiled;
+        let mut cost = compiled.cost(kind, column) as f64;
+        compiled.uses(kind, column, |row, amount| {
+            let (before, capacity) = (self.used[row], i128::from(compiled.rows[row].capacity));
+            let after = before + i128::from(amount);
+            if after > capacity {
+                cost += self.fines.rows[row] * (over(after, capacity) - over(before, capacity));
+            }
+        });
+        for &s in &compiled.kinds[kind as usize].spreads {
+            let mut tally = self.spreads[s as usize];
+            if column != OUT {
+                let spread = &self.model.spreads[s as usize];
+                let domain = compiled.menu(kind).domains(spread.dimension)[column as usize];
+                tally.placed += 1;
+                if domain != NO_DOMAIN {
+                    let count = self.counts[self.layout.starts[s as usize] + domain as usize];
+                    tally.distinct += u32::from(count == 0);
+                    tally.crowd += u32::from(count >= self.most(s as usize));
+                }
+            }
+            let change = f64::from(self.breach_of(s as usize, &tally)) - f64::from(self.breach(s as usize));
+            cost += self.fines.spreads[s as usize] * change;
+        }
+        cost
+    }
+
+    /// How many items a domain of the spread holds, as far as rows do not say it.
+    fn most(&self, s: usize) -> u32 {
+        if self.compiled.in_rows[s] { u32::MAX } else { self.model.spreads[s].at_most_each.unwrap_or(u32::MAX) }
+    }
+
     fn put_in_spread(&mut self, s: usize, kind: u32, column: u32, by: i64) -> f64 {
         if column == OUT {
             return 0.0;
         }
         let spread = &self.model.spreads[s];
         let domain = self.compiled.menu(kind).domains(spread.dimension)[column as usize];
-        let before = self.breach(s);
+        let (before, most) = (self.breach(s), self.most(s));
         let tally = &mut self.spreads[s];
         tally.placed = tally.placed.wrapping_add_signed(by as i32);
         if domain != NO_DOMAIN {
             let count = &mut self.counts[self.layout.starts[s] + domain as usize];
-            let most = if self.compiled.in_rows[s] { u32::MAX } else { spread.at_most_each.unwrap_or(u32::MAX) };
             if by > 0 {
                 tally.distinct += u32::from(*count == 0);
                 tally.crowd += u32::from(*count >= most);
@@ -182,7 +225,11 @@ impl<'a> State<'a> {
 
     /// By how much a spread is broken.
     fn breach(&self, s: usize) -> u32 {
-        let (spread, tally) = (&self.model.spreads[s], &self.spreads[s]);
+        self.breach_of(s, &self.spreads[s])
+    }
+
+    fn breach_of(&self, s: usize, tally: &Tally) -> u32 {
+        let spread = &self.model.spreads[s];
         let size = spread.items.len() as u32;
         let needed = if spread.at_least > size { spread.at_least } else { spread.at_least.min(tally.placed) };
         needed.saturating_sub(tally.distinct) + tally.crowd
@@ -208,4 +255,8 @@ impl<'a> State<'a> {
         let rows = (0..self.used.len()).filter(over).collect();
         (rows, (0..self.spreads.len()).filter(|&s| self.breach(s) > 0).collect())
     }
+}
+
+fn over(used: i128, capacity: i128) -> f64 {
+    i64::try_from(used - capacity).unwrap_or(i64::MAX).max(0) as f64
 }
