@@ -11,7 +11,7 @@ use novacron_store::Store;
 use novacron_types::{Instance, InstanceId, ProviderName, TransferOptions};
 
 use crate::{
-    ControlError, Directory, DiskMover, ProviderSummary,
+    ControlError, Directory, DiskMover, PlacingSettings, ProviderSummary,
     directory::Entry,
     metrics::Metrics,
     retention::Retention,
@@ -30,6 +30,7 @@ pub struct ControlSettings {
     pub grace: Duration,
     /// How long what has ended is kept. Absent: for ever.
     pub retention: Option<Duration>,
+    pub placing: PlacingSettings,
     pub engine: EngineConfig,
 }
 

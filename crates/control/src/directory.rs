@@ -35,7 +35,7 @@ pub struct ProviderSummary {
     pub runs_guests: bool,
     /// True where the answers come from an emulation, as far as can be told.
     pub emulated: bool,
-    /// `disk_source`, `changed_blocks`, `disk_sink`, `images`, `metrics`.
+    /// `disk_source`, `changed_blocks`, `disk_sink`, `images`, `metrics`, `host_capacity`.
     #[schema(value_type = Vec<String>)]
     pub capabilities: Vec<Capability>,
 }

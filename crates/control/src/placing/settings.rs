@@ -1,0 +1,118 @@
+//! What the configuration says of where machines run, in the words of the engines.
+
+use std::{sync::Arc, time::Duration};
+
+use novacron_catalog::{Catalog, LocalHost};
+use novacron_placement::{Binding, Host, HostCost, Market, Settings};
+use novacron_types::{
+    GIB, ProviderKind, ProviderName,
+    placement::{PlanMode, Strategy},
+};
+
+/// A provider whose machines run on hosts of one's own.
+#[derive(Debug, Clone)]
+pub struct HostSettings {
+    pub provider: ProviderName,
+    pub kind: ProviderKind,
+    /// Where it is, for constraints and latency: a region's name, or the provider's where none is configured.
+    pub region: String,
+    /// vCPUs, memory and disk are what it has altogether, where `configured`.
+    pub host: LocalHost,
+    /// False: the provider is asked what it has.
+    pub configured: bool,
+    /// False: it keeps disks, and runs nothing.
+    pub runs_guests: bool,
+}
+
+/// The regular search for better places. Amounts are in 10⁻⁹ USD.
+#[derive(Debug, Clone)]
+pub struct OptimizationSettings {
+    pub strategy: Strategy,
+    pub max_moves: u32,
+    pub min_saving_nanos: i128,
+    pub payback_days: u32,
+    pub hysteresis_percent: u32,
+}
+
+#[derive(Debug, Clone)]
+pub struct BurstSettings {
+    /// Names or kinds of providers, the first first. Empty: the best of all.
+    pub targets: Vec<String>,
+    pub mode: PlanMode,
+}
+
+/// All of it.
+#[derive(Debug, Clone)]
+pub struct PlacingSettings {
+    pub catalog: Arc<Catalog>,
+    /// Peers, failures and the date are filled in for each question.
+    pub settings: Settings,
+    pub bindings: Vec<Binding>,
+    pub hosts: Vec<HostSettings>,
+    pub optimization: OptimizationSettings,
+    pub bursting: BurstSettings,
+    /// How long a place that had no room counts for less.
+    pub failure_memory: Duration,
+}
+
+impl PlacingSettings {
+    /// With nothing configured.
+    pub fn new(catalog: Arc<Catalog>) -> Self {
+        Self {
+            catalog,
+            settings: Settings::default(),
+            bindings: Vec::new(),
+            hosts: Vec::new(),
+            optimization: OptimizationSettings {
+                strategy: Strategy::CostOptimized,
+                max_moves: 50,
+                min_saving_nanos: 0,
+                payback_days: 30,
+                hysteresis_percent: 10,
+            },
+            bursting: BurstSettings { targets: Vec::new(), mode: PlanMode::BestEffort },
+            failure_memory: Duration::from_secs(30 * 60),
+        }
+    }
+
+    /// The market as it is known without asking anybody: hosts whose capacity is configured, all of it free.
+    pub fn market(&self) -> Market {
+        let hosts = self.hosts.iter().filter(|host| host.configured).map(|host| host.all_free(None));
+        Market::new(self.catalog.clone(), hosts.collect(), self.bindings.clone())
+    }
+}
+
+impl HostSettings {
+    /// As the engine sees it, with nothing on it.
+    pub(crate) fn all_free(&self, load_permille: Option<u32>) -> Host {
+        let host = &self.host;
+        let nanos = |money: novacron_types::Money| u64::try_from(money.nanos).unwrap_or(u64::MAX);
+        // What is not known is not made up: a cost that can't be computed is no cost.
+        let cost = host.hourly_cost().ok().flatten().map(|cost| HostCost {
+            nanos_per_vcpu_hour: nanos(cost.per_vcpu),
+            nanos_per_gib_hour: nanos(cost.per_gib),
+            nanos_per_disk_gib_hour: 0,
+        });
+        Host {
+            provider: self.provider.clone(),
+            kind: self.kind,
+            region: self.region.clone(),
+            point: host.point,
+            architecture: host.architecture,
+            vcpus: host.vcpus,
+            memory_bytes: host.memory_bytes,
+            disk_bytes: host.disk_bytes,
+            load_permille,
+            compliance: host.compliance.clone(),
+            network_mbps: None,
+            milligrams_per_vcpu: host.vm_carbon_mg_per_hour(1, 500),
+            cost,
+            runs_guests: self.runs_guests,
+        }
+    }
+}
+
+/// GiB, rounded up.
+pub(crate) fn whole_gib(bytes: u64) -> u64 {
+    bytes.div_ceil(GIB)
+}
