@@ -2,13 +2,29 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use novacron_placement::{Peer, Settings, policy_matches};
+use novacron_placement::{Market, Peer, Settings, policy_matches};
 use novacron_types::placement::ActionKind;
+
+use crate::zones::zone_of;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Dimension {
     Providers,
     Zones,
+}
+
+impl Dimension {
+    /// The domain of a peer, as text that is equal for two of one domain only; `None` where it is not known.
+    pub fn of_peer(self, market: &Market, peer: &Peer) -> Option<String> {
+        let provider = peer.provider.as_ref();
+        match self {
+            Self::Providers => Some(market.provider_of(peer.kind, &peer.region, provider)),
+            Self::Zones => {
+                let zone = zone_of(market, peer.kind, &peer.region, peer.zone.as_deref(), provider)?;
+                Some(zone.to_string())
+            }
+        }
+    }
 }
 
 /// Machines that stand in at least so many providers or zones.

@@ -1,8 +1,9 @@
 //! Which zones a place could be in.
 
-use novacron_catalog::RegionId;
-use novacron_placement::{Candidate, Market, Peer};
-use novacron_types::ProviderKind;
+use std::fmt;
+
+use novacron_placement::{Candidate, Market};
+use novacron_types::{ProviderKind, ProviderName};
 
 /// One zone: equal for two places only if they may be the same.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,6 +13,16 @@ pub(crate) enum Zone {
     Named(ProviderKind, String, String),
     /// Hosts of one region of one's own are one zone.
     Own(String),
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nth(kind, region, n) => write!(f, "{kind}/{region}/{n}"),
+            Self::Named(kind, region, name) => write!(f, "{kind}/{region}/named {name}"),
+            Self::Own(region) => write!(f, "own/{region}"),
+        }
+    }
 }
 
 /// The zones that a place could be in, each with its name where that is known. Where no source says in which of them an
@@ -34,15 +45,20 @@ pub(crate) fn zones(market: &Market, candidate: Candidate) -> Vec<(Zone, Option<
 }
 
 /// The zone of a machine that there is; `None` where it is not known.
-pub(crate) fn zone_of_peer(market: &Market, peer: &Peer) -> Option<Zone> {
-    let host = market.hosts().iter().find(|host| peer.provider.as_ref() == Some(&host.provider));
-    match (host, &peer.zone) {
+pub(crate) fn zone_of(
+    market: &Market,
+    kind: ProviderKind,
+    region: &str,
+    zone: Option<&str>,
+    provider: Option<&ProviderName>,
+) -> Option<Zone> {
+    let host = market.hosts().iter().find(|host| provider == Some(&host.provider));
+    match (host, zone) {
         (Some(host), _) => Some(Zone::Own(host.region.clone())),
-        (None, Some(zone)) => Some(named(peer.kind, &peer.region, zone)),
+        (None, Some(zone)) => Some(named(kind, region, zone)),
         (None, None) => {
-            let region: Option<RegionId> = market.catalog().find_region(peer.kind, &peer.region);
-            let single = region.is_some_and(|region| market.catalog().region(region).zones <= 1);
-            single.then(|| Zone::Nth(peer.kind, peer.region.clone(), 0))
+            let known = market.catalog().find_region(kind, region)?;
+            (market.catalog().region(known).zones <= 1).then(|| Zone::Nth(kind, region.to_owned(), 0))
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     HOURS, PlanError,
     groups::{Dimension, Group, groups},
     questions::Questions,
-    zones::{Zone, zone_of_peer, zones},
+    zones::zones,
 };
 
 /// A place as a machine may take it.
@@ -51,7 +51,7 @@ struct Builder<'a, 'm> {
     /// vCPUs, bytes of memory, bytes of disk.
     hosts: Vec<[u32; 3]>,
     providers: HashMap<String, u32>,
-    zones: HashMap<Zone, u32>,
+    zones: HashMap<String, u32>,
     notes: BTreeSet<String>,
     questions: &'a Questions<'m>,
 }
@@ -219,7 +219,7 @@ impl Builder<'_, '_> {
         let wanted = if by_zone { zones(self.market, candidate) } else { Vec::new() };
         let zones = match wanted.is_empty() {
             true => vec![(NO_DOMAIN, None)],
-            false => wanted.into_iter().map(|(zone, name)| (intern(&mut self.zones, zone), name)).collect(),
+            false => wanted.into_iter().map(|(zone, name)| (intern(&mut self.zones, zone.to_string()), name)).collect(),
         };
         for (domain, zone) in zones {
             let place = self.draft.place(Place { domains: vec![provider, domain], takes: takes.clone() });
@@ -274,13 +274,13 @@ impl Builder<'_, '_> {
                 group.members.iter().filter_map(|machine| item_of.get(machine).copied()).collect();
             let mut there = BTreeSet::new();
             for peer in &group.peers {
-                let domain = match group.dimension {
-                    Dimension::Providers => {
-                        let provider = self.market.provider_of(peer.kind, &peer.region, peer.provider.as_ref());
-                        Some(intern(&mut self.providers, provider))
-                    }
-                    Dimension::Zones => zone_of_peer(self.market, peer).map(|zone| intern(&mut self.zones, zone)),
-                };
+                let domain = group.dimension.of_peer(self.market, peer).map(|domain| {
+                    let known = match group.dimension {
+                        Dimension::Providers => &mut self.providers,
+                        Dimension::Zones => &mut self.zones,
+                    };
+                    intern(known, domain)
+                });
                 if domain.is_none() {
                     let (name, of) = (&peer.vm_id, group.words());
                     self.notes.insert(format!("The zone of {name} is not known; it was not counted for {of}."));
@@ -313,7 +313,7 @@ impl Builder<'_, '_> {
     }
 }
 
-fn intern<K: std::hash::Hash + Eq>(known: &mut HashMap<K, u32>, key: K) -> u32 {
+fn intern(known: &mut HashMap<String, u32>, key: String) -> u32 {
     let next = known.len() as u32;
     *known.entry(key).or_insert(next)
 }

@@ -8,6 +8,9 @@ use novacron_types::placement::LeftOut;
 use super::build::Built;
 use crate::questions::Questions;
 
+/// So many places are told, each with other things in its way.
+const TOLD: usize = 3;
+
 /// What is used when a plan is done.
 struct Used {
     limits: Vec<i128>,
@@ -16,7 +19,7 @@ struct Used {
     spreads_of: HashMap<u32, Vec<usize>>,
 }
 
-/// For each machine that was left out, what stands in the way of the place that the least stands in the way of.
+/// For each machine that was left out, what stands in the way of the places that the least stands in the way of.
 pub(super) fn reasons(questions: &Questions<'_>, built: &Built, placement: &[Option<u32>]) -> Vec<LeftOut> {
     let model = built.fleet.model();
     let used = Used::new(model, placement);
@@ -27,17 +30,25 @@ pub(super) fn reasons(questions: &Questions<'_>, built: &Built, placement: &[Opt
         let spreads = used.spreads_of.get(&(item as u32)).map_or(&[][..], Vec::as_slice);
         let why = known.entry((of.class, &of.pays, spreads)).or_insert_with(|| {
             let columns = &model.classes[of.class as usize].candidates;
-            let broken = |column: &Column| (used.broken(built, &of.pays, spreads, column), column.cost, column.option);
-            match columns.iter().map(broken).min_by_key(|(broken, cost, _)| (broken.len(), *cost)) {
-                Some((broken, _, _)) if broken.is_empty() => {
-                    "there may be room: the search ended before it was found".to_owned()
-                }
-                Some((broken, _, option)) => {
-                    let place = questions.asks[of.class as usize].title(built.options[option as usize].candidate);
-                    format!("for {place} there is too little left of {}", broken.join(", and of "))
-                }
-                None => "no place will do".to_owned(),
+            let mut ways: Vec<(Vec<&str>, i64, u32)> = columns
+                .iter()
+                .map(|column| (used.broken(built, &of.pays, spreads, column), column.cost, column.option))
+                .collect();
+            ways.sort_by_key(|(broken, cost, _)| (broken.len(), *cost));
+            if ways.first().is_none_or(|(broken, _, _)| broken.is_empty()) {
+                return "there may be room: the search ended before it was found".to_owned();
             }
+            let mut told: Vec<(Vec<&str>, u32)> = Vec::new();
+            for (broken, _, option) in ways {
+                if told.len() < TOLD && !told.iter().any(|(known, _)| known.iter().all(|word| broken.contains(word))) {
+                    told.push((broken, option));
+                }
+            }
+            let words = |(broken, option): (Vec<&str>, u32)| {
+                let place = questions.asks[of.class as usize].title(built.options[option as usize].candidate);
+                format!("{place}: too little is left of {}", broken.join(", and of "))
+            };
+            told.into_iter().map(words).collect::<Vec<_>>().join("; ")
         });
         all.push(LeftOut { vm_id: questions.names[*machine].clone(), why: why.clone() });
     }

@@ -1,15 +1,31 @@
 //! Moves of machines that there are: whose savings exceed their cost, in an order in which every state fits.
 
-use std::collections::BTreeMap;
+mod answer;
+mod bound;
+mod hold;
+mod now;
+mod once;
+mod quota;
+mod settle;
+mod table;
+mod verify;
+mod ways;
+
+use std::collections::BTreeSet;
 
 use novacron_catalog::Pricing;
 use novacron_placement::{Market, Settings};
 use novacron_types::{
-    ProviderKind, ProviderName,
+    Money, ProviderKind, ProviderName,
     placement::{PlacementRequest, RebalancePlan, Strategy},
 };
 
-use crate::{PlanError, Search};
+use crate::{PlanError, Search, groups::groups, questions::Questions};
+use settle::{Ground, settle};
+use table::Table;
+
+/// Of any amount that is asked for.
+const MOST_NANOS: i128 = 1_000_000_000_000_000_000;
 
 /// Where a machine is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,15 +80,60 @@ pub struct RebalanceOptions<'a> {
     pub search: Search<'a>,
 }
 
-/// Plans moves.
+/// Plans moves: of the strategy for cost those that together cost least over the window, of another those with the most
+/// points.
 ///
 /// The hosts of the market have as free what none but these machines leaves them: the machines' own use is not taken off.
+/// A policy that demands a move has it whatever it costs; else each move pays for itself, stops on its way with it.
+///
+/// # Errors
+/// If a machine can't be held to what it asks for, two have the same id, an option makes no sense, or there is more than can
+/// be planned at once.
 pub fn rebalance(
-    _market: &Market,
-    _settings: &Settings,
-    _machines: &[Machine],
-    _options: &RebalanceOptions<'_>,
+    market: &Market,
+    settings: &Settings,
+    machines: &[Machine],
+    options: &RebalanceOptions<'_>,
 ) -> Result<RebalancePlan, PlanError> {
-    let _: BTreeMap<u8, u8> = BTreeMap::new();
-    Err(PlanError::Unsound("not written".to_owned()))
+    check(options)?;
+    let requests: Vec<PlacementRequest> = machines.iter().map(|machine| of_strategy(machine, options)).collect();
+    let questions = Questions::new(market, settings, &requests)?;
+    let mut movers = ways::movers(market, settings, machines, &questions, options)?;
+    let groups = groups(settings, &questions.names, &questions.labels);
+    let held = hold::hold(market, &groups, machines, &mut movers);
+    let ground = Ground { market, settings, machines, questions: &questions, movers: &movers, held: &held, options };
+    let settled = settle(&ground)?;
+    let table = Table::new(market, &questions, &movers, &held, &BTreeSet::new())?;
+    let bound = bound::bound(&table, options)?;
+    let plan = answer::answer(&ground, &table, &settled, bound);
+    verify::verify(market, settings, machines, &questions, options, &plan).map_err(PlanError::Unsound)?;
+    Ok(plan)
+}
+
+/// A machine's question, by the plan's strategy.
+fn of_strategy(machine: &Machine, options: &RebalanceOptions<'_>) -> PlacementRequest {
+    PlacementRequest { strategy: Some(options.strategy), weights: None, ..machine.request.clone() }
+}
+
+fn check(options: &RebalanceOptions<'_>) -> Result<(), PlanError> {
+    let amounts = [
+        ("downtime_cost", options.downtime.nanos_per_minute),
+        ("min_saving_monthly", options.min_saving_monthly_nanos),
+    ];
+    for (option, nanos) in amounts {
+        if !(0..=MOST_NANOS).contains(&nanos) {
+            let why = format!("{} is no amount between 0 and a thousand million", Money::usd_nanos(nanos));
+            return Err(PlanError::Option { option, why });
+        }
+    }
+    for (option, value, most) in [
+        ("hysteresis_percent", options.hysteresis_percent, 10_000),
+        ("risk_percent", options.risk_percent, 10_000),
+        ("payback_days", options.payback_days, 36_500),
+    ] {
+        if value > most {
+            return Err(PlanError::Option { option, why: format!("{value} is more than {most}") });
+        }
+    }
+    Ok(())
 }

@@ -1,0 +1,64 @@
+//! What no plan can go below: the fleet solver's proof for the same machines and places, each move counted.
+
+use novacron_fleet::{Candidate as Column, Draft, Fleet, Item, NO_DOMAIN, Options, Place, Spread, Take, limits, solve};
+
+use super::{
+    RebalanceOptions,
+    table::{Table, span},
+};
+use crate::PlanError;
+
+/// Steps for the proof where nothing else ends it.
+const STEPS: u64 = 300_000;
+
+/// In the unit of the rows, with the penalties that are in them.
+pub(super) fn bound(table: &Table, options: &RebalanceOptions<'_>) -> Result<i128, PlanError> {
+    let least: i128 = table.rows.iter().map(|row| span(row).0).sum();
+    let widest = table.rows.iter().map(|row| span(row)).map(|(least, most)| most - least).max().unwrap_or(0);
+    // Rounded down, so that what is proven of it holds for the exact amounts.
+    let unit = (widest / i128::from(limits::AMOUNT) + 1).max(1);
+    let mut draft = Draft::default();
+    draft.dimension(table.providers());
+    let hosts: Vec<Vec<u32>> =
+        table.capacity.iter().map(|room| room.iter().map(|most| draft.limit((*most).into())).collect()).collect();
+    let moves = options.max_moves.map(|most| draft.limit(most.into()));
+    for (machine, row) in table.rows.iter().enumerate() {
+        let mut columns = Vec::new();
+        for (option, (site, weight)) in row.iter().enumerate() {
+            let mut takes = Vec::new();
+            if table.is_host(*site) {
+                let amounts = hosts[*site as usize].iter().zip(table.needs[machine]);
+                takes.extend(amounts.map(|(limit, amount)| Take { limit: *limit, amount: amount.into() }));
+            }
+            if *site != table.initial[machine] {
+                takes.extend(moves.map(|limit| Take { limit, amount: 1 }));
+            }
+            let place = draft.place(Place { domains: vec![table.provider(*site)], takes: Vec::new() });
+            let cost = i64::try_from((weight - span(row).0) / unit).unwrap_or(limits::AMOUNT);
+            columns.push(Column { option: option as u32, place, cost, price: 0, takes });
+        }
+        let class = draft.class(columns);
+        draft.model.items.push(Item { class, pays: Vec::new(), unplaced_cost: None, fixed: None });
+    }
+    for apart in &table.apart {
+        let items = apart.iter().map(|machine| *machine as u32).collect();
+        draft.model.spreads.push(Spread { items, dimension: 0, at_least: apart.len() as u32, at_most_each: None });
+    }
+    debug_assert!(table.providers() != NO_DOMAIN);
+    let fleet = Fleet::new(draft.model)?;
+    let search = &options.search;
+    let steps = search.steps.unwrap_or(STEPS).min(STEPS);
+    let found = solve(
+        &fleet,
+        &Options {
+            until: search.until,
+            steps: Some(steps),
+            gap: 0.0,
+            threads: 1,
+            seed: search.seed,
+            stop: search.stop,
+            progress: None,
+        },
+    );
+    Ok(least + found.bound * unit)
+}

@@ -1,0 +1,90 @@
+//! Quotas, held after every step. The solver knows none; a step that breaks one is given up.
+
+use std::collections::{BTreeMap, HashMap};
+
+use novacron_placement::{Candidate, Places};
+
+use super::{
+    now::known_cost,
+    settle::{Ground, Step},
+    table::Table,
+};
+use crate::{HOURS, PlanError};
+
+pub(super) struct Quotas {
+    all: Vec<Quota>,
+}
+
+struct Quota {
+    place: String,
+    within: Places,
+    /// vCPUs, machines, 10⁻⁹ USD a month: the most, and what is used before the first step.
+    most: [Option<i128>; 3],
+    used: [i128; 3],
+}
+
+impl Quotas {
+    pub fn new(g: &Ground<'_, '_>) -> Result<Self, PlanError> {
+        let mut all = Vec::new();
+        for quota in &g.settings.quotas {
+            let fail = |error| PlanError::Quota { place: quota.place.clone(), error };
+            let within = Places::named(g.market, &quota.place).map_err(fail)?;
+            let mut used = [0i128; 3];
+            let own = |id: &str| g.questions.names.iter().any(|name| name == id);
+            for peer in g.settings.peers.iter().filter(|peer| !own(&peer.vm_id)) {
+                if within.holds_machine(g.market, peer.kind, &peer.region, peer.provider.as_ref()) {
+                    add(&mut used, [peer.vcpus.into(), 1, peer.monthly_nanos], 1);
+                }
+            }
+            for (machine, mover) in g.movers.iter().enumerate() {
+                if let Some(home) = mover.home.candidate.filter(|home| within.holds(g.market, *home)) {
+                    add(&mut used, takes(g, machine, home), 1);
+                }
+            }
+            let most = [quota.vcpus.map(i128::from), quota.instances.map(i128::from), quota.monthly_nanos];
+            all.push(Quota { place: quota.place.clone(), within, most, used });
+        }
+        Ok(Self { all })
+    }
+
+    /// By machine the site of a step that takes more of a quota than is left.
+    pub fn faults(&self, g: &Ground<'_, '_>, table: &Table, steps: &[Step]) -> BTreeMap<usize, (u32, String)> {
+        let mut faults = BTreeMap::new();
+        let goal: HashMap<usize, Candidate> = steps.iter().map(|step| (step.machine, step.to)).collect();
+        for quota in &self.all {
+            let mut used = quota.used;
+            for step in steps {
+                let before = used;
+                for (candidate, times) in [(step.to, 1), (step.from, -1)] {
+                    if quota.within.holds(g.market, candidate) {
+                        add(&mut used, takes(g, step.machine, candidate), times);
+                    }
+                }
+                let over = |r: usize| used[r] > before[r] && quota.most[r].is_some_and(|most| used[r] > most);
+                if (0..3).any(over) {
+                    let site = table.site(g.market, goal.get(&step.machine).copied().unwrap_or(step.to));
+                    let reason = format!("the quota of {} has too little left", quota.place);
+                    faults.insert(step.machine, (site, reason));
+                    used = before;
+                }
+            }
+        }
+        faults
+    }
+}
+
+fn takes(g: &Ground<'_, '_>, machine: usize, at: Candidate) -> [i128; 3] {
+    let ask = g.questions.ask(machine);
+    let vcpus = match at {
+        Candidate::Host(_) => ask.size().0,
+        Candidate::Offer(id) => {
+            let catalog = g.market.catalog();
+            catalog.instance_type(catalog.offers().ty[id.0 as usize]).vcpus
+        }
+    };
+    [vcpus.into(), 1, i128::from(known_cost(ask, at).unwrap_or(0)) * HOURS]
+}
+
+fn add(used: &mut [i128; 3], takes: [i128; 3], times: i128) {
+    used.iter_mut().zip(takes).for_each(|(used, take)| *used += times * take);
+}

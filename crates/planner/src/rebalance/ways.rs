@@ -1,0 +1,198 @@
+//! For each machine the places that it might go to, and what each is worth.
+
+use std::collections::HashMap;
+
+use novacron_catalog::RegionId;
+use novacron_placement::{Ask, Candidate, Market, Settings};
+use novacron_types::placement::Strategy;
+
+use super::{
+    Machine, RebalanceOptions,
+    now::{Home, home, known_cost},
+    once::Once,
+};
+use crate::{HOURS, PlanError, questions::Questions};
+
+/// A place that a machine could be moved to.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Way {
+    pub candidate: Candidate,
+    pub hourly: Option<u64>,
+    pub once: Once,
+    /// What is minimised, with the move to it: 10⁻¹¹ USD over the window, or
+    /// millionths of a point less than none.
+    pub weight: i128,
+    /// Whether going there is worth it; the others are good for a stop only.
+    pub pays: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Mover {
+    pub home: Home,
+    /// Of staying; 0 where the cost is not known.
+    pub weight: i128,
+    /// No two of one region or host.
+    pub ways: Vec<Way>,
+    /// The policy that wants it elsewhere.
+    pub mandatory: Option<String>,
+    /// Why it stays, whatever the plan.
+    pub pinned: Option<String>,
+}
+
+/// So many regions of one provider are considered for a machine, the best.
+const REGIONS: usize = 4;
+
+pub(super) fn movers(
+    market: &Market,
+    settings: &Settings,
+    machines: &[Machine],
+    questions: &Questions<'_>,
+    options: &RebalanceOptions<'_>,
+) -> Result<Vec<Mover>, PlanError> {
+    let mut places: HashMap<usize, Vec<Candidate>> = HashMap::new();
+    let mut movers = Vec::new();
+    for (number, machine) in machines.iter().enumerate() {
+        let ask = questions.ask(number);
+        let all = places.entry(questions.ask_of[number]).or_insert_with(|| match options.strategy {
+            Strategy::CostOptimized => cheapest_of_region(market, ask),
+            _ => ask.best_places(),
+        });
+        let fail = |error| PlanError::Machine { vm_id: questions.names[number].clone(), error };
+        movers.push(mover(market, settings, machine, ask, all, options).map_err(fail)?);
+    }
+    Ok(movers)
+}
+
+/// Of each region the cheapest, whatever its size, and the hosts.
+fn cheapest_of_region(market: &Market, ask: &Ask<'_>) -> Vec<Candidate> {
+    let mut best: HashMap<RegionId, (u64, Candidate)> = HashMap::new();
+    let mut all = Vec::new();
+    for candidate in ask.cheapest_places() {
+        match market.region_of(candidate) {
+            None => all.push(candidate),
+            Some(region) => {
+                let this = (ask.candidate_cost(candidate).hourly_nanos, candidate);
+                best.entry(region).and_modify(|known| *known = (*known).min(this)).or_insert(this);
+            }
+        }
+    }
+    all.extend(best.into_values().map(|(_, candidate)| candidate));
+    all.sort_unstable();
+    all
+}
+
+fn mover(
+    market: &Market,
+    settings: &Settings,
+    machine: &Machine,
+    ask: &Ask<'_>,
+    places: &[Candidate],
+    options: &RebalanceOptions<'_>,
+) -> Result<Mover, novacron_placement::PlacementError> {
+    let home = home(market, ask, machine);
+    let mut mover =
+        Mover { weight: staying(ask, &home, options), home, ways: Vec::new(), mandatory: None, pinned: None };
+    let Some(now) = mover.home.candidate else {
+        mover.pinned = mover.home.unknown.clone();
+        return Ok(mover);
+    };
+    let migrations = ask.migrations(settings, now)?;
+    let mut wanted = migrations.first().map(|migration| (migration.policy.clone(), Some(&migration.to)));
+    if wanted.is_none() && matches!(now, Candidate::Offer(_)) {
+        let small = ask.rules_broken(now).iter().any(|rule| matches!(*rule, "cpu" | "memory"));
+        wanted = ask.scaled_by(settings)?.filter(|_| small).map(|policy| (policy, None));
+    }
+    mover.mandatory = wanted.as_ref().map(|(policy, _)| policy.clone());
+    if !machine.movable {
+        mover.pinned = Some(match &mover.mandatory {
+            Some(policy) => format!("it can't be moved, though policy {policy:?} wants it elsewhere"),
+            None => "it can't be moved".to_owned(),
+        });
+        return Ok(mover);
+    }
+    if let (None, Some(unknown)) = (&wanted, &mover.home.unknown) {
+        mover.pinned = Some(format!("{unknown}, so that what a move saves is not known either"));
+        return Ok(mover);
+    }
+    let meant = |candidate: &Candidate| {
+        wanted.as_ref().is_none_or(|(_, to)| to.is_none_or(|to| to.holds(market, *candidate)))
+    };
+    for candidate in places.iter().copied().filter(|candidate| *candidate != now) {
+        let mut way = way(market, ask, machine, &mover.home, now, candidate, options);
+        if wanted.is_some() {
+            way.pays = meant(&candidate);
+        }
+        mover.ways.push(way);
+    }
+    keep_best(market, &mut mover.ways, wanted.is_some());
+    if let Some((policy, _)) = wanted.filter(|_| !mover.ways.iter().any(|way| way.pays)) {
+        let broken = "no place there breaks none of its rules";
+        mover.pinned = Some(format!("policy {policy:?} wants it elsewhere, but {broken}"));
+    }
+    Ok(mover)
+}
+
+/// What is not known is no way, unless a policy wants it and knows no other.
+fn keep_best(market: &Market, ways: &mut Vec<Way>, mandatory: bool) {
+    let known = |way: &Way| way.hourly.is_some() && way.once.transfer.is_some();
+    let other = ways.iter().any(|way| way.pays && known(way));
+    ways.retain(|way| known(way) || mandatory && !other && way.pays);
+    ways.sort_by_key(|way| (!way.pays, way.weight, way.candidate));
+    let mut of_provider: HashMap<String, usize> = HashMap::new();
+    ways.retain(|way| {
+        let count = of_provider.entry(market.provider_key(way.candidate)).or_default();
+        *count += 1;
+        *count <= REGIONS || market.region_of(way.candidate).is_none()
+    });
+}
+
+fn staying(ask: &Ask<'_>, home: &Home, options: &RebalanceOptions<'_>) -> i128 {
+    match options.strategy {
+        Strategy::CostOptimized => home.hourly.map_or(0, |hourly| over_the_window(hourly, options)),
+        _ => home.candidate.map_or(0, |candidate| -millionths(ask, candidate)),
+    }
+}
+
+/// Hundredths of 10⁻⁹ USD, so that percents stay whole.
+fn over_the_window(hourly: u64, options: &RebalanceOptions<'_>) -> i128 {
+    i128::from(hourly) * 24 * i128::from(options.payback_days) * 100
+}
+
+fn millionths(ask: &Ask<'_>, candidate: Candidate) -> i128 {
+    (ask.candidate_score(candidate) * 1e6).round() as i128
+}
+
+fn way(
+    market: &Market,
+    ask: &Ask<'_>,
+    machine: &Machine,
+    home: &Home,
+    now: Candidate,
+    candidate: Candidate,
+    options: &RebalanceOptions<'_>,
+) -> Way {
+    let hourly = known_cost(ask, candidate);
+    let once = Once::new(market, options, machine.disk_gb, now, home.hourly, candidate);
+    let spare = 100 + i128::from(options.hysteresis_percent);
+    let (weight, pays) = match options.strategy {
+        Strategy::CostOptimized => {
+            let weight = over_the_window(hourly.unwrap_or(0), options) + once.total() * spare;
+            let known = home.hourly.is_some() && hourly.is_some() && once.transfer.is_some();
+            let saves = i128::from(home.hourly.unwrap_or(0)) - i128::from(hourly.unwrap_or(0));
+            (weight, known && worth(saves, once.total(), options))
+        }
+        _ => {
+            let better = millionths(ask, candidate) * 100 > millionths(ask, now) * spare;
+            (-millionths(ask, candidate), better && hourly.is_some() && once.transfer.is_some())
+        }
+    };
+    Way { candidate, hourly, once, weight, pays }
+}
+
+/// Whether a saving an hour pays for what a move costs once.
+pub(super) fn worth(hourly_saving: i128, once: i128, options: &RebalanceOptions<'_>) -> bool {
+    hourly_saving > 0
+        && hourly_saving * HOURS >= options.min_saving_monthly_nanos
+        && hourly_saving * 24 * i128::from(options.payback_days) * 100
+            > once * (100 + i128::from(options.hysteresis_percent))
+}
