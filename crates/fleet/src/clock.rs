@@ -15,4 +15,11 @@ impl Clock<'_> {
     pub fn over(&self) -> bool {
         self.stop.load(Ordering::Relaxed) || self.until.is_some_and(|until| Instant::now() >= until)
     }
+
+    /// What part of the time from `start` to the end is over; nothing where there is no such end.
+    pub fn share(&self, start: Instant) -> f64 {
+        let Some(until) = self.until else { return 0.0 };
+        let all = until.saturating_duration_since(start).as_secs_f64();
+        if all > 0.0 { (start.elapsed().as_secs_f64() / all).min(1.0) } else { 1.0 }
+    }
 }

@@ -1,5 +1,7 @@
 //! The whole of it: the bound, a first placement, walks, and for small fleets the search through everything.
 
+use std::time::Instant;
+
 use crate::{
     bound::{Dual, dual},
     clock::Clock,
@@ -9,9 +11,11 @@ use crate::{
     model::Placement,
     outcome::{Options, Outcome, Progress, Status},
     rng::Rng,
-    search::{Best, Cooling, Layout, Shortlist, State, anneal, exact, start},
+    search::{Best, Cooling, Layout, Shortlist, State, anneal, exact, mend, start},
 };
 
+/// The part of the time that the bound may take.
+const BOUND_SHARE: f64 = 0.6;
 /// Steps of a walk, and how many walks at most follow each other.
 const WALK: u64 = 300_000;
 const ROUNDS: u32 = 10_000;
@@ -40,7 +44,9 @@ pub fn solve(fleet: &Fleet, options: &Options<'_>) -> Outcome {
         run.best.at = Some(Vec::new());
         return run.outcome(Status::Optimal);
     }
-    match dual(&fleet.compiled, true, &clock) {
+    // What is left of the time is for the placement.
+    let half = |until: Instant| Instant::now() + until.saturating_duration_since(Instant::now()).mul_f64(BOUND_SHARE);
+    match dual(&fleet.compiled, true, &Clock { until: options.until.map(half), ..clock }) {
         Ok(dual) => {
             run.bound = dual.bound;
             run.search(&dual)
@@ -64,6 +70,7 @@ impl Run<'_> {
         let Some(shortlist) = Shortlist::new(compiled, &dual.worths) else { return self.infeasible() };
         let layout = Layout::new(model);
         let mut state = start(compiled, model, &layout, dual, &shortlist);
+        mend(&mut state, &shortlist, &self.clock);
         self.best.see(&state);
         self.tell();
         if model.items.len() <= SMALL && !self.over() {

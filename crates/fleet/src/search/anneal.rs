@@ -1,5 +1,7 @@
 //! Walks from placement to placement, dearer ones too at first.
 
+use std::time::Instant;
+
 use super::{shortlist::Shortlist, state::State};
 use crate::{clock::Clock, compile::OUT, rng::Rng};
 
@@ -113,6 +115,7 @@ pub(crate) fn anneal(
     clock: &Clock<'_>,
 ) -> u64 {
     best.see(state);
+    let start = Instant::now();
     let movable: Vec<u32> =
         (0..state.at.len() as u32).filter(|&i| shortlist.columns[state.kind(i as usize) as usize].len() > 1).collect();
     if movable.is_empty() {
@@ -128,7 +131,8 @@ pub(crate) fn anneal(
             if clock.over() || best.at.is_some() && best.cost <= enough {
                 return step;
             }
-            heat = cooling.from * (cooling.to / cooling.from).powf(step as f64 / cooling.steps as f64);
+            let over = (step as f64 / cooling.steps as f64).max(clock.share(start));
+            heat = cooling.from * (cooling.to / cooling.from).powf(over);
         }
         faulty = if state.broken > 0 { faulty + 1 } else { 0 };
         if faulty > PATIENCE {

@@ -2,12 +2,14 @@
 
 mod anneal;
 mod exact;
+mod mend;
 mod shortlist;
 mod start;
 mod state;
 
 pub(crate) use anneal::{Best, Cooling, anneal};
 pub(crate) use exact::exact;
+pub(crate) use mend::mend;
 pub(crate) use shortlist::Shortlist;
 pub(crate) use start::start;
 pub(crate) use state::{Layout, State};
