@@ -35,23 +35,24 @@ impl Cooling {
 pub(super) struct Laxity {
     /// The part of machines that may lack something at the start, less and less from there on.
     pub short: f64,
-    /// How many rules may be broken at the start, by process.
-    pub broken: f64,
     /// The part of the budget from which on nothing may lack.
     pub until: f64,
-    /// What it weighs that a machine's whole capacity lacks: at the start, and the most.
-    pub lightest: f64,
-    pub heaviest: f64,
+    /// The part of the budget from which on weights only rise: what was mended once stays so.
+    pub strict: f64,
+    /// What it weighs that a machine's whole capacity lacks: at the start and at least, and at most.
+    pub capacity: (f64, f64),
+    /// What a broken rule weighs at least, if that is more than the heat, and at most.
+    pub rule: (f64, f64),
 }
 
 /// By what power of e weights change at most, had they to change one way throughout.
 const CHANGE: f64 = 400.0;
 
+/// Once nothing may lack, weights fall by so much of that only: each time they are too light, it costs to mend.
+const SLOWER: f64 = 0.3;
+
 /// How many times as much it weighs at most where it lacks for long.
 const MOST_STRESS: f64 = 1e6;
-
-/// What a broken rule weighs at most, for its heat.
-const HEAVIEST_RULE: f64 = 1e4;
 
 /// Draws of an exponential distribution of mean 1, in equal parts of it: a table is quicker than a logarithm.
 const LUCK: usize = 4096;
@@ -73,8 +74,9 @@ pub(super) fn anneal<const K: usize>(
     let laxity = cooling.laxity;
     let mut scope = Scope::new(state, rng);
     let mut turn = scope.steps();
-    let rule = if laxity.broken > 0.0 { 4.0 } else { HEAVIEST_RULE };
-    let mut penalty = Penalty { capacity: laxity.lightest, rule: rule * cooling.at(0.0) };
+    let [(lightest, heaviest), (_, heaviest_rule)] = [laxity.capacity, laxity.rule];
+    let lightest_rule = |heat: f64| heat.clamp(laxity.rule.0, heaviest_rule);
+    let mut penalty = Penalty { capacity: lightest, rule: lightest_rule(4.0 * cooling.at(0.0)) };
     loop {
         let progress = limit.progress(steps);
         if progress >= 1.0 {
@@ -96,17 +98,19 @@ pub(super) fn anneal<const K: usize>(
         let rate = ((progress - last) * CHANGE).min(0.05);
         last = progress;
         let left = (1.0 - progress / laxity.until).max(0.0);
-        let left = left * left;
-        let allowed = laxity.short * left * state.on.len() as f64;
+        let allowed = laxity.short * left * left * state.on.len() as f64;
         let over = f64::from(state.short) > allowed;
-        // Once nothing may lack, weights only rise: what was mended once stays so.
-        let strict = allowed < 1.0;
-        let (up, down) = (1.0 + rate, if strict { 1.0 } else { 1.0 - rate });
-        penalty.capacity = (penalty.capacity * if over { up } else { down }).clamp(laxity.lightest, laxity.heaviest);
-        if strict && over {
-            state.press(up, MOST_STRESS);
+        let slower = match allowed < 1.0 {
+            _ if progress >= laxity.strict => 0.0,
+            true => SLOWER,
+            false => 1.0,
+        };
+        let (up, down) = (1.0 + rate, 1.0 - rate * slower);
+        penalty.capacity = (penalty.capacity * if over { up } else { down }).clamp(lightest, heaviest);
+        if allowed < 1.0 {
+            state.press(if over { up } else { down }, down, MOST_STRESS);
         }
-        let over = state.broken as f64 > laxity.broken * left * state.at.len() as f64;
-        penalty.rule = (penalty.rule * if over { up } else { down }).clamp(heat, HEAVIEST_RULE * heat);
+        penalty.rule =
+            (penalty.rule * if state.broken > 0 { up } else { down }).clamp(lightest_rule(heat), heaviest_rule);
     }
 }

@@ -11,8 +11,10 @@ pub(super) struct Best {
 }
 
 impl Best {
+    /// A state that breaks something is not the best of anything: its cost counts as the most.
     pub fn new<const K: usize>(state: &State<'_, K>) -> Self {
-        Self { cost: state.cost, since: Vec::new(), copy: state.at.clone(), copied: false }
+        let cost = if state.feasible() { state.cost } else { i64::MAX };
+        Self { cost, since: Vec::new(), copy: state.at.clone(), copied: false }
     }
 
     /// Notes what was just done, and whether it is the best yet.

@@ -44,8 +44,12 @@ pub(super) fn cooling(heat: Heat, round: usize) -> Cooling {
         if polish { &[(0.0, -3.5), (1.0, -7.0)] } else { &[(0.0, -1.0), (0.7, -2.8), (1.0, -4.2)] };
     let heats = powers.iter().map(|&(part, power)| (part, (heat.large * 10f64.powf(power)).max(0.5))).collect();
     let home = if heat.transient { 0.3 } else { 0.1 };
-    let [lightest, heaviest] = [2.0, 1000.0].map(|times| times * heat.machine);
-    let lax = Laxity { short: 0.5, broken: 0.003, until: 0.7, lightest, heaviest };
-    let laxity = if polish { Laxity { short: 0.0, broken: 0.0, lightest: heaviest, ..lax } } else { lax };
+    let (capacity, rule) = (1000.0 * heat.machine, 100.0 * heat.large);
+    let laxity = if polish {
+        Laxity { short: 0.0, until: 1.0, strict: 0.0, capacity: (capacity, capacity), rule: (rule, rule) }
+    } else {
+        let lightest = heat.machine;
+        Laxity { short: 0.5, until: 0.7, strict: 0.9, capacity: (lightest, capacity), rule: (0.0, rule) }
+    };
     Cooling { heats, mix: Mix { shift: 0.5, near: 0.5, home }, laxity }
 }

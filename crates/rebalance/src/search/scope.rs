@@ -27,7 +27,7 @@ impl Scope {
 
     /// For how many steps to look at it.
     pub fn steps(&self) -> u64 {
-        if self.whole { u64::MAX } else { 64 * self.processes.len() as u64 }
+        if self.whole { u64::MAX } else { 16 * self.processes.len() as u64 }
     }
 
     /// To other machines, any.
@@ -39,15 +39,27 @@ impl Scope {
         self.machines.clear();
         self.processes.clear();
         let machines = state.on.len();
+        // Those that lack something first, from anywhere on: they are few, and only in a scope are they mended.
+        let start = rng.below(machines);
+        for m in (0..machines).map(|i| (start + i) % machines).filter(|&m| state.is_short(m)) {
+            if self.processes.len() >= PROCESSES / 4 {
+                break;
+            }
+            self.add(state, m);
+        }
         while self.machines.len() < machines && (self.processes.len() < PROCESSES || self.machines.len() < 2) {
             let m = rng.below(machines);
             if !self.inside[m] {
-                self.inside[m] = true;
-                self.machines.push(m as u32);
-                self.processes.extend_from_slice(&state.on[m]);
+                self.add(state, m);
             }
         }
         self.processes.sort_unstable_by_key(|&p| state.t.rank[p as usize]);
+    }
+
+    fn add<const K: usize>(&mut self, state: &State<'_, K>, m: usize) {
+        self.inside[m] = true;
+        self.machines.push(m as u32);
+        self.processes.extend_from_slice(&state.on[m]);
     }
 
     pub fn holds(&self, machine: u32) -> bool {

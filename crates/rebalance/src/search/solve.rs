@@ -3,7 +3,7 @@
 use super::anneal::anneal;
 use super::best::Best;
 use super::limit::{End, Limit};
-use super::plan::{Heat, ROUNDS, cooling, heat};
+use super::plan::{ROUNDS, cooling, heat};
 use crate::model::Assignment;
 use crate::problem::{Problem, limits};
 use crate::rng::Rng;
@@ -69,47 +69,69 @@ fn run<const K: usize>(problem: &Problem, options: &Options<'_>) -> Outcome {
     if problem.initial().is_empty() {
         return outcome;
     }
-    let mut spent = 0.0;
+    let walks = options.walks.max(1);
+    let (mut spent, mut ends) = (0.0, vec![None; walks]);
     for (round, share) in ROUNDS.into_iter().enumerate() {
         let end = end(options.budget, start, spent, share);
         spent += share;
         let limit = Limit { end, stop: options.stop };
-        let walks = walk_all(&tables, &outcome.assignment, heat, round, &limit, options);
-        for found in walks {
+        let starts: Vec<&[u32]> = ends.iter().enumerate().map(|(w, end)| further(w, end.as_ref(), &outcome)).collect();
+        let found = walk_all(&tables, &starts, &limit, |w, state, best, limit| {
+            let mut rng = Rng::new(options.seed ^ (((round as u64) << 32 | w as u64) + 1).rotate_left(17));
+            anneal(state, best, &mut rng, &cooling(heat, round), limit)
+        });
+        for (found, end) in found.into_iter().zip(&mut ends) {
+            *end = None;
             let Some(found) = found else {
                 outcome.lost += 1;
                 continue;
             };
             outcome.steps += found.steps;
+            *end = found.end;
             // The first of equals, so that threads do not matter.
             if found.cost < outcome.cost {
-                (outcome.cost, outcome.assignment) = (found.cost, found.assignment);
+                (outcome.cost, outcome.assignment) = (found.cost, found.best);
             }
         }
     }
     outcome
 }
 
-/// One round: the best of each walk, in their order; none of one that panicked.
+/// What a walk came to.
+struct Found {
+    cost: i64,
+    best: Assignment,
+    /// Where it ended and what that costs, if it breaks something.
+    end: Option<(i64, Assignment)>,
+    steps: u64,
+}
+
+/// Where a walk goes on: from the best of all, but the first from where it ended, if that is cheaper by more than the
+/// mending of what it breaks is likely to cost.
+fn further<'a>(w: usize, end: Option<&'a (i64, Assignment)>, best: &'a Outcome) -> &'a [u32] {
+    match end {
+        Some((cost, at)) if w == 0 && *cost < best.cost - best.cost / 50 => at,
+        _ => &best.assignment,
+    }
+}
+
+/// One round, each walk from its start; none of one that panicked.
 fn walk_all<const K: usize>(
     tables: &Tables<'_, K>,
-    at: &[u32],
-    heat: Heat,
-    round: usize,
+    starts: &[&[u32]],
     limit: &Limit<'_>,
-    options: &Options<'_>,
-) -> Vec<Option<Outcome>> {
+    walk: impl Fn(usize, &mut State<'_, K>, &mut Best, &Limit<'_>) -> u64 + Sync,
+) -> Vec<Option<Found>> {
+    let one = |w: usize, start: &[u32]| {
+        let mut state = State::new(tables, start);
+        let mut best = Best::new(&state);
+        let steps = walk(w, &mut state, &mut best, limit);
+        let end = (!state.feasible()).then(|| (state.cost, state.at.clone()));
+        Found { cost: best.cost, best: best.take(&state).to_vec(), end, steps }
+    };
+    let one = &one;
     std::thread::scope(|scope| {
-        let walk = |w: usize| {
-            move || {
-                let mut state = State::new(tables, at);
-                let mut best = Best::new(&state);
-                let mut rng = Rng::new(options.seed ^ (((round as u64) << 32 | w as u64) + 1).rotate_left(17));
-                let steps = anneal(&mut state, &mut best, &mut rng, &cooling(heat, round), limit);
-                Outcome { cost: best.cost, assignment: best.take(&state).to_vec(), steps, lost: 0 }
-            }
-        };
-        let walks: Vec<_> = (0..options.walks.max(1)).map(|w| scope.spawn(walk(w))).collect();
+        let walks: Vec<_> = starts.iter().enumerate().map(|(w, start)| scope.spawn(move || one(w, start))).collect();
         walks.into_iter().map(|walk| walk.join().ok()).collect()
     })
 }

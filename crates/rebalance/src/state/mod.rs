@@ -128,13 +128,16 @@ impl<'t, const K: usize> State<'t, K> {
         self.mendable = penalty.rule * self.broken as f64;
     }
 
-    /// What lacks for long weighs ever more where it lacks, until something else gives way: `up` times as much now.
-    pub fn press(&mut self, up: f64, most: f64) {
+    /// What lacks for long weighs ever more where it lacks, until something else gives way; by these factors.
+    pub fn press(&mut self, lacking: f64, whole: f64, most: f64) {
         for (stress, &(_, lacks)) in self.stress.iter_mut().zip(&self.costs) {
-            if lacks > 0.0 {
-                *stress = (*stress * up).min(most);
-            }
+            *stress = (*stress * if lacks > 0.0 { lacking } else { whole }).clamp(1.0, most);
         }
+    }
+
+    /// Whether a machine lacks something.
+    pub fn is_short(&self, m: usize) -> bool {
+        self.costs[m].1 > 0.0
     }
 
     pub fn feasible(&self) -> bool {
