@@ -20,6 +20,13 @@ fn memory() -> u64 {
     found.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
+/// Seconds of all cores that this process took.
+fn cores() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let ticks = stat.rsplit(')').next().map(|rest| rest.split_whitespace().skip(11).take(2));
+    ticks.into_iter().flatten().filter_map(|t| t.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
 fn argument<T: std::str::FromStr>(n: usize, default: T) -> T {
     std::env::args().nth(n).and_then(|a| a.parse().ok()).unwrap_or(default)
 }
@@ -41,7 +48,7 @@ fn main() -> ExitCode {
         model.classes.len()
     );
     println!("items      {items} in {} spreads under {} limits", model.spreads.len(), model.limits.len());
-    let start = Instant::now();
+    let (start, before) = (Instant::now(), cores());
     let fleet = match Fleet::new(model) {
         Ok(fleet) => fleet,
         Err(why) => {
@@ -59,7 +66,7 @@ fn main() -> ExitCode {
     let until = Some(start + Duration::from_secs_f64(seconds));
     let options = Options { until, steps: None, gap, threads: 2, seed, stop: &stop, progress: Some(&told) };
     let outcome = solve(&fleet, &options);
-    println!("seconds    {:.2}", start.elapsed().as_secs_f64());
+    println!("seconds    {:.2}, {:.2} of cores", start.elapsed().as_secs_f64(), cores() - before);
     println!("status     {:?}", outcome.status);
     println!("bound      {}", money(outcome.bound));
     if let (Some(objective), Some(placement), Some(gap)) = (outcome.objective, &outcome.placement, outcome.gap()) {
