@@ -21,6 +21,7 @@ pub fn document() -> Value {
     document["tags"] = json!([
         { "name": "providers", "description": "Clouds and hosts, and the machines there." },
         { "name": "migrations", "description": "Imports, exports and moves." },
+        { "name": "placements", "description": "Where machines should run, why, and what follows from it." },
         { "name": "vms", "description": "The federation's records of machines." },
         { "name": "health", "description": "How things are." },
         { "name": "docs", "description": "This document." },
@@ -137,7 +138,7 @@ const ERRORS: [(u16, &str); 15] = [
     (404, "There is no such thing"),
     (405, "The path is there, for other methods"),
     (409, "At odds with what is going on, or with the state that something is in"),
-    (413, "The body is larger than 64 KiB"),
+    (413, "The body is larger than 64 KiB; of bursts and declared machines, than 4 MiB"),
     (414, "The URL is longer than 65,534 bytes; there is no body"),
     (415, "The body is not `application/json`"),
     (422, "It can be read, and can't be right: a field, an option, a value out of its range"),

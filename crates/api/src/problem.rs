@@ -87,13 +87,24 @@ fn title(status: StatusCode) -> &'static str {
     }
 }
 
-const AT_ODDS: [&str; 4] = ["ambiguous_provider", "ambiguous_name", "same_provider", "no_such_capability"];
+const AT_ODDS: [&str; 7] = [
+    "ambiguous_provider",
+    "ambiguous_name",
+    "same_provider",
+    "no_such_capability",
+    "contradictory_policies",
+    "invalid_policy",
+    "not_configured",
+];
+/// Names of what the catalog does not have.
+const NOT_THERE: [&str; 3] = ["unknown_place", "unknown_instance_type", "unknown_programme"];
 
 impl From<ControlError> for Failure {
     fn from(error: ControlError) -> Self {
         let status = match error.class {
             // These depend on what is configured, not on the request alone.
             ErrorClass::Invalid if AT_ODDS.contains(&error.code.as_str()) => StatusCode::CONFLICT,
+            ErrorClass::Invalid if NOT_THERE.contains(&error.code.as_str()) => StatusCode::NOT_FOUND,
             ErrorClass::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             ErrorClass::NotFound => StatusCode::NOT_FOUND,
             ErrorClass::Conflict => StatusCode::CONFLICT,

@@ -14,8 +14,9 @@ use crate::{
     ControlError, Directory, DiskMover, PlacingSettings, ProviderSummary,
     directory::Entry,
     metrics::Metrics,
+    placing::Placing,
     retention::Retention,
-    workflow::{Export, Import, Migrate, Tools},
+    workflow::{Create, Export, Import, Migrate, Rebalance, Tools},
 };
 
 /// What the configuration says.
@@ -70,14 +71,16 @@ impl Control {
         let directory = Arc::new(Directory::build(settings.providers, registry).await?);
         directory.find(settings.local.as_str())?;
         let retention = settings.retention.map(|keep| Retention::start(store.clone(), keep));
-        let tools = Tools { directory, store: store.clone(), mover };
+        let placing = Arc::new(Placing::new(settings.placing, directory.clone(), store.clone()));
+        let tools = Tools { directory, store: store.clone(), mover, placing, control: Arc::default() };
         let engine = Engine::builder(store.operations())
             .config(settings.engine)
             .register(Import(tools.clone()))
             .register(Export(tools.clone()))
             .register(Migrate(tools.clone()))
+            .register(Create(tools.clone()))
+            .register(Rebalance(tools.clone()))
             .build();
-        engine.start();
         let inner = Inner {
             tools,
             engine,
@@ -87,7 +90,11 @@ impl Control {
             grace: settings.grace,
             retention: Mutex::new(retention),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Arc::new(inner);
+        // Before the first step runs, which may ask for it.
+        let _ = inner.tools.control.set(Arc::downgrade(&inner));
+        inner.engine.start();
+        Ok(Self { inner })
     }
 
     /// Stops running steps and gives their operations back, for the next start or another process to carry on.

@@ -3,15 +3,17 @@
 mod audit;
 mod docs;
 mod events;
+mod fleet;
 mod health;
 mod metrics;
 mod migrations;
+mod placements;
 mod profile;
 mod providers;
 mod vms;
 mod work;
 
-use axum::Router;
+use axum::{Router, extract::DefaultBodyLimit};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -24,6 +26,10 @@ pub const BASE: &str = "/api/v1/multicloud";
 
 /// What needs a caller who is known, and the paths of all of it.
 pub fn protected() -> (Router<AppState>, OpenApi) {
+    let many = OpenApiRouter::new()
+        .routes(routes!(fleet::burst))
+        .routes(routes!(fleet::apply))
+        .layer(DefaultBodyLimit::max(fleet::MAX_BODY));
     let multicloud = OpenApiRouter::new()
         .routes(routes!(providers::list))
         .routes(routes!(providers::discover))
@@ -37,6 +43,15 @@ pub fn protected() -> (Router<AppState>, OpenApi) {
         .routes(routes!(events::stream))
         .routes(routes!(vms::list))
         .routes(routes!(vms::get))
+        .routes(routes!(placements::list, placements::create))
+        .routes(routes!(placements::get))
+        .routes(routes!(placements::why_not))
+        .routes(routes!(fleet::statistics))
+        .routes(routes!(fleet::plan))
+        .routes(routes!(fleet::apply_plan))
+        .routes(routes!(fleet::operation))
+        .routes(routes!(fleet::cancel))
+        .merge(many)
         .routes(routes!(audit::list))
         .routes(routes!(health::health))
         .routes(routes!(health::whoami));

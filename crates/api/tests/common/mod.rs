@@ -4,7 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use novacron_control::{Control, ControlSettings, DiskJob, DiskMover, DiskResult, EngineConfig, MoverFault};
+use novacron_catalog::{Catalog, EMBEDDED};
+use novacron_control::{
+    Control, ControlSettings, DiskJob, DiskMover, DiskResult, EngineConfig, MoverFault, PlacingSettings,
+};
 use novacron_provider::{
     BuildFuture, ErrorKind, KeyInfo, Provider, ProviderDefinition, ProviderFactory, Registry, Wrapped, Written,
     chaos::{Chaos, Fault, Rule, When},
@@ -90,6 +93,7 @@ async fn control(
         defaults: TransferOptions::default(),
         grace: Duration::ZERO,
         retention,
+        placing: PlacingSettings::new(Arc::new(Catalog::from_snapshot(EMBEDDED).unwrap())),
         engine: EngineConfig { poll: Duration::from_millis(50), ..EngineConfig::default() },
     };
     let registry = Registry::default().with(Clones { providers: providers.to_vec(), refused });

@@ -1,5 +1,46 @@
 //! Where machines run: decisions, their records, and the work that follows from them.
+//!
+//! [`Placing`] answers questions: it knows the catalog, asks hosts what is left on them, and reads from the store what the
+//! federation already has. `Control` keeps the answers, and hands work to the operations engine.
 
+mod apply;
+mod burst;
+mod decide;
+mod diff;
+mod known;
+mod optimize;
+mod records;
 mod settings;
+mod statistics;
 
+pub use records::{PlacementPage, PlacementQuery};
 pub use settings::{BurstSettings, HostSettings, OptimizationSettings, PlacingSettings};
+
+pub(crate) use known::Placing;
+
+use novacron_placement::PlacementError;
+use novacron_planner::PlanError;
+
+use crate::ControlError;
+
+impl From<PlacementError> for ControlError {
+    fn from(error: PlacementError) -> Self {
+        let advice = match &error {
+            PlacementError::UnknownPlace { .. } => {
+                "`novacron catalog regions` lists regions, `novacron provider list` providers."
+            }
+            PlacementError::UnknownType { .. } => "`novacron catalog list` lists instance types.",
+            PlacementError::Policy { .. } | PlacementError::Contradiction { .. } => {
+                "Policies are in the server's configuration; `novacron config check` checks them."
+            }
+            _ => return Self::invalid(error.code(), error.to_string()),
+        };
+        Self::invalid(error.code(), error.to_string()).advice(advice)
+    }
+}
+
+impl From<PlanError> for ControlError {
+    fn from(error: PlanError) -> Self {
+        Self::invalid("cannot_plan", error.to_string())
+    }
+}

@@ -13,21 +13,25 @@
 //! Until `delete_source` every step can be undone: what it made carries the operation's id as a tag, and undoing
 //! sweeps whatever carries it. The source is only ever stopped (and started again) before that.
 
+mod create;
+mod rebalance;
 mod state;
 mod steps;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 
 use novacron_operations::{Step, Workflow};
 use novacron_store::Store;
 use serde_json::Value;
 
+pub(crate) use create::{Create, CreateState, Making};
+pub(crate) use rebalance::{Moving, Rebalance, RebalanceState};
 pub(crate) use state::{MoveParams, MoveState, MoveSummary, StartPolicy, runs};
 pub(crate) use steps::{BANDWIDTH_LIMIT, NOT_COMPRESSED};
 
-use crate::{Directory, DiskMover};
+use crate::{Directory, DiskMover, control::Inner, placing::Placing};
 
 /// What steps work with.
 #[derive(Clone)]
@@ -35,6 +39,9 @@ pub(crate) struct Tools {
     pub directory: Arc<Directory>,
     pub store: Store,
     pub mover: Arc<dyn DiskMover>,
+    pub placing: Arc<Placing>,
+    /// The control plane itself, for work that is made of other work. Set once it has started.
+    pub control: Arc<OnceLock<Weak<Inner>>>,
 }
 
 /// An import, an export and a migration differ in how a request is read, and in their name.

@@ -100,28 +100,29 @@ fn plain(number: &Number) -> String {
 mod schema {
     use super::{Dollars, Gigabytes};
     use utoipa::openapi::{
-        ObjectBuilder, RefOr,
+        OneOfBuilder, ObjectBuilder, RefOr,
         schema::{Schema, Type},
     };
 
-    fn number(example: f64, most: f64) -> RefOr<Schema> {
+    fn number(example: f64, most: f64) -> ObjectBuilder {
         ObjectBuilder::new()
             .schema_type(Type::Number)
             .minimum(Some(0))
             .maximum(Some(most))
             .examples([serde_json::json!(example)])
-            .into()
     }
 
     impl utoipa::PartialSchema for Dollars {
         fn schema() -> RefOr<Schema> {
-            number(0.05, 1e15)
+            let text =
+                ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^\$?[0-9]{1,15}(\.[0-9]{1,9})?( USD)?$"));
+            OneOfBuilder::new().item(number(0.05, 1e12)).item(text).into()
         }
     }
     impl utoipa::ToSchema for Dollars {}
     impl utoipa::PartialSchema for Gigabytes {
         fn schema() -> RefOr<Schema> {
-            number(4.0, 1e9)
+            number(4.0, 1e9).into()
         }
     }
     impl utoipa::ToSchema for Gigabytes {}

@@ -15,7 +15,7 @@ use crate::{OperationFault, OperationId, Status, manifest::VirtualMachine};
 pub struct BurstRequest {
     /// New machines; or, where `vm_id` is a VM that runs on a local host, that VM, which then moves.
     #[serde(alias = "vms")]
-    #[cfg_attr(feature = "openapi", schema(max_items = 1000))]
+    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 1000))]
     pub requests: Vec<PlacementRequest>,
     /// Absent: what the configuration says, else all or nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -126,7 +126,7 @@ impl Tools {
         Ok(written)
     }
 
-    fn provider(&self, name: &ProviderName) -> Result<&dyn Provider, StepError> {
+    pub(crate) fn provider(&self, name: &ProviderName) -> Result<&dyn Provider, StepError> {
         Ok(self.entry(name)?.provider.as_ref())
     }
 

@@ -6,6 +6,7 @@ mod end;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use novacron_catalog::Catalog;
 use novacron_operations::{
     Submission, Workflow,
     testkit::{self, End, Scenario},
@@ -23,7 +24,14 @@ use novacron_types::{
 use tokio::sync::watch;
 
 use super::{Export, Import, Migrate, MoveParams, MoveState, StartPolicy, Tools};
-use crate::{Directory, DiskJob, DiskMover, DiskResult, MoverFault};
+use crate::{Directory, DiskJob, DiskMover, DiskResult, MoverFault, PlacingSettings, placing::Placing};
+
+/// The catalog that ships, read once.
+fn catalog() -> Arc<Catalog> {
+    static CATALOG: std::sync::LazyLock<Arc<Catalog>> =
+        std::sync::LazyLock::new(|| Arc::new(Catalog::from_snapshot(novacron_catalog::EMBEDDED).unwrap()));
+    CATALOG.clone()
+}
 
 /// The providers, each within a layer.
 struct Clones<L>(Vec<MemoryProvider>, fn(MemoryProvider) -> L);
@@ -118,11 +126,11 @@ async fn world_within<L: Layer>(one_vendor: bool, settle_after: u32, layer: fn(M
     });
     let registry = Registry::default().with(Clones(providers.clone(), layer));
     let folder = tempfile::tempdir().unwrap();
-    let tools = Tools {
-        directory: Arc::new(Directory::build(definitions.collect(), &registry).await.unwrap()),
-        store: Store::open(&format!("sqlite://{}/placements.db", folder.path().display())).await.unwrap(),
-        mover: Arc::new(PlainMover(providers)),
-    };
+    let directory = Arc::new(Directory::build(definitions.collect(), &registry).await.unwrap());
+    let store = Store::open(&format!("sqlite://{}/placements.db", folder.path().display())).await.unwrap();
+    let placing = Arc::new(Placing::new(PlacingSettings::new(catalog()), directory.clone(), store.clone()));
+    let mover = Arc::new(PlainMover(providers));
+    let tools = Tools { directory, store, mover, placing, control: Arc::default() };
     World { tools, source, target, instance, bytes, _folder: folder }
 }
 

@@ -1,0 +1,148 @@
+//! One decision: asked, answered, kept, and if wanted carried out.
+
+use jiff::Timestamp;
+use novacron_placement::{Ask, Market, Settings, explain, why_not};
+use novacron_types::{
+    VmId,
+    placement::{Decision, PlacementRecord, PlacementRequest, PlacementStatus, PlanMode, WhyNotAnswer},
+};
+use serde_json::json;
+
+use crate::{Caller, Control, ControlError, workflow::Making};
+
+impl Control {
+    /// Decides where a machine should run, and keeps the decision; with `create`, the machine is made there or, where that
+    /// fails, at the next best place. A dry run keeps and makes nothing.
+    pub async fn place(
+        &self,
+        request: PlacementRequest,
+        caller: Caller,
+        dry_run: bool,
+    ) -> Result<PlacementRecord, ControlError> {
+        let target = request.vm_id.clone().unwrap_or_default();
+        let placed = self.placed(request, &caller, dry_run).await;
+        if !dry_run {
+            let detail = placed
+                .as_ref()
+                .map_or(json!({}), |record| json!({ "placement_id": record.placement_id, "status": record.status }));
+            self.note(&caller.actor, "place", &target, detail, placed.as_ref().err()).await;
+        }
+        placed
+    }
+
+    async fn placed(
+        &self,
+        mut request: PlacementRequest,
+        caller: &Caller,
+        dry_run: bool,
+    ) -> Result<PlacementRecord, ControlError> {
+        check(&request)?;
+        let vm_id = vm_id(request.vm_id.as_deref())?;
+        request.vm_id = Some(vm_id.to_string());
+        if request.create && self.store().vms().vm(&vm_id).await?.is_some() {
+            return Err(ControlError::new(
+                crate::ErrorClass::Conflict,
+                "vm_exists",
+                format!("there is a VM {vm_id} already"),
+            )
+            .advice("Choose another `vm_id`, or leave it out."));
+        }
+        let now = Timestamp::now();
+        let decision = self.decide(&request, now).await?;
+        let mut record = record(vm_id.clone(), request, decision, now);
+        if dry_run || record.status == PlacementStatus::Infeasible || !record.request.create {
+            if !dry_run {
+                self.store().placements().put_placement(&record).await?;
+            }
+            return Ok(record);
+        }
+        record.status = PlacementStatus::Creating;
+        self.store().placements().put_placement(&record).await?;
+        let making = Making::new(&record, vm_id);
+        let operation = self.make(vec![making], PlanMode::AllOrNothing, caller).await;
+        match operation {
+            Ok(id) => record.operation_id = Some(id),
+            Err(error) => {
+                record.status = PlacementStatus::Failed;
+                self.store().placements().put_placement(&record).await?;
+                return Err(error);
+            }
+        }
+        self.store().placements().put_placement(&record).await?;
+        Ok(record)
+    }
+
+    pub(crate) async fn decide(&self, request: &PlacementRequest, now: Timestamp) -> Result<Decision, ControlError> {
+        let (market, settings) = self.question(now).await?;
+        Ok(explain(&Ask::new(&market, &settings, request)?))
+    }
+
+    /// What every question is asked of.
+    pub(crate) async fn question(&self, now: Timestamp) -> Result<(Market, Settings), ControlError> {
+        let placing = &self.inner.tools.placing;
+        Ok((placing.market().await?, placing.settings(now).await?))
+    }
+
+    /// Why a place that somebody has in mind is not the one, as things are now.
+    pub async fn why_not(&self, reference: &str, words: &[String]) -> Result<WhyNotAnswer, ControlError> {
+        let record = self.placement(reference).await?;
+        let (market, settings) = self.question(Timestamp::now()).await?;
+        let ask = Ask::new(&market, &settings, &record.request)?;
+        let found = why_not(&ask, words)?;
+        Ok(WhyNotAnswer {
+            place: found.place,
+            breaks: found.breaks,
+            points_less: found.points_less,
+            places: found.places,
+        })
+    }
+}
+
+/// What the engine does not know to refuse.
+pub(super) fn check(request: &PlacementRequest) -> Result<(), ControlError> {
+    if request.user_data.is_some() {
+        return Err(ControlError::invalid(
+            "user_data_not_kept",
+            "`user_data` may hold secrets, and a machine that is still to be made would have to be kept with it",
+        )
+        .advice("Bake it into the image, or let the image fetch it at first boot."));
+    }
+    if request.alternatives.is_some_and(|count| count > 50) {
+        return Err(ControlError::invalid("invalid_placement", "`alternatives`: at most 50 are told"));
+    }
+    if request.create && request.image.as_deref().unwrap_or_default().is_empty() {
+        return Err(ControlError::invalid("no_image", "`create` needs an `image` that the machine starts from")
+            .advice("Give the provider's image id, or a name that its configuration maps to one."));
+    }
+    Ok(())
+}
+
+/// The id that was asked for, or a new one.
+pub(super) fn vm_id(asked: Option<&str>) -> Result<VmId, ControlError> {
+    let text = match asked {
+        Some(text) if text.len() > 128 => {
+            return Err(ControlError::invalid("invalid_vm_id", "a VM's id has at most 128 characters"));
+        }
+        Some(text) => text.to_owned(),
+        None => format!("vm-{}", uuid::Uuid::now_v7().simple()),
+    };
+    VmId::new(text).map_err(|error| ControlError::invalid("invalid_vm_id", error.to_string()))
+}
+
+/// A decision that was just made.
+pub(super) fn record(vm_id: VmId, request: PlacementRequest, decision: Decision, now: Timestamp) -> PlacementRecord {
+    let status = match decision.primary_placement {
+        Some(_) => PlacementStatus::Decided,
+        None => PlacementStatus::Infeasible,
+    };
+    PlacementRecord {
+        placement_id: format!("placement-{}", uuid::Uuid::now_v7().simple()),
+        vm_id: vm_id.to_string(),
+        status,
+        operation_id: None,
+        created_at: now,
+        updated_at: now,
+        decision,
+        request,
+    }
+}

@@ -1,0 +1,112 @@
+//! Placements that were decided, and the work that makes machines of them.
+
+use novacron_operations::{OperationRecord, StoreError, Submission};
+use novacron_store::PlacementQuery as StoreQuery;
+use novacron_types::{
+    OperationId,
+    placement::{PlacementRecord, PlacementStatus, PlanMode, Work},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    Caller, Control, ControlError, request, view,
+    workflow::{Create, CreateState, Making},
+};
+
+/// Which placements to list. What is absent means any.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PlacementQuery {
+    pub status: Option<PlacementStatus>,
+    pub vm_id: Option<String>,
+    pub cursor: Option<String>,
+    /// Absent: 50; at most 500.
+    pub limit: Option<u32>,
+}
+
+/// A page of placements, newest first.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Placements)]
+pub struct PlacementPage {
+    pub placements: Vec<PlacementRecord>,
+    /// Give it as `cursor` for the next page. Absent on the last.
+    pub next_cursor: Option<String>,
+}
+
+impl Control {
+    /// The newest of a VM, or one by its own id.
+    pub async fn placement(&self, reference: &str) -> Result<PlacementRecord, ControlError> {
+        let placements = self.store().placements();
+        if let Some(found) = placements.placement_of(reference).await? {
+            return Ok(found);
+        }
+        placements.placement(reference).await?.ok_or_else(|| {
+            ControlError::not_found("unknown_placement", format!("nothing was decided for {reference:?}"))
+                .advice("`GET /api/v1/multicloud/placements` lists what was.")
+        })
+    }
+
+    pub async fn placements(&self, query: PlacementQuery) -> Result<PlacementPage, ControlError> {
+        let query = StoreQuery {
+            status: query.status,
+            vm_id: query.vm_id,
+            cursor: query.cursor.map(|cursor| cursor.parse()).transpose()?,
+            limit: query.limit.unwrap_or(50),
+        };
+        let page = self.store().placements().placements(&query).await?;
+        Ok(PlacementPage { placements: page.items, next_cursor: page.next.map(|cursor| cursor.to_string()) })
+    }
+
+    /// Takes on the making of machines.
+    pub(crate) async fn make(
+        &self,
+        machines: Vec<Making>,
+        mode: PlanMode,
+        caller: &Caller,
+    ) -> Result<OperationId, ControlError> {
+        let subject = match machines.as_slice() {
+            [one] => one.vm_id.to_string(),
+            several => format!("{}-machines", several.len()),
+        };
+        let ids: Vec<&str> = machines.iter().map(|making| making.vm_id.as_str()).collect();
+        let idempotency = request::idempotency(caller, &ids)?;
+        let exclusive = machines.iter().map(|making| format!("VM {}", making.vm_id)).collect();
+        let mut submission = Submission::new(subject, CreateState { mode, machines });
+        submission.exclusive = exclusive;
+        submission.idempotency = idempotency;
+        Ok(self.inner.engine.submit::<Create>(submission).await?.record.id)
+    }
+
+    /// Long work that is no migration.
+    pub async fn work(&self, id: &OperationId) -> Result<Work, ControlError> {
+        let record = self.inner.engine.get(id).await?.ok_or_else(|| StoreError::NotFound(id.clone()))?;
+        if view::kind(&record.kind).is_some() {
+            return Err(ControlError::not_found("no_such_operation", format!("{id} is a migration"))
+                .advice("`GET /api/v1/multicloud/migrations/{id}` shows it."));
+        }
+        Ok(work(record))
+    }
+
+    /// Asks that long work be undone.
+    pub async fn cancel_work(&self, id: &OperationId, actor: &str) -> Result<Work, ControlError> {
+        self.work(id).await?;
+        let outcome = self.inner.engine.cancel(id, actor).await.map_err(ControlError::from);
+        self.note(actor, "cancel", id.as_str(), serde_json::Value::Null, outcome.as_ref().err()).await;
+        Ok(work(outcome?))
+    }
+}
+
+pub(super) fn work(record: OperationRecord) -> Work {
+    Work {
+        operation_id: record.id,
+        kind: record.kind,
+        status: record.status,
+        phase: record.phase,
+        progress: record.progress,
+        start_time: record.created_at,
+        end_time: record.ended_at,
+        error: record.error,
+        hold_reason: record.hold.map(|hold| hold.reason),
+        summary: record.summary,
+    }
+}

@@ -1,0 +1,125 @@
+//! Carrying out a plan of moves, one migration after the other, in the plan's order.
+//!
+//! Each move is a migration of its own, durable and undone by itself when it fails. What was moved before stays moved: each
+//! state of the plan fits, so the plan can stop after any step.
+
+use std::sync::Weak;
+
+use async_trait::async_trait;
+use novacron_operations::{Outcome, Status, Step, StepContext, StepError, Workflow};
+use novacron_types::{ExportRequest, OperationId, ProviderName, VmId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::Tools;
+use crate::{Caller, Control, ControlError, MoveRequest};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RebalanceState {
+    pub plan_id: String,
+    pub actor: String,
+    pub moves: Vec<Moving>,
+    /// Of `moves`, how many are done.
+    pub done: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Moving {
+    pub vm_id: VmId,
+    pub to: ProviderName,
+    /// Absent on a host of one's own.
+    pub instance_type: Option<String>,
+    pub migration_id: Option<OperationId>,
+}
+
+pub(crate) struct Rebalance(pub Tools);
+
+impl Workflow for Rebalance {
+    type State = RebalanceState;
+    const KIND: &'static str = "rebalance";
+
+    fn steps(&self, _params: &RebalanceState) -> Vec<Box<dyn Step<RebalanceState>>> {
+        vec![Box::new(Move(self.0.clone()))]
+    }
+
+    fn summary(&self, state: &RebalanceState) -> Option<Value> {
+        Some(json!({ "plan_id": state.plan_id, "done": state.done, "moves": state.moves }))
+    }
+}
+
+struct Move(Tools);
+
+#[async_trait]
+impl Step<RebalanceState> for Move {
+    fn name(&self) -> &'static str {
+        "move"
+    }
+
+    async fn run(&self, cx: &StepContext, state: &mut RebalanceState) -> Result<Outcome, StepError> {
+        while state.done < state.moves.len() {
+            let control = self.control()?;
+            let index = state.done;
+            let id = match &state.moves[index].migration_id {
+                Some(id) => id.clone(),
+                None => {
+                    let id = begin(&control, cx, state, index).await?;
+                    state.moves[index].migration_id = Some(id.clone());
+                    cx.save(state).await?;
+                    id
+                }
+            };
+            let ended = control.inner.engine.wait(&id).await.map_err(ControlError::from).map_err(of_control)?;
+            if ended.status != Status::Completed {
+                let why = ended.error.map(|error| format!(": {}", error.message)).unwrap_or_default();
+                let message = format!("{} of {} ended {}{why}", id, state.moves[index].vm_id, ended.status);
+                return Err(StepError::permanent("move_failed", message)
+                    .advice("What was moved before stays moved. Plan again when the cause is mended."));
+            }
+            state.done += 1;
+            cx.progress(state.done as f64 / state.moves.len() as f64);
+            cx.save(state).await?;
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+impl Move {
+    fn control(&self) -> Result<Control, StepError> {
+        let inner = self.0.control.get().and_then(Weak::upgrade);
+        inner
+            .map(|inner| Control { inner })
+            .ok_or_else(|| StepError::transient("stopping", "the control plane is stopping"))
+    }
+}
+
+/// Takes the move on. The same key finds it again if its id was not stored.
+async fn begin(
+    control: &Control,
+    cx: &StepContext,
+    state: &RebalanceState,
+    index: usize,
+) -> Result<OperationId, StepError> {
+    let moving = &state.moves[index];
+    let mut options = Map::from_iter([("delete_source".to_owned(), Value::from(true))]);
+    if let Some(instance_type) = &moving.instance_type {
+        options.insert("instance_type".to_owned(), Value::from(instance_type.clone()));
+    }
+    let asked = MoveRequest::Export {
+        provider: moving.to.to_string(),
+        request: ExportRequest { vm_id: moving.vm_id.clone(), name: None, options },
+    };
+    let key = format!("{}-{index}", cx.operation_id());
+    let caller = Caller { actor: state.actor.clone(), idempotency_key: Some(key) };
+    // Boxed: taking on knows all workflows, and this is one of them.
+    let accepted = Box::pin(control.take_on(asked, caller)).await.map_err(of_control)?;
+    cx.log(format!("{} moves to {}: {}", moving.vm_id, moving.to, accepted.migration_id));
+    Ok(accepted.migration_id)
+}
+
+fn of_control(error: ControlError) -> StepError {
+    use crate::ErrorClass::{ProviderUnavailable, Unavailable};
+    match error.class {
+        Unavailable | ProviderUnavailable => StepError::transient(error.code, error.message),
+        _ => StepError::permanent(error.code, error.message),
+    }
+}
