@@ -17,7 +17,7 @@ use super::{
 };
 use crate::HOURS;
 
-pub(super) fn answer(g: &Ground<'_, '_>, table: &Table, settled: &Settled, bound: i128) -> RebalancePlan {
+pub(super) fn answer(g: &Ground<'_, '_>, table: &Table, settled: &Settled) -> RebalancePlan {
     let moves: Vec<PlannedMove> =
         settled.steps.iter().enumerate().map(|(i, step)| planned(g, i as u32 + 1, step)).collect();
     let at: HashMap<usize, Candidate> = settled.steps.iter().map(|step| (step.machine, step.to)).collect();
@@ -37,7 +37,7 @@ pub(super) fn answer(g: &Ground<'_, '_>, table: &Table, settled: &Settled, bound
         saves_per_month: Money::usd_nanos(current - then),
         one_time_cost: Money::usd_nanos(settled.steps.iter().map(|step| step.once.total()).sum()),
         kept: kept.collect(),
-        bound: told_bound(g, table, settled, bound),
+        bound: told_bound(g, table, settled),
         notes: notes(g, settled),
         moves,
     }
@@ -116,7 +116,9 @@ fn not_worth(g: &Ground<'_, '_>, mover: &Mover, machine: usize) -> String {
     let place = ask.title(best.candidate);
     if best.pays {
         return match options.max_moves {
-            Some(most) => format!("{place} would pay, but there is no room left for it, or the {most} moves do more elsewhere"),
+            Some(most) => {
+                format!("{place} would pay, but there is no room left for it, or the {most} moves do more elsewhere")
+            }
             None => format!("{place} would pay, but others make more of the room"),
         };
     }
@@ -133,9 +135,8 @@ fn not_worth(g: &Ground<'_, '_>, mover: &Mover, machine: usize) -> String {
     format!("{place} would save {saves} a month, too little for a move that costs {once}")
 }
 
-fn told_bound(g: &Ground<'_, '_>, table: &Table, settled: &Settled, bound: i128) -> PlanBound {
-    let weight = |(row, at): (&Vec<(u32, i128)>, &u32)| row.iter().find(|(site, _)| site == at).map_or(0, |(_, w)| *w);
-    let objective: i128 = table.rows.iter().zip(&settled.at).map(weight).sum();
+fn told_bound(g: &Ground<'_, '_>, table: &Table, settled: &Settled) -> PlanBound {
+    let (objective, bound) = (table.weight(&settled.at), settled.bound);
     let undone = table.demanded.iter().zip(table.initial.iter().zip(&settled.at)).filter(|(d, (a, b))| **d && a == b);
     let penalties = undone.count() as i128 * table.penalty;
     // Of points only what is lacking to the best place of each machine means anything.
@@ -172,7 +173,10 @@ fn notes(g: &Ground<'_, '_>, settled: &Settled) -> Vec<String> {
         notes.push(format!("What {unknown} of the machines cost is not known, and not in the sums."));
     }
     if settled.steps.iter().any(|step| step.once.transfer.is_none()) {
-        notes.push("For a move that a policy demands, nobody states what the transfer costs; it is not in the sums.".to_owned());
+        notes.push(
+            "For a move that a policy demands, nobody states what the transfer costs; it is not in the sums."
+                .to_owned(),
+        );
     }
     if settled.steps.iter().any(|step| step.once.transfer.is_some_and(|nanos| nanos > 0)) {
         notes.push(
@@ -191,7 +195,9 @@ fn notes(g: &Ground<'_, '_>, settled: &Settled) -> Vec<String> {
         let unit = Money::usd_nanos((settled.unit + 99) / 100);
         notes.push(format!("The search counted in units of {unit}; all amounts here are exact."));
     }
-    notes.extend(full_hosts(g).into_iter().map(|name| format!("{name} holds more than it has; nothing is moved to it.")));
+    notes.extend(
+        full_hosts(g).into_iter().map(|name| format!("{name} holds more than it has; nothing is moved to it.")),
+    );
     notes
 }
 

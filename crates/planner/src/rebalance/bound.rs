@@ -1,6 +1,9 @@
-//! What no plan can go below: the fleet solver's proof for the same machines and places, each move counted.
+//! What no plan can go below: the fleet solver's proof for the same machines and places, each move counted. Of a few
+//! machines it looks at all goals, so that its own is the best there is.
 
-use novacron_fleet::{Candidate as Column, Draft, Fleet, Item, NO_DOMAIN, Options, Place, Spread, Take, limits, solve};
+use std::time::Instant;
+
+use novacron_fleet::{Candidate as Column, Draft, Fleet, Item, Options, Place, Spread, Take, limits, solve};
 
 use super::{
     RebalanceOptions,
@@ -8,11 +11,22 @@ use super::{
 };
 use crate::PlanError;
 
-/// Steps for the proof where nothing else ends it.
+/// Steps at most.
 const STEPS: u64 = 300_000;
 
-/// In the unit of the rows, with the penalties that are in them.
-pub(super) fn bound(table: &Table, options: &RebalanceOptions<'_>) -> Result<i128, PlanError> {
+pub(super) struct Proof {
+    /// In the unit of the rows, with the penalties that are in them.
+    pub bound: i128,
+    /// A site for each machine, if one was found for all.
+    pub goal: Option<Vec<u32>>,
+}
+
+pub(super) fn proof(
+    table: &Table,
+    options: &RebalanceOptions<'_>,
+    max_moves: Option<u32>,
+    until: Option<Instant>,
+) -> Result<Proof, PlanError> {
     let least: i128 = table.rows.iter().map(|row| span(row).0).sum();
     let widest = table.rows.iter().map(|row| span(row)).map(|(least, most)| most - least).max().unwrap_or(0);
     // Rounded down, so that what is proven of it holds for the exact amounts.
@@ -21,7 +35,7 @@ pub(super) fn bound(table: &Table, options: &RebalanceOptions<'_>) -> Result<i12
     draft.dimension(table.providers());
     let hosts: Vec<Vec<u32>> =
         table.capacity.iter().map(|room| room.iter().map(|most| draft.limit((*most).into())).collect()).collect();
-    let moves = options.max_moves.map(|most| draft.limit(most.into()));
+    let moves = max_moves.map(|most| draft.limit(most.into()));
     for (machine, row) in table.rows.iter().enumerate() {
         let mut columns = Vec::new();
         for (option, (site, weight)) in row.iter().enumerate() {
@@ -44,14 +58,13 @@ pub(super) fn bound(table: &Table, options: &RebalanceOptions<'_>) -> Result<i12
         let items = apart.iter().map(|machine| *machine as u32).collect();
         draft.model.spreads.push(Spread { items, dimension: 0, at_least: apart.len() as u32, at_most_each: None });
     }
-    debug_assert!(table.providers() != NO_DOMAIN);
     let fleet = Fleet::new(draft.model)?;
     let search = &options.search;
     let steps = search.steps.unwrap_or(STEPS).min(STEPS);
     let found = solve(
         &fleet,
         &Options {
-            until: search.until,
+            until,
             steps: Some(steps),
             gap: 0.0,
             threads: 1,
@@ -60,5 +73,10 @@ pub(super) fn bound(table: &Table, options: &RebalanceOptions<'_>) -> Result<i12
             progress: None,
         },
     );
-    Ok(least + found.bound * unit)
+    let site = |(machine, column): (usize, &Option<u32>)| {
+        let class = &fleet.model().classes[machine].candidates;
+        Some(table.rows[machine][class[(*column)? as usize].option as usize].0)
+    };
+    let goal = found.placement.and_then(|placement| placement.iter().enumerate().map(site).collect());
+    Ok(Proof { bound: least + found.bound * unit, goal })
 }

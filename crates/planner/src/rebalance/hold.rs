@@ -41,7 +41,8 @@ pub(super) fn hold(market: &Market, groups: &[Group<'_>], machines: &[Machine], 
         }
         let now = anchors.len() + by_domain.len();
         if now < group.least as usize {
-            held.notes.push(format!("{}: they are in {now}; no move makes it fewer, none is made for it.", group.words()));
+            held.notes
+                .push(format!("{}: they are in {now}; no move makes it fewer, none is made for it.", group.words()));
         }
         let need = (group.least as usize).min(now).saturating_sub(anchors.len());
         let free = |machine: &usize| {

@@ -104,8 +104,7 @@ pub fn rebalance(
     let ground = Ground { market, settings, machines, questions: &questions, movers: &movers, held: &held, options };
     let settled = settle(&ground)?;
     let table = Table::new(market, &questions, &movers, &held, &BTreeSet::new())?;
-    let bound = bound::bound(&table, options)?;
-    let plan = answer::answer(&ground, &table, &settled, bound);
+    let plan = answer::answer(&ground, &table, &settled);
     verify::verify(market, settings, machines, &questions, options, &plan).map_err(PlanError::Unsound)?;
     Ok(plan)
 }

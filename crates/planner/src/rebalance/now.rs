@@ -59,7 +59,8 @@ pub(super) fn home(market: &Market, ask: &Ask<'_>, machine: &Machine) -> Home {
                 pricing: pricing.to_string(),
                 cost_per_month: hourly.map(monthly),
             };
-            let unpriced = || format!("what {instance_type} in {region} costs with all that was asked for is not known");
+            let unpriced =
+                || format!("what {instance_type} in {region} costs with all that was asked for is not known");
             let unknown = found.err().or_else(|| hourly.is_none().then(unpriced));
             let provider = market.provider_of(*kind, region, provider.as_ref());
             Home { candidate, provider, hourly, place, unknown }
@@ -73,7 +74,8 @@ fn offer(market: &Market, machine: &Machine) -> Result<Candidate, String> {
         return Err("it is on a host".to_owned());
     };
     let catalog = market.catalog();
-    let at = catalog.find_region(*kind, region).ok_or_else(|| format!("the catalog has no region {region} of {kind}"))?;
+    let at =
+        catalog.find_region(*kind, region).ok_or_else(|| format!("the catalog has no region {region} of {kind}"))?;
     let ty = catalog.find_type(*kind, instance_type);
     let ty = ty.ok_or_else(|| format!("the catalog has no type {instance_type} of {kind}"))?;
     let found = catalog.find_offer(ty, at, *pricing);

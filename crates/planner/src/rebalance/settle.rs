@@ -1,6 +1,9 @@
 //! From a solver's goal to steps that all hold: what can't be done or does not pay with its stops is asked for no more.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use novacron_placement::{Candidate, Market, Settings};
 use novacron_rebalance::{Budget, Options, Order, Problem, Violation, order, solve};
@@ -8,6 +11,7 @@ use novacron_types::placement::Strategy;
 
 use super::{
     Machine, RebalanceOptions,
+    bound::proof,
     hold::Held,
     now::known_cost,
     once::Once,
@@ -38,6 +42,8 @@ pub(super) struct Settled {
     pub notes: Vec<String>,
     /// What one unit of the solver's costs was, in that of the rows.
     pub unit: i128,
+    /// Of all goals, in the unit of the rows.
+    pub bound: i128,
 }
 
 /// So often the solver is asked again.
@@ -59,15 +65,20 @@ pub(super) fn settle(g: &Ground<'_, '_>) -> Result<Settled, PlanError> {
     let mut banned: BTreeSet<(usize, u32)> = BTreeSet::new();
     let mut why: BTreeMap<usize, String> = BTreeMap::new();
     let quotas = Quotas::new(g)?;
-    let mut most = g.options.max_moves;
+    let (mut most, mut bound) = (g.options.max_moves, None);
     for round in 0..ROUNDS {
         let table = Table::new(g.market, g.questions, g.movers, g.held, &banned)?;
         let (model, open, unit) = table.models();
+        let problem = Problem::new(model, table.initial.clone())?;
+        let proof = proof(&table, g.options, most, part_of_what_is_left(g, 4))?;
+        bound.get_or_insert(proof.bound);
         let goal = match table.rows.iter().all(|row| row.len() == 1) || most == Some(0) {
             true => table.initial.clone(),
             false => {
-                let problem = Problem::new(model, table.initial.clone())?;
-                solve(&problem, &options(g, most, round)).assignment
+                let goals = [Some(solve(&problem, &options(g, most, round)).assignment), proof.goal];
+                let fits = |goal: &Vec<u32>| problem.violations(goal, 1).is_empty();
+                let goals = goals.into_iter().flatten().filter(fits);
+                goals.min_by_key(|goal| table.weight(goal)).unwrap_or_else(|| table.initial.clone())
             }
         };
         let found = order(&Problem::new(open, table.initial.clone())?, &goal)?;
@@ -80,7 +91,8 @@ pub(super) fn settle(g: &Ground<'_, '_>) -> Result<Settled, PlanError> {
         if faults.is_empty() && over == 0 {
             let mut at = table.initial.clone();
             steps.iter().for_each(|step| at[step.machine] = table.site(g.market, step.to));
-            return Ok(Settled { steps, at, why, notes: Vec::new(), unit });
+            let bound = bound.unwrap_or(proof.bound);
+            return Ok(Settled { steps, at, why, notes: Vec::new(), unit, bound });
         }
         for (machine, (site, reason)) in faults {
             banned.insert((machine, site));
@@ -91,21 +103,30 @@ pub(super) fn settle(g: &Ground<'_, '_>) -> Result<Settled, PlanError> {
     let table = Table::new(g.market, g.questions, g.movers, g.held, &banned)?;
     let note = format!("No moves are proposed: after {ROUNDS} plans there was still one that did not hold on the way.");
     let unit = table.models().2;
-    Ok(Settled { steps: Vec::new(), at: table.initial, why, notes: vec![note], unit })
+    let bound = bound.unwrap_or(i128::MIN);
+    Ok(Settled { steps: Vec::new(), at: table.initial, why, notes: vec![note], unit, bound })
 }
 
 fn options<'a>(g: &Ground<'a, '_>, max_moves: Option<u32>, round: u32) -> Options<'a> {
     let search = &g.options.search;
     let default = (g.machines.len() as u64 * STEPS).clamp(200_000, 20_000_000);
-    let budget = match (search.until, search.steps) {
-        // A second plan may be needed: half of what is left for each.
-        (Some(until), _) => {
-            let now = std::time::Instant::now();
-            Budget::Until(now + until.saturating_duration_since(now) / 2)
-        }
-        (None, steps) => Budget::Steps(steps.unwrap_or(default)),
+    // A second plan may be needed: half of what is left for each.
+    let budget = match part_of_what_is_left(g, 2) {
+        Some(until) => Budget::Until(until),
+        None => Budget::Steps(search.steps.unwrap_or(default)),
     };
-    Options { budget, walks: search.threads, seed: search.seed.wrapping_add(round.into()), max_moves, stop: search.stop }
+    Options {
+        budget,
+        walks: search.threads,
+        seed: search.seed.wrapping_add(round.into()),
+        max_moves,
+        stop: search.stop,
+    }
+}
+
+fn part_of_what_is_left(g: &Ground<'_, '_>, parts: u32) -> Option<Instant> {
+    let now = Instant::now();
+    g.options.search.until.map(|until| now + until.saturating_duration_since(now) / parts)
 }
 
 /// By machine the site that it must not go to, and why.
@@ -120,7 +141,8 @@ fn steps(g: &Ground<'_, '_>, table: &Table, order: &Order) -> Result<(Vec<Step>,
     let way = |machine: usize, site: u32| {
         let ways = &g.movers[machine].ways;
         let way = ways.iter().find(|way| table.site(g.market, way.candidate) == site);
-        way.map(|way| way.candidate).ok_or_else(|| PlanError::Unsound(format!("machine {machine} has no way to {site}")))
+        way.map(|way| way.candidate)
+            .ok_or_else(|| PlanError::Unsound(format!("machine {machine} has no way to {site}")))
     };
     let mut at: BTreeMap<usize, Candidate> = BTreeMap::new();
     let mut steps = Vec::new();

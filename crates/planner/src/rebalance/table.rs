@@ -50,7 +50,8 @@ impl Table {
             let next = providers.len() as u32;
             *providers.entry(key).or_insert(next)
         };
-        let mut provider: Vec<u32> = (0..hosts).map(|host| intern(market.provider_key(Candidate::Host(host)))).collect();
+        let mut provider: Vec<u32> =
+            (0..hosts).map(|host| intern(market.provider_key(Candidate::Host(host)))).collect();
         let mut regions = HashMap::new();
         for way in movers.iter().flat_map(|mover| &mover.ways) {
             if let Some(region) = market.region_of(way.candidate)
@@ -75,7 +76,8 @@ impl Table {
             });
         }
         if provider.len() > SITES {
-            let why = format!("{} hosts and regions are more than the {SITES} that are planned at once", provider.len());
+            let why =
+                format!("{} hosts and regions are more than the {SITES} that are planned at once", provider.len());
             return Err(PlanError::Option { option: "machines", why });
         }
         let (needs, capacity) = sizes(market, questions, hosts);
@@ -118,6 +120,12 @@ impl Table {
         self.provider.iter().max().map_or(0, |most| most + 1)
     }
 
+    /// Of a goal among the rows, with the penalties that are in them.
+    pub fn weight(&self, goal: &[u32]) -> i128 {
+        let of = |(row, at): (&Vec<(u32, i128)>, &u32)| row.iter().find(|(site, _)| site == at).map_or(0, |(_, w)| *w);
+        self.rows.iter().zip(goal).map(of).sum()
+    }
+
     /// Hosts that hold more than they have keep what they hold, and nothing comes to them.
     fn let_in(&mut self) -> Vec<bool> {
         let mut used = vec![[0u64; 3]; self.hosts];
@@ -134,14 +142,7 @@ impl Table {
         full
     }
 
-    fn fill(
-        &mut self,
-        market: &Market,
-        movers: &[Mover],
-        held: &Held,
-        banned: &BTreeSet<(usize, u32)>,
-        full: &[bool],
-    ) {
+    fn fill(&mut self, market: &Market, movers: &[Mover], held: &Held, banned: &BTreeSet<(usize, u32)>, full: &[bool]) {
         for (machine, mover) in movers.iter().enumerate() {
             let mut row = vec![(self.initial[machine], mover.weight)];
             let mut stops = Vec::new();

@@ -217,9 +217,7 @@ fn hourly(ask: &Ask<'_>, at: Candidate) -> Option<i128> {
 
 fn found(market: &Market, at: &Whereabouts) -> Option<Candidate> {
     match at {
-        Whereabouts::Host(name) => {
-            market.hosts().iter().position(|host| host.provider == *name).map(Candidate::Host)
-        }
+        Whereabouts::Host(name) => market.hosts().iter().position(|host| host.provider == *name).map(Candidate::Host),
         Whereabouts::Cloud { kind, region, instance_type, pricing, .. } => {
             let catalog = market.catalog();
             let (region, ty) = (catalog.find_region(*kind, region)?, catalog.find_type(*kind, instance_type)?);

@@ -114,9 +114,8 @@ fn mover(
         mover.pinned = Some(format!("{unknown}, so that what a move saves is not known either"));
         return Ok(mover);
     }
-    let meant = |candidate: &Candidate| {
-        wanted.as_ref().is_none_or(|(_, to)| to.is_none_or(|to| to.holds(market, *candidate)))
-    };
+    let meant =
+        |candidate: &Candidate| wanted.as_ref().is_none_or(|(_, to)| to.is_none_or(|to| to.holds(market, *candidate)));
     for candidate in places.iter().copied().filter(|candidate| *candidate != now) {
         let mut way = way(market, ask, machine, &mover.home, now, candidate, options);
         if wanted.is_some() {
