@@ -13,6 +13,7 @@ use crate::{
     error::Place,
     hosts::{HostConfig, ProviderDefaults},
     placement::{Bursting, CatalogConfig, Optimization, Orchestrator, PlainCatalog, PlainOptimization},
+    providers::DecidingOnly,
     reference::Reference,
     token::TokenConfig,
 };
@@ -34,6 +35,8 @@ pub struct Config {
     pub providers: Vec<ProviderDefinition>,
     /// Names of those that are configured and not enabled.
     pub disabled_providers: Vec<String>,
+    /// Those that are enabled and of a kind that this version has no provider for.
+    pub deciding_only: Vec<DecidingOnly>,
     /// Of those that are enabled, the ones whose machines run on hosts of one's own.
     pub hosts: Vec<HostConfig>,
     /// Of those that are enabled and have any.

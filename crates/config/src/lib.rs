@@ -54,7 +54,7 @@ pub use placement::{
     BurstMode, Bursting, CatalogConfig, Optimization, Orchestrator, PriceSource, PriceSources, Quota, Stale,
 };
 pub use policies::{Contradiction, contradictions};
-pub use providers::KindInfo;
+pub use providers::{DecidingOnly, KindInfo};
 pub use reference::{Reference, unknown_providers, unknown_regions};
 pub use schedule::Schedule;
 pub use schema::{Effect, Key, Kind, Referent};

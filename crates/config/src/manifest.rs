@@ -157,7 +157,9 @@ fn one_of_each(documents: &[Manifest], faults: &mut Faults) {
     if let Some(federation) = federation {
         let config = &federation.config;
         let enabled = config.providers.iter().map(|provider| provider.name.as_str());
-        let known: Vec<&str> = enabled.chain(config.disabled_providers.iter().map(String::as_str)).collect();
+        let deciding = config.deciding_only.iter().map(|provider| provider.name.as_str());
+        let disabled = config.disabled_providers.iter().map(String::as_str);
+        let known: Vec<&str> = enabled.chain(deciding).chain(disabled).collect();
         for machine in machines {
             unknown_providers(&machine.references, &known).into_iter().for_each(|fault| faults.push(fault));
         }

@@ -108,6 +108,7 @@ pub(crate) fn configuration<'n>(checker: &mut Checker<'n>, tree: &'n Node, conte
         mover: Mover { memory_limit: plain.mover.memory_limit },
         providers: providers.enabled.clone(),
         disabled_providers: providers.disabled.clone(),
+        deciding_only: providers.deciding_only.clone(),
         hosts: providers.hosts.clone(),
         provider_defaults: providers.defaults.clone(),
         orchestrator: plain.orchestrator,

@@ -1,6 +1,9 @@
 //! The providers' blocks: held against the keys that each kind says it has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use novacron_provider::{KeyInfo, ProviderDefinition};
 use novacron_types::{ProviderKind, ProviderName};
@@ -8,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     check::{Checker, Found},
+    error::Place,
     hosts::{self, HostConfig, ProviderDefaults},
     keys::{HOST, HOST_KINDS, KINDS, PROVIDER},
     names::{join, nearest, snake},
@@ -24,6 +28,33 @@ pub struct KindInfo {
     pub keys: &'static [KeyInfo],
 }
 
+/// An enabled provider of a kind that this version has no provider for. Machines can be placed there on paper, since the
+/// catalog has its prices; nothing can be created, seen or moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecidingOnly {
+    pub name: ProviderName,
+    pub kind: ProviderKind,
+    /// Where it says that it is: its `location`, `region` or `zone`, as written.
+    pub region: Option<String>,
+    pub zone: Option<String>,
+    pub place: Place,
+}
+
+impl fmt::Display for DecidingOnly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, kind, place: Place { line, column }, .. } = self;
+        write!(
+            f,
+            "{line}:{column}: provider `{name}`: this version has no providers of kind `{kind}`; places are decided there, and \
+             nothing can be created"
+        )
+    }
+}
+
+/// Kinds that are known, and whose providers later versions bring.
+const LATER: [ProviderKind; 5] =
+    [ProviderKind::Azure, ProviderKind::Gcp, ProviderKind::Oci, ProviderKind::Openstack, ProviderKind::Vsphere];
+
 /// What the blocks came to.
 #[derive(Default)]
 pub(crate) struct Providers {
@@ -31,6 +62,7 @@ pub(crate) struct Providers {
     pub disabled: Vec<String>,
     pub hosts: Vec<HostConfig>,
     pub defaults: BTreeMap<ProviderName, ProviderDefaults>,
+    pub deciding_only: Vec<DecidingOnly>,
     /// The kind of each, whether it is enabled or not.
     pub kinds: BTreeMap<String, String>,
     /// Of every block, by name, as it may be shown.
@@ -150,15 +182,44 @@ fn one<'n>(
         }
     };
     let Some(info) = info else {
-        if enabled {
+        if enabled && !LATER.contains(&kind) {
             checker.faults.at(found.place, absent(&name, kind, kinds));
             return None;
         }
+        let defaults = defaults.filter(|_| enabled).and_then(|checked| serde_json::from_value(checked.value).ok());
+        if enabled {
+            // Its own keys are for a provider that is not here yet; what of it is a host can be decided by.
+            if HOST_KINDS.contains(&kind.as_str()) {
+                let unknown = KindInfo { kind, keys: &[] };
+                let (_, typed) = host_keys(checker, &mut own, &unknown, path);
+                let host = typed.map(|keys| hosts::host(checker, provider_name.clone(), kind, keys, path));
+                providers.hosts.extend(host);
+            }
+            providers.defaults.extend(defaults.map(|typed| (provider_name.clone(), typed)));
+            let text = |wanted: &[&str]| {
+                let is_text = |node: &Node| match &node.value {
+                    Raw::Text(text) => Some(text.text.clone()),
+                    _ => None,
+                };
+                wanted
+                    .iter()
+                    .find_map(|wanted| own.iter().find(|(key, _, _)| key == wanted).and_then(|(_, _, n)| is_text(n)))
+            };
+            providers.deciding_only.push(DecidingOnly {
+                name: provider_name,
+                kind,
+                region: text(&["location", "region"]),
+                zone: text(&["zone"]),
+                place: found.place,
+            });
+        }
         // Which of its keys are secret is not known, so none is shown.
         let hidden = own.iter().map(|(key, _, _)| (key.clone(), json!(HIDDEN))).collect();
-        providers.shown.push(show(&name, kind.as_str(), false, Value::Object(hidden)));
-        providers.disabled.push(name.clone());
-        return Some((name, false));
+        providers.shown.push(show(&name, kind.as_str(), enabled, Value::Object(hidden)));
+        if !enabled {
+            providers.disabled.push(name.clone());
+        }
+        return Some((name, enabled));
     };
     let host = HOST_KINDS.contains(&kind.as_str()).then(|| host_keys(checker, &mut own, info, path));
     let (mut settings, mut shown) = settings(checker, &own, info, path);
