@@ -4,7 +4,8 @@
 //! # How the parts fit
 //! [`parse_model`] and [`parse_assignment`] read the text format of Google's machine-reassignment problem; a caller
 //! may build a [`Model`] itself. [`Problem::new`] checks it, [`solve`] searches until a [`Budget`] is spent, and
-//! [`Problem::cost`] and [`Problem::violations`] say, from nothing, what an assignment is worth.
+//! [`Problem::cost`] and [`Problem::violations`] say, from nothing, what an assignment is worth. [`order`] turns the
+//! outcome into moves one after another, each of which fits.
 //!
 //! # What is promised
 //! - An outcome breaks no constraint, the transient one included: while processes move, machines hold both those that
