@@ -6,7 +6,8 @@ use std::time::Instant;
 use novacron_fleet::{Candidate as Column, Draft, Fleet, Item, Options, Place, Spread, Take, limits, solve};
 
 use super::{
-    RebalanceOptions,
+    quota::Quotas,
+    settle::Ground,
     table::{Table, span},
 };
 use crate::PlanError;
@@ -22,8 +23,9 @@ pub(super) struct Proof {
 }
 
 pub(super) fn proof(
+    g: &Ground<'_, '_>,
     table: &Table,
-    options: &RebalanceOptions<'_>,
+    quotas: &Quotas,
     max_moves: Option<u32>,
     until: Option<Instant>,
 ) -> Result<Proof, PlanError> {
@@ -35,6 +37,7 @@ pub(super) fn proof(
     draft.dimension(table.providers());
     let hosts: Vec<Vec<u32>> =
         table.capacity.iter().map(|room| room.iter().map(|most| draft.limit((*most).into())).collect()).collect();
+    let of_quotas: Vec<u32> = quotas.limits().map(|most| draft.limit(clamp(most))).collect();
     let moves = max_moves.map(|most| draft.limit(most.into()));
     for (machine, row) in table.rows.iter().enumerate() {
         let mut columns = Vec::new();
@@ -43,6 +46,10 @@ pub(super) fn proof(
             if table.is_host(*site) {
                 let amounts = hosts[*site as usize].iter().zip(table.needs[machine]);
                 takes.extend(amounts.map(|(limit, amount)| Take { limit: *limit, amount: amount.into() }));
+            }
+            if let Some(at) = table.candidate(g, machine, *site) {
+                let amounts = of_quotas.iter().zip(quotas.takes(g, machine, at)).filter(|(_, amount)| *amount > 0);
+                takes.extend(amounts.map(|(limit, amount)| Take { limit: *limit, amount: clamp(amount) }));
             }
             if *site != table.initial[machine] {
                 takes.extend(moves.map(|limit| Take { limit, amount: 1 }));
@@ -59,7 +66,7 @@ pub(super) fn proof(
         draft.model.spreads.push(Spread { items, dimension: 0, at_least: apart.len() as u32, at_most_each: None });
     }
     let fleet = Fleet::new(draft.model)?;
-    let search = &options.search;
+    let search = &g.options.search;
     let steps = search.steps.unwrap_or(STEPS).min(STEPS);
     let found = solve(
         &fleet,
@@ -79,4 +86,8 @@ pub(super) fn proof(
     };
     let goal = found.placement.and_then(|placement| placement.iter().enumerate().map(site).collect());
     Ok(Proof { bound: least + found.bound * unit, goal })
+}
+
+fn clamp(amount: i128) -> i64 {
+    amount.clamp(0, limits::AMOUNT.into()) as i64
 }

@@ -1,4 +1,5 @@
-//! Quotas, held after every step. The solver knows none; a step that breaks one is given up.
+//! Quotas, held after every step. A goal that breaks one in the end is not taken where there is another; a step that breaks
+//! one on the way is given up.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,6 +22,8 @@ struct Quota {
     /// vCPUs, machines, 10⁻⁹ USD a month: the most, and what is used before the first step.
     most: [Option<i128>; 3],
     used: [i128; 3],
+    /// Of that by machines that are not of the plan.
+    peers: [i128; 3],
 }
 
 impl Quotas {
@@ -36,15 +39,45 @@ impl Quotas {
                     add(&mut used, [peer.vcpus.into(), 1, peer.monthly_nanos], 1);
                 }
             }
+            let peers = used;
             for (machine, mover) in g.movers.iter().enumerate() {
                 if let Some(home) = mover.home.candidate.filter(|home| within.holds(g.market, *home)) {
                     add(&mut used, takes(g, machine, home), 1);
                 }
             }
             let most = [quota.vcpus.map(i128::from), quota.instances.map(i128::from), quota.monthly_nanos];
-            all.push(Quota { place: quota.place.clone(), within, most, used });
+            all.push(Quota { place: quota.place.clone(), within, most, used, peers });
         }
         Ok(Self { all })
+    }
+
+    /// What these machines may take together: of each quota and each thing that it limits. One that is exceeded now is not
+    /// to be exceeded by more.
+    pub fn limits(&self) -> impl Iterator<Item = i128> {
+        self.all.iter().flat_map(|quota| {
+            let limit = |r: usize| Some(quota.most[r]?.max(quota.used[r]) - quota.peers[r]);
+            (0..3).filter_map(limit)
+        })
+    }
+
+    /// What a machine takes at a place, in the order of [`Quotas::limits`].
+    pub fn takes(&self, g: &Ground<'_, '_>, machine: usize, at: Candidate) -> Vec<i128> {
+        let of = |quota: &Quota| {
+            let taken = if quota.within.holds(g.market, at) { takes(g, machine, at) } else { [0; 3] };
+            (0..3).filter(|r| quota.most[*r].is_some()).map(move |r| taken[r]).collect::<Vec<_>>()
+        };
+        self.all.iter().flat_map(of).collect()
+    }
+
+    /// Whether a goal keeps all quotas once it is reached.
+    pub fn keeps(&self, g: &Ground<'_, '_>, table: &Table, goal: &[u32]) -> bool {
+        let mut used = vec![0i128; self.limits().count()];
+        for (machine, site) in goal.iter().enumerate() {
+            if let Some(at) = table.candidate(g, machine, *site) {
+                used.iter_mut().zip(self.takes(g, machine, at)).for_each(|(used, take)| *used += take);
+            }
+        }
+        used.into_iter().zip(self.limits()).all(|(used, most)| used <= most)
     }
 
     /// By machine the site of a step that takes more of a quota than is left.

@@ -70,7 +70,7 @@ pub(super) fn settle(g: &Ground<'_, '_>) -> Result<Settled, PlanError> {
         let table = Table::new(g.market, g.questions, g.movers, g.held, &banned)?;
         let (model, open, unit) = table.models();
         let problem = Problem::new(model, table.initial.clone())?;
-        let proof = proof(&table, g.options, most, part_of_what_is_left(g, 4))?;
+        let proof = proof(g, &table, &quotas, most, part_of_what_is_left(g, 4))?;
         bound.get_or_insert(proof.bound);
         let goal = match table.rows.iter().all(|row| row.len() == 1) || most == Some(0) {
             true => table.initial.clone(),
@@ -78,7 +78,9 @@ pub(super) fn settle(g: &Ground<'_, '_>) -> Result<Settled, PlanError> {
                 let goals = [Some(solve(&problem, &options(g, most, round)).assignment), proof.goal];
                 let fits = |goal: &Vec<u32>| problem.violations(goal, 1).is_empty();
                 let goals = goals.into_iter().flatten().filter(fits);
-                goals.min_by_key(|goal| table.weight(goal)).unwrap_or_else(|| table.initial.clone())
+                goals
+                    .min_by_key(|goal| (!quotas.keeps(g, &table, goal), table.weight(goal)))
+                    .unwrap_or_else(|| table.initial.clone())
             }
         };
         let found = order(&Problem::new(open, table.initial.clone())?, &goal)?;
@@ -139,10 +141,8 @@ fn steps(g: &Ground<'_, '_>, table: &Table, order: &Order) -> Result<(Vec<Step>,
         last.insert(step.process as usize, step.to);
     }
     let way = |machine: usize, site: u32| {
-        let ways = &g.movers[machine].ways;
-        let way = ways.iter().find(|way| table.site(g.market, way.candidate) == site);
-        way.map(|way| way.candidate)
-            .ok_or_else(|| PlanError::Unsound(format!("machine {machine} has no way to {site}")))
+        let way = table.candidate(g, machine, site);
+        way.ok_or_else(|| PlanError::Unsound(format!("machine {machine} has no way to {site}")))
     };
     let mut at: BTreeMap<usize, Candidate> = BTreeMap::new();
     let mut steps = Vec::new();

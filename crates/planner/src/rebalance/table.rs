@@ -7,7 +7,7 @@ use novacron_placement::{Candidate, Market};
 use novacron_rebalance::{FORBIDDEN, Machine as Node, Model, Process, Resource, Service, Weights, limits};
 use novacron_types::GIB;
 
-use super::{hold::Held, ways::Mover};
+use super::{hold::Held, settle::Ground, ways::Mover};
 use crate::{PlanError, questions::Questions};
 
 /// Sites are hosts, then a region each, then for each provider one where its machines stay as they are.
@@ -106,6 +106,15 @@ impl Table {
                 market.region_of(candidate).and_then(|region| self.regions.get(&region).copied()).unwrap_or(u32::MAX)
             }
         }
+    }
+
+    /// What is at a machine's site; `None` where its home is not known.
+    pub fn candidate(&self, g: &Ground<'_, '_>, machine: usize, site: u32) -> Option<Candidate> {
+        if site == self.initial[machine] {
+            return g.movers[machine].home.candidate;
+        }
+        let mut ways = g.movers[machine].ways.iter().map(|way| way.candidate);
+        ways.find(|candidate| self.site(g.market, *candidate) == site)
     }
 
     pub fn is_host(&self, site: u32) -> bool {

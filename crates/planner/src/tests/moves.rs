@@ -138,9 +138,8 @@ impl World {
         let used =
             |host: usize| -> u32 { self.machines.iter().zip(at).filter(|(_, p)| **p == host).map(|(m, _)| m.0).sum() };
         let in_aws = at.iter().filter(|place| **place == self.hosts.len()).count();
-        let before = self.machines.iter().filter(|m| m.2 == self.hosts.len()).count();
         (0..self.hosts.len()).all(|host| used(host) <= self.hosts[host].0)
-            && self.aws_machines.is_none_or(|most| in_aws <= before.max(most as usize))
+            && self.aws_machines.is_none_or(|most| in_aws <= most as usize)
     }
 
     /// Whether one by one, each straight to its goal, all can go there.
@@ -196,11 +195,13 @@ fn random(seed: u64) -> World {
         }
         machines.push((vcpus, gb, at));
     }
+    // As many as there are, or one more.
+    let in_aws = machines.iter().filter(|machine: &&(u32, u64, usize)| machine.2 == 2).count() as u32;
     World {
         max_moves: (r.below(3) == 0).then(|| r.below(3) as u32),
         hysteresis: r.below(3) as u32 * 20,
         risk: r.below(2) as u32 * 5,
-        aws_machines: (r.below(4) == 0).then(|| r.below(3) as u32),
+        aws_machines: (r.below(3) == 0).then(|| in_aws + r.below(2) as u32),
         ..simple(hosts, offers, machines)
     }
 }
