@@ -46,7 +46,8 @@ impl Harness for MemoryHarness {
         self.outer.clone()
     }
     async fn seed(&self, name: &str, disks: &[&[u8]]) -> Result<InstanceId, Trouble> {
-        Ok(self.memory.seed_instance(name, VmSpec::default(), disks))
+        let spec = VmSpec { vcpus: Some(2), memory_bytes: Some(2 << 30), ..VmSpec::default() };
+        Ok(self.memory.seed_instance(name, spec, disks))
     }
     async fn write(&self, disk: &DiskId, offset: u64, bytes: &[u8]) -> Result<(), Trouble> {
         Ok(self.memory.write_disk(disk, offset, bytes)?)

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use novacron_provider::{
     ErrorKind, Provider, Wrapped,
     chaos::{Chaos, Fault, Rule, When},
-    memory::MemoryOptions,
+    memory::{MemoryHost, MemoryOptions},
     rate_limit::RateLimit,
     retry::{Retry, RetryPolicy},
 };
@@ -22,7 +22,14 @@ fn patient() -> Retry {
 }
 
 fn small_pages() -> MemoryOptions {
-    MemoryOptions { page_size: 2, settle_after: 2, ..MemoryOptions::default() }
+    let host = MemoryHost { vcpus: 8, memory_bytes: 16 << 30 };
+    MemoryOptions {
+        page_size: 2,
+        settle_after: 2,
+        capacity: Some(1 << 30),
+        host: Some(host),
+        ..MemoryOptions::default()
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 
 mod control;
 mod disks;
+mod host;
 mod images;
 mod sparse;
 mod state;
@@ -39,6 +40,15 @@ pub struct MemoryOptions {
     pub starts_zeroed: bool,
     /// Bytes that all its disks together may store; a write beyond is refused as `Full`.
     pub capacity: Option<u64>,
+    /// Absent: it is like a cloud, and has no [`HostCapacity`](crate::HostCapacity).
+    pub host: Option<MemoryHost>,
+}
+
+/// What a provider in memory says that its host has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryHost {
+    pub vcpus: u32,
+    pub memory_bytes: u64,
 }
 
 impl Default for MemoryOptions {
@@ -51,6 +61,7 @@ impl Default for MemoryOptions {
             changed_blocks: true,
             starts_zeroed: true,
             capacity: None,
+            host: None,
         }
     }
 }
@@ -126,6 +137,11 @@ impl MemoryProvider {
     pub fn seed_datapoint(&self, instance: &InstanceId, metric: &str, point: Datapoint) {
         let key = (instance.as_str().to_owned(), metric.to_owned());
         self.state().datapoints.entry(key).or_default().push(point);
+    }
+
+    /// What the host would have measured as its load in the last second, in thousandths; absent: it measures none.
+    pub fn seed_load(&self, permille: Option<u32>) {
+        self.state().load_permille = permille;
     }
 
     /// Changes a disk as its guest would.

@@ -2,6 +2,7 @@
 
 mod disks_in;
 mod disks_out;
+mod host;
 mod images;
 mod machines;
 mod sweep;
@@ -21,7 +22,7 @@ macro_rules! check {
 pub(crate) use check;
 
 pub fn all() -> Vec<Check> {
-    let groups = [machines::CHECKS, disks_out::CHECKS, disks_in::CHECKS, sweep::CHECKS, images::CHECKS];
+    let groups = [machines::CHECKS, disks_out::CHECKS, disks_in::CHECKS, sweep::CHECKS, images::CHECKS, host::CHECKS];
     groups.iter().flat_map(|group| group()).collect()
 }
 

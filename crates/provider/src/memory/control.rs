@@ -9,8 +9,8 @@ use super::{
     state::{Machine, State},
 };
 use crate::{
-    Boot, ChangedBlocks, CreateRequest, DiskSink, DiskSource, Health, Identity, Images, ListFilter, Metrics,
-    OperationTag, Page, PageToken, Provider, Realm, Result, SweepScope,
+    Boot, ChangedBlocks, CreateRequest, DiskSink, DiskSource, Health, HostCapacity, Identity, Images, ListFilter,
+    Metrics, OperationTag, Page, PageToken, Provider, Realm, Result, SweepScope,
 };
 
 const FILTERS: [&str; 4] = ["instance-id", "instance-state-name", "instance-type", "tag:<key>"];
@@ -178,6 +178,9 @@ impl Provider for MemoryProvider {
     }
     fn metrics(&self) -> Option<&dyn Metrics> {
         Some(self)
+    }
+    fn host_capacity(&self) -> Option<&dyn HostCapacity> {
+        self.options.host.map(|_| self as &dyn HostCapacity)
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) struct State {
     pub snapshots: BTreeMap<String, Snapshot>,
     pub images: BTreeMap<String, Image>,
     pub datapoints: BTreeMap<(String, String), Vec<Datapoint>>,
+    pub load_permille: Option<u32>,
     made: u64,
 }
 
