@@ -26,6 +26,12 @@ pub(crate) struct Folder {
     handle: File,
 }
 
+/// How large a file system is.
+pub(crate) struct Room {
+    pub bytes: u64,
+    pub free_bytes: u64,
+}
+
 impl Folder {
     /// Opens it, and makes it and its parts if they are not there.
     pub fn open(path: &Path) -> Result<Self> {
@@ -51,8 +57,11 @@ impl Folder {
         &self.root
     }
 
-    pub fn handle(&self) -> &File {
-        &self.handle
+    /// Of the file system that it is on, for this user.
+    pub fn room(&self, operation: &'static str) -> Result<Room> {
+        let room = rustix::fs::fstatvfs(&self.handle).map_err(|error| self.error(operation, ".", &error.into()))?;
+        let bytes = |blocks: u64| blocks.saturating_mul(room.f_frsize);
+        Ok(Room { bytes: bytes(room.f_blocks), free_bytes: bytes(room.f_bavail) })
     }
 
     /// Opens a regular file beneath the folder.

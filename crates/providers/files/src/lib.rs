@@ -11,6 +11,7 @@
 //! read is locked shared and one that is written exclusively (`flock`), so a machine can't be deleted under a reader.
 //! Nothing outside of the folder is ever opened: names in `vm.json` are checked, and no link is followed.
 
+mod capacity;
 mod factory;
 mod folder;
 mod machine;

@@ -9,8 +9,8 @@ use std::{
 
 use async_trait::async_trait;
 use novacron_provider::{
-    Boot, CreateRequest, DiskSink, DiskSource, ErrorKind, Health, Identity, ListFilter, OperationTag, Page, PageToken,
-    Provider, ProviderError, Realm, Result, SweepScope,
+    Boot, CreateRequest, DiskSink, DiskSource, ErrorKind, Health, HostCapacity, Identity, ListFilter, OperationTag,
+    Page, PageToken, Provider, ProviderError, Realm, Result, SweepScope,
 };
 use novacron_transfer::format::{self, ImageFormat};
 use novacron_types::{ByteSize, Instance, InstanceId, ProviderKind, ProviderName};
@@ -126,6 +126,10 @@ impl Provider for Files {
     fn disk_sink(&self) -> Option<&dyn DiskSink> {
         Some(self)
     }
+
+    fn host_capacity(&self) -> Option<&dyn HostCapacity> {
+        Some(self)
+    }
 }
 
 impl Inner {
@@ -156,9 +160,7 @@ impl Inner {
     }
 
     fn health(&self, account: Option<String>) -> Result<Health> {
-        let fail = |error: rustix::io::Errno| self.folder.error("health", ".", &error.into());
-        let room = rustix::fs::fstatvfs(self.folder.handle()).map_err(fail)?;
-        let free = ByteSize(room.f_bavail.saturating_mul(room.f_frsize));
+        let free = ByteSize(self.folder.room("health")?.free_bytes);
         let probe = format!("{STAGING}/.health");
         self.folder.put_record("health", &probe, b"")?;
         self.folder.remove("health", &probe)?;

@@ -245,3 +245,15 @@ fn a_link_to_nothing_is_no_place_for_files() {
     symlink(dir.path(), dir.path().join("fine")).unwrap();
     novacron_provider_files::can_hold_files(&dir.path().join("fine/disks")).unwrap();
 }
+
+#[test]
+fn the_room_is_that_of_the_file_system() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = files(dir.path());
+    let host = run(files.host_capacity().unwrap().capacity()).unwrap();
+    let disk = rustix::fs::statvfs(dir.path()).unwrap();
+    assert_eq!(host.disk_bytes, Some(disk.f_blocks * disk.f_frsize));
+    assert!(host.disk_free_bytes.unwrap() <= host.disk_bytes.unwrap());
+    assert_eq!((host.vcpus, host.memory_bytes), (0, 0), "nothing runs here");
+    assert_eq!((host.load_permille, host.load_window_ms, host.architecture), (None, None, None));
+}
