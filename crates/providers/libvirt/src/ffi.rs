@@ -1,12 +1,14 @@
-//! The calls of libvirt that the bindings have no safe function for: backup jobs and checkpoints.
+//! The calls of libvirt that the bindings have no safe function for: backup jobs, checkpoints, and what a host measures.
 #![allow(unsafe_code)]
 
 use std::{
+    collections::BTreeMap,
     ffi::{CStr, CString, c_char},
     ptr,
 };
 
 use virt::{
+    connect::Connect,
     domain::Domain,
     error::{Error, ErrorNumber},
 };
@@ -104,6 +106,69 @@ pub fn checkpoint_delete(domain: &Domain, name: &str, delete: Delete) -> Result<
         sys::virDomainCheckpointFree(checkpoint);
         result
     }
+}
+
+/// What a host measures, by libvirt's names.
+pub type Figures = BTreeMap<String, u64>;
+
+/// More than any driver gives.
+const MOST_FIGURES: usize = 64;
+
+/// The nanoseconds that all CPUs together have spent since the host started: `kernel`, `user`, `idle`, `iowait`. Empty where
+/// the driver has none.
+pub fn cpu_times(connect: &Connect) -> Result<Figures, Error> {
+    let blank = sys::virNodeCPUStats { field: [0; 80], value: 0 };
+    let ask = |array, count: &mut i32| {
+        // SAFETY: the connection lives as long as its reference; `array` is null with a count of 0, or has `count` elements.
+        unsafe { sys::virNodeGetCPUStats(connect.as_ptr(), sys::VIR_NODE_CPU_STATS_ALL_CPUS, array, count, 0) }
+    };
+    figures(blank, ask, |figure| (name_in(&figure.field), figure.value))
+}
+
+/// The kibibytes of a host's memory: `total`, `free`, `buffers`, `cached`. Empty where the driver does not tell.
+pub fn memory(connect: &Connect) -> Result<Figures, Error> {
+    let blank = sys::virNodeMemoryStats { field: [0; 80], value: 0 };
+    let ask = |array, count: &mut i32| {
+        // SAFETY: the connection lives as long as its reference; `array` is null with a count of 0, or has `count` elements.
+        unsafe { sys::virNodeGetMemoryStats(connect.as_ptr(), sys::VIR_NODE_MEMORY_STATS_ALL_CELLS, array, count, 0) }
+    };
+    figures(blank, ask, |figure| (name_in(&figure.field), figure.value))
+}
+
+/// Asks how many there are, then for them.
+fn figures<T: Copy>(
+    blank: T,
+    ask: impl Fn(*mut T, &mut i32) -> i32,
+    read: impl Fn(&T) -> (String, u64),
+) -> Result<Figures, Error> {
+    let mut count = 0;
+    let result = ask(ptr::null_mut(), &mut count);
+    let mut array = vec![blank; answered(result, count)?];
+    if array.is_empty() {
+        return Ok(Figures::new());
+    }
+    count = array.len() as i32;
+    let result = ask(array.as_mut_ptr(), &mut count);
+    array.truncate(answered(result, count)?);
+    Ok(array.iter().map(read).collect())
+}
+
+/// How many figures there are after a call that gave `result`; none where the driver does not have them.
+fn answered(result: i32, count: i32) -> Result<usize, Error> {
+    if result >= 0 {
+        return Ok(usize::try_from(count).unwrap_or(0).min(MOST_FIGURES));
+    }
+    let error = Error::last_error();
+    match error.code() {
+        ErrorNumber::NoSupport | ErrorNumber::OperationUnsupported | ErrorNumber::ArgumentUnsupported => Ok(0),
+        _ => Err(error),
+    }
+}
+
+/// The text in a field of fixed length, up to its NUL.
+fn name_in(field: &[c_char]) -> String {
+    let bytes: Vec<u8> = field.iter().take_while(|c| **c != 0).map(|c| c.cast_unsigned()).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn take_text(text: *mut c_char) -> String {

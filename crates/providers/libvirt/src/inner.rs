@@ -14,6 +14,7 @@ use virt::{connect::Connect, domain::Domain, error::ErrorNumber};
 use virt_sys as sys;
 
 use crate::{
+    capacity::CpuTimes,
     fault::{fault, not_found},
     host::Host,
     settings::Settings,
@@ -34,12 +35,21 @@ pub struct Inner {
     pub kvm: AtomicU8,
     /// Guests that were asked to shut down and will be switched off, with the number of the run that this is for.
     pub graces: Mutex<HashMap<Uuid, (u32, AbortHandle)>>,
+    /// The last reading, from which the host's load is measured.
+    pub cpu_times: Mutex<Option<CpuTimes>>,
 }
 
 impl Inner {
     pub fn new(settings: Settings) -> Self {
         let host = Host::new(&settings.uri);
-        Self { settings, host, turns: Default::default(), kvm: AtomicU8::new(0), graces: Mutex::default() }
+        Self {
+            settings,
+            host,
+            turns: Default::default(),
+            kvm: AtomicU8::new(0),
+            graces: Mutex::default(),
+            cpu_times: Mutex::default(),
+        }
     }
 
     /// Held while a domain's snapshots are changed.

@@ -8,6 +8,7 @@
 //! found by names that carry its key (`names`), and by an element in the domain's metadata.
 
 mod backup;
+mod capacity;
 mod create;
 mod factory;
 mod fault;

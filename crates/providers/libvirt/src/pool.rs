@@ -45,6 +45,25 @@ fn folder(connect: &Connect, path: &str) -> Result<StoragePool> {
         .map_err(fault("virStoragePoolCreateXML"))
 }
 
+/// How large the pool is, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    pub bytes: u64,
+    pub free_bytes: u64,
+}
+
+/// The room in the pool, which is opened as for a new disk.
+pub fn room(connect: &Connect, settings: &Settings) -> Result<Room> {
+    let pool = open(connect, settings)?;
+    // libvirt looks at the file system when it refreshes a pool, and not when it is asked. A pool that is busy tells what it
+    // saw last.
+    if let Err(error) = refresh(&pool) {
+        tracing::debug!(%error, "the pool could not be refreshed");
+    }
+    let info = pool.get_info().map_err(fault("virStoragePoolGetInfo"))?;
+    Ok(Room { bytes: info.capacity, free_bytes: info.available.min(info.capacity) })
+}
+
 /// Makes a volume, or finds it.
 pub fn make(pool: &StoragePool, new: &NewVolume<'_>) -> Result<VolumeXml> {
     if let Some(volume) = find(pool, new.name)? {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use novacron_provider::{
-    ChangedBlocks, CreateRequest, DiskSink, DiskSource, Health, Identity, ListFilter, OperationTag, Page, PageToken,
-    Provider, Realm, Result, SweepScope,
+    ChangedBlocks, CreateRequest, DiskSink, DiskSource, Health, HostCapacity, Identity, ListFilter, OperationTag, Page,
+    PageToken, Provider, Realm, Result, SweepScope,
 };
 use novacron_types::{Instance, InstanceId, ProviderKind, ProviderName};
 use virt::connect::Connect;
@@ -161,6 +161,10 @@ impl Provider for LibvirtProvider {
     }
 
     fn disk_sink(&self) -> Option<&dyn DiskSink> {
+        Some(self)
+    }
+
+    fn host_capacity(&self) -> Option<&dyn HostCapacity> {
         Some(self)
     }
 }

@@ -26,6 +26,10 @@ pub const KEYS: &[KeyInfo] = &[
     key("domain_type", "auto, kvm or qemu (software emulation). Default: auto, KVM where it works"),
     key("disk_bus", "virtio, sata, scsi or ide, for guests without virtio drivers. Default: virtio"),
     key("nic_model", "virtio, e1000e, e1000 or rtl8139. Default: virtio"),
+    key(
+        "cpu_overcommit",
+        "How many vCPUs are offered for each CPU of the host, 0.1 to 100, in steps of 0.001. Default: 1",
+    ),
     key("stop_grace_seconds", "How long a guest may take to shut down before it is switched off. Default: 90"),
     key("tags", "Labels put on every machine made here"),
 ];
@@ -78,6 +82,7 @@ pub struct Settings {
     pub domain_type: DomainType,
     pub disk_bus: String,
     pub nic_model: String,
+    pub cpu_overcommit: f64,
     pub stop_grace_seconds: u64,
     pub tags: BTreeMap<String, String>,
 }
@@ -100,6 +105,7 @@ impl Default for Settings {
             domain_type: DomainType::default(),
             disk_bus: "virtio".to_owned(),
             nic_model: "virtio".to_owned(),
+            cpu_overcommit: 1.0,
             stop_grace_seconds: 90,
             tags: BTreeMap::new(),
         }
@@ -140,10 +146,19 @@ impl Settings {
         };
         one_of("disk_bus", &read.disk_bus, &["virtio", "sata", "scsi", "ide"])?;
         one_of("nic_model", &read.nic_model, &["virtio", "e1000e", "e1000", "rtl8139"])?;
+        if !(0.1..=100.0).contains(&read.cpu_overcommit) {
+            return Err(fail("`cpu_overcommit` must be between 0.1 and 100".to_owned()));
+        }
         if !(1..=3600).contains(&read.stop_grace_seconds) {
             return Err(fail("`stop_grace_seconds` must be between 1 and 3600".to_owned()));
         }
         Ok(read)
+    }
+
+    /// The vCPUs that a host with so many CPUs may give to machines: whole ones, by the thousandths of the ratio.
+    pub fn offered(&self, cpus: u32) -> u32 {
+        let permille = (self.cpu_overcommit * 1000.0).round() as u64;
+        u32::try_from(u64::from(cpus).saturating_mul(permille) / 1000).unwrap_or(u32::MAX)
     }
 }
 
@@ -162,10 +177,23 @@ mod tests {
             json!({"path": "relative"}),
             json!({"disk_bus": "nvme"}),
             json!({"stop_grace_seconds": 0}),
+            json!({"cpu_overcommit": 0}),
+            json!({"cpu_overcommit": -2.5}),
+            json!({"cpu_overcommit": 1e9}),
             json!({"domain_type": "xen"}),
             json!({"socket_dir": format!("/{}", "x".repeat(60))}),
         ] {
             assert_eq!(Settings::read(&bad).unwrap_err().kind, ErrorKind::Invalid, "{bad}");
+        }
+    }
+
+    #[test]
+    fn overcommitment_offers_whole_vcpus() {
+        for (ratio, cpus, offered) in
+            [(1.0, 6, 6), (1.5, 5, 7), (0.29, 100, 29), (0.1, 4, 0), (4.0, 64, 256), (100.0, u32::MAX, u32::MAX)]
+        {
+            let settings = Settings::read(&json!({ "cpu_overcommit": ratio })).unwrap();
+            assert_eq!(settings.offered(cpus), offered, "{cpus} × {ratio}");
         }
     }
 

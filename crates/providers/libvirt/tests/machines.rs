@@ -114,7 +114,7 @@ async fn a_machine_from_its_making_to_its_end() {
     assert_eq!(provider.sweep(&tag("op-2"), SweepScope::Everything).await.unwrap(), Vec::<String>::new());
     assert_eq!(host.ask(&["list", "--all", "--name"]), "");
     assert_eq!(std::fs::read_dir(host.path("images")).unwrap().count(), 0);
-    assert_eq!(provider.capabilities().len(), 3);
+    assert_eq!(provider.capabilities().len(), 4);
 }
 
 #[tokio::test]
@@ -143,4 +143,60 @@ async fn what_a_host_lacks_is_said() {
     let error = provider.health().await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable);
     assert!(error.to_string().starts_with("kvm: "), "{error}");
+}
+
+#[tokio::test]
+async fn a_host_is_measured() {
+    let Some(host) = Host::start().await else { return };
+    let provider = host.provider(json!({ "cpu_overcommit": 2.5 })).await;
+    let ask = async || provider.host_capacity().unwrap().capacity().await.unwrap();
+    let first = ask().await;
+    println!("{first:?}");
+    let node = host.ask(&["nodeinfo"]);
+    let figure = |name: &str| {
+        let line = node.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().find_map(|word| word.parse::<u64>().ok()).unwrap()
+    };
+    assert_eq!(u64::from(first.vcpus), figure("CPU(s)") * 5 / 2);
+    assert_eq!(first.memory_bytes, figure("Memory size") << 10);
+    assert_eq!((first.vcpus_used, first.memory_used_bytes), (0, 0));
+    assert!(first.memory_free_bytes.unwrap() > 0);
+    let folder = rustix::fs::statvfs(&host.path("images")).unwrap();
+    assert_eq!(first.disk_bytes.unwrap(), folder.f_blocks * folder.f_frsize);
+    assert!(first.disk_free_bytes.unwrap() <= first.disk_bytes.unwrap());
+    assert!(first.load_permille.is_some() && first.load_window_ms.unwrap() >= 250, "{first:?}");
+
+    // A host that is watched is measured from one question to the next.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let second = ask().await;
+    println!("{second:?}");
+    assert!(second.load_window_ms.unwrap() >= 1000, "{second:?}");
+
+    // A machine that is paused has its memory; one that is off has none.
+    let disk = provider.disk_sink().unwrap().create_disk(&disk("op-1", 0, MIB)).await.unwrap();
+    let request = CreateRequest {
+        tag: tag("op-1"),
+        name: "counted".to_owned(),
+        spec: VmSpec { vcpus: Some(2), memory_bytes: Some(48 * MIB), ..VmSpec::default() },
+        boot: Boot::Disks { disks: vec![disk] },
+        start: false,
+    };
+    let id = provider.create(&request).await.unwrap().instance_id;
+    let promised = async || {
+        let host = ask().await;
+        (host.vcpus_used, host.memory_used_bytes)
+    };
+    assert_eq!(promised().await, (0, 0));
+    provider.start(&id).await.unwrap();
+    assert_eq!(promised().await, (2, 48 * MIB));
+    host.ask(&["suspend", "counted"]);
+    assert_eq!(promised().await, (2, 48 * MIB));
+    host.ask(&["destroy", "counted"]);
+    assert_eq!(promised().await, (0, 0));
+
+    // Without a pool, the room for disks is not known; the rest is.
+    let provider = host.provider(json!({ "path": null, "pool": "absent" })).await;
+    let host = provider.host_capacity().unwrap().capacity().await.unwrap();
+    assert_eq!((host.disk_bytes, host.disk_free_bytes), (None, None));
+    assert!(host.vcpus > 0);
 }

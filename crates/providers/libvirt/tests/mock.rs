@@ -120,5 +120,19 @@ async fn makes_a_machine_once_and_sweeps_it() {
     assert!(removed.contains(&made.instance_id.to_string()), "{removed:?}");
     assert_eq!(provider.sweep(&tag("op/1"), SweepScope::Everything).await.unwrap(), Vec::<String>::new());
     assert_eq!(sink.disk_ready(&disk).await.unwrap_err().kind, ErrorKind::NotFound);
-    assert_eq!(provider.capabilities().len(), 3);
+    assert_eq!(provider.capabilities().len(), 4);
+}
+
+#[tokio::test]
+async fn its_host_has_what_the_driver_says() {
+    let provider = provider().await;
+    let host = provider.host_capacity().unwrap().capacity().await.unwrap();
+    println!("{host:?}");
+    // The driver's own host: 16 CPUs and 3 GiB, and a machine that was promised more than that.
+    assert_eq!((host.vcpus, host.vcpus_used), (16, 2));
+    assert_eq!((host.memory_bytes, host.memory_used_bytes), (3072 * MIB, 8192 * MIB));
+    assert_eq!(host.architecture, None, "it says i686");
+    assert_eq!((host.disk_bytes, host.disk_free_bytes), (Some(100 << 30), Some(100 << 30)));
+    assert!(host.load_permille.is_none_or(|load| load <= 1000));
+    assert_eq!(host.load_permille.is_some(), host.load_window_ms.is_some());
 }
