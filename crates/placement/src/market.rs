@@ -101,6 +101,12 @@ impl Market {
         market
     }
 
+    /// The same with other hosts, without indexing the catalog again.
+    #[must_use]
+    pub fn with_hosts(&self, hosts: Vec<Host>) -> Self {
+        Self { hosts, ..self.clone() }
+    }
+
     pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
     }
