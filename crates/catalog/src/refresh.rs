@@ -16,7 +16,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use futures::future::join_all;
 use jiff::civil::Date;
-use novacron_provider::prices::{Machine, MachineGpu, OnPriceProgress, PriceRequest, PriceSource, Term};
+use novacron_provider::prices::{Machine, MachineGpu, PriceProgress, PriceRequest, PriceSource, Term};
 use novacron_types::ProviderKind;
 
 use crate::{Catalog, InstanceType, Pricing, Sector};
@@ -42,17 +42,23 @@ pub struct Refreshed {
     pub sources: Vec<SourceResult>,
 }
 
-/// Asks all sources at once, and merges each after the other. Merging takes about a second of computing for each source.
+/// Told now and then how far a source has come, by its name; from any thread.
+pub type OnProgress<'a> = &'a (dyn Fn(&'static str, PriceProgress) + Send + Sync);
+
+/// Asks all sources at once, and merges each after the other. Merging takes a moment of computing for each source.
 pub async fn run(
     catalog: &Catalog,
     sources: &[Arc<dyn PriceSource>],
     today: Date,
     policy: &MergePolicy,
-    progress: OnPriceProgress<'_>,
+    progress: OnProgress<'_>,
 ) -> Refreshed {
     let fetch = |source: &Arc<dyn PriceSource>| {
         let (source, request) = (Arc::clone(source), request(catalog, source.kind(), today));
-        async move { source.fetch(&request, progress).await }
+        async move {
+            let name = source.name();
+            source.fetch(&request, &|so_far| progress(name, so_far)).await
+        }
     };
     let sheets = join_all(sources.iter().map(fetch)).await;
     let mut refreshed = Refreshed { catalog: catalog.clone(), sources: Vec::new() };

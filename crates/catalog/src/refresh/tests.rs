@@ -312,7 +312,7 @@ fn each_source_by_itself() {
     let good = done(full(|_, _| Some(1_100_000_000)));
     let sources: Vec<Arc<dyn PriceSource>> = vec![Arc::new(Told(KIND, None)), Arc::new(Told(KIND, Some(good)))];
     let (catalog, policy) = (catalog(), MergePolicy::default());
-    let run = run(&catalog, &sources, TODAY, &policy, &|_| {});
+    let run = run(&catalog, &sources, TODAY, &policy, &|_, _| {});
     let refreshed = futures::executor::block_on(run);
     assert_eq!(refreshed.sources[0].outcome.as_ref().unwrap_err().to_string(), "Prices: it is down");
     assert_eq!(refreshed.sources[1].outcome.as_ref().unwrap().changed, 10);

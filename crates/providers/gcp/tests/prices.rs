@@ -88,7 +88,7 @@ async fn a_refresh_takes_what_moved_and_a_second_one_nothing() {
     sandbox.set_price_page(700);
     let old = Catalog::embedded().unwrap();
     let sources: Vec<Arc<dyn PriceSource>> = vec![Arc::new(client)];
-    let first = refresh::run(old, &sources, TODAY, &MergePolicy::default(), &|_| {}).await;
+    let first = refresh::run(old, &sources, TODAY, &MergePolicy::default(), &|_, _| {}).await;
     let report = first.sources[0].outcome.as_ref().unwrap();
     assert!(report.changed > 1000 && diff(old, &first.catalog).len() == report.changed + report.removed, "{report}");
     let new = &first.catalog;
@@ -104,7 +104,7 @@ async fn a_refresh_takes_what_moved_and_a_second_one_nothing() {
         }
     }
     assert_eq!(seen, report.changed + report.confirmed);
-    let second = refresh::run(new, &sources, TODAY, &MergePolicy::default(), &|_| {}).await;
+    let second = refresh::run(new, &sources, TODAY, &MergePolicy::default(), &|_, _| {}).await;
     assert_eq!(second.catalog.parts(), new.parts());
     sandbox.shutdown().await;
 }

@@ -52,6 +52,9 @@ pub(crate) fn get_products(book: Book, action: &str, body: &[u8], faults: &[Pric
     };
     let size = input["MaxResults"].as_u64().map_or(PAGE, |size| size.clamp(1, PAGE as u64) as usize).min(book.page);
 
+    if filters.iter().any(|(field, value)| (*field, *value) == ("productFamily", "Storage")) {
+        return Ok(volumes(book, region, faults));
+    }
     let offers = book.offers(KIND, region);
     let machines: Vec<&Listed> = offers.iter().filter(|listed| listed.offer.pricing == Pricing::OnDemand).collect();
     let products = machines.iter().enumerate().flat_map(|(i, listed)| Row::ALL.map(|row| (i, *listed, row)));
@@ -72,6 +75,26 @@ pub(crate) fn get_products(book: Book, action: &str, body: &[u8], faults: &[Pric
         answer["NextToken"] = format!("page-{}", begin + size).into();
     }
     Ok(Reply::new(200, "application/x-amz-json-1.1", answer.to_string()))
+}
+
+/// The disks of a region, and beside each what its IOPS cost.
+fn volumes(book: Book, region: &str, faults: &[PriceFault]) -> Reply {
+    let mut list = Vec::new();
+    for (name, nanos) in book.disks(KIND, region) {
+        for (usage, unit, nanos) in [("EBS:VolumeUsage", "GB-Mo", nanos), ("EBS:VolumeP-IOPS", "IOPS-Mo", nanos / 16)] {
+            let usd = format!("{:0<12}", padded(PriceFault::price(faults, nanos)));
+            let dimension = json!({ "unit": unit, "beginRange": "0", "endRange": "Inf", "pricePerUnit": { PriceFault::currency(faults): usd } });
+            let term = json!({ "effectiveDate": "2026-11-01T00:00:00Z", "termAttributes": {}, "priceDimensions": { "1": dimension } });
+            let attributes =
+                json!({ "volumeApiName": name, "regionCode": region, "usagetype": format!("{usage}.{name}") });
+            let product = json!({
+                "product": { "productFamily": "Storage", "sku": "SANDBOX", "attributes": attributes },
+                "serviceCode": "AmazonEC2", "terms": { "OnDemand": { "1": term } },
+            });
+            list.push(product.to_string());
+        }
+    }
+    Reply::new(200, "application/x-amz-json-1.1", json!({ "FormatVersion": "aws_v1", "PriceList": list }).to_string())
 }
 
 fn open(token: &str) -> Option<usize> {

@@ -67,6 +67,16 @@ impl Book {
         ids.iter().filter_map(|id| self.listed(catalog, OfferId(*id))).collect()
     }
 
+    /// The disks of a region, and what a GB and month of each costs.
+    pub(super) fn disks(self, kind: ProviderKind, region: &str) -> Vec<(&'static str, u64)> {
+        let Some(catalog) = self.catalog() else { return Vec::new() };
+        let region = catalog.find_region(kind, region);
+        let disks = catalog.parts().disks.iter().filter(|disk| Some(disk.region) == region);
+        disks
+            .map(|disk| (disk.name.as_str(), self.drift.moved(disk.nanos_per_gb_month, (&disk.name, region))))
+            .collect()
+    }
+
     fn listed(self, catalog: &'static Catalog, id: OfferId) -> Option<Listed> {
         let offer = catalog.offers().get(id)?;
         let (ty, region) = (&catalog.instance_type(offer.ty).name, catalog.region(offer.region));
