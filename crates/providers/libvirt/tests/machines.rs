@@ -161,7 +161,7 @@ async fn a_host_is_measured() {
     assert_eq!(first.memory_bytes, figure("Memory size") << 10);
     assert_eq!((first.vcpus_used, first.memory_used_bytes), (0, 0));
     assert!(first.memory_free_bytes.unwrap() > 0);
-    let folder = rustix::fs::statvfs(&host.path("images")).unwrap();
+    let folder = rustix::fs::statvfs(host.path("images")).unwrap();
     assert_eq!(first.disk_bytes.unwrap(), folder.f_blocks * folder.f_frsize);
     assert!(first.disk_free_bytes.unwrap() <= first.disk_bytes.unwrap());
     assert!(first.load_permille.is_some() && first.load_window_ms.unwrap() >= 250, "{first:?}");
