@@ -1,10 +1,10 @@
 //! Why there is no placement.
 
 use crate::{
-    bound::{Stuck, dual},
+    bound::{Stuck, dual, most_worth, price},
     clock::Clock,
     compile::{Compiled, Row, Source},
-    model::{Model, Spread},
+    model::{Item, Model, Spread},
     outcome::Constraint,
     search::exact,
 };
@@ -25,17 +25,17 @@ const TRIALS: usize = 400;
 /// The same for large models, each of whose trials is a linear program.
 const TRIALS_LARGE: usize = 40;
 
-/// Proves that no placement exists and names constraints that make it so; `None` when there is no proof.
-pub(crate) fn impossible(model: &Model, compiled: &Compiled, clock: &Clock<'_>) -> Option<Why> {
-    if let Some(item) = model
-        .items
-        .iter()
-        .position(|i| model.classes[i.class as usize].candidates.is_empty() && i.unplaced_cost.is_none())
-    {
+/// Proves that no placement exists and names constraints that make it so; `None` when there is no proof. `worths` are tried
+/// first: those that a bound beyond all measure came from often prove it.
+pub(crate) fn impossible(model: &Model, compiled: &Compiled, worths: &[i128], clock: &Clock<'_>) -> Option<Why> {
+    let stuck = |i: &Item| i.unplaced_cost.is_none() && model.classes[i.class as usize].candidates.is_empty();
+    if let Some(item) = model.items.iter().position(stuck) {
         return Some(Why { constraints: vec![Constraint::Item(item as u32)], smallest: true });
     }
-    let suspects = proof(model, compiled, clock)?;
-    Some(filter(model, compiled, suspects, clock))
+    match prove(model, compiled, worths, clock) {
+        Proof::Impossible(suspects) => Some(filter(model, compiled, suspects, worths, clock)),
+        Proof::Possible | Proof::None => None,
+    }
 }
 
 /// All that could matter.
@@ -45,40 +45,83 @@ pub(crate) fn all(model: &Model, compiled: &Compiled) -> Vec<Constraint> {
     compiled.rows.iter().filter_map(limit).chain(spreads).collect()
 }
 
-/// The constraints that a proof rests on: all of them where it is a search through everything.
-fn proof(model: &Model, compiled: &Compiled, clock: &Clock<'_>) -> Option<Vec<Constraint>> {
-    let all = || all(model, compiled);
+enum Proof {
+    /// It rests on these constraints, all of them where it is a search through everything.
+    Impossible(Vec<Constraint>),
+    /// There is a placement.
+    Possible,
+    None,
+}
+
+fn prove(model: &Model, compiled: &Compiled, worths: &[i128], clock: &Clock<'_>) -> Proof {
+    if worths.len() == compiled.rows.len() && price(compiled, worths, false).is_ok_and(|priced| priced.value > 0) {
+        return Proof::Impossible(held(model, compiled, worths, clock));
+    }
     match dual(compiled, false, clock) {
-        Err(Stuck::Kind(_)) => Some(all()),
+        Err(Stuck::Kind(_)) => Proof::Impossible(all(model, compiled)),
         Err(Stuck::Spread(spread)) => {
-            let limits = |c: &Constraint| !matches!(c, Constraint::Spread(_));
-            Some(all().into_iter().filter(limits).chain([Constraint::Spread(spread)]).collect())
+            let others = |c: &Constraint| !matches!(c, Constraint::Spread(s) if *s != spread);
+            Proof::Impossible(all(model, compiled).into_iter().filter(others).collect())
         }
-        Ok(dual) if dual.value > 0 => {
-            let held = |c: &Constraint| {
-                let Constraint::Limit(limit) = *c else { return true };
-                let row = compiled.rows.iter().position(|row| row.source == Source::Limit(limit));
-                row.is_some_and(|row| dual.worths[row] > 0)
-            };
-            Some(all().into_iter().filter(held).collect())
+        Ok(dual) if dual.value > 0 => Proof::Impossible(held(model, compiled, &dual.worths, clock)),
+        Ok(_)
+            if compiled.rows.is_empty()
+                && model.spreads.iter().all(|s| s.at_least == 0 && s.at_most_each.is_none()) =>
+        {
+            Proof::Possible
         }
-        Ok(_) if clock.over() || model.items.len() > SMALL => None,
-        Ok(dual) => {
-            let found = exact(compiled, model, &dual.worths, None, true, NODES, clock);
-            (found.complete && found.found.is_none()).then(all)
-        }
+        Ok(_) if clock.over() || model.items.len() > SMALL => Proof::None,
+        Ok(dual) => match exact(compiled, model, &dual.worths, None, true, NODES, clock) {
+            found if found.found.is_some() => Proof::Possible,
+            found if found.complete => Proof::Impossible(all(model, compiled)),
+            _ => Proof::None,
+        },
     }
 }
 
+/// The constraints that are left when as many rows as can be are worth nothing and the proof still holds, those that matter
+/// least first.
+fn held(model: &Model, compiled: &Compiled, worths: &[i128], clock: &Clock<'_>) -> Vec<Constraint> {
+    let mut worths = worths.to_vec();
+    let weight = |row: usize| worths[row].saturating_mul(compiled.rows[row].capacity.max(1).into());
+    let mut order: Vec<usize> = (0..worths.len()).filter(|&row| worths[row] > 0).collect();
+    order.sort_by_key(|&row| weight(row));
+    let mut size = order.len();
+    while size > 0 && !clock.over() {
+        let mut start = 0;
+        while start < order.len() && !clock.over() {
+            let end = (start + size).min(order.len());
+            let mut fewer = worths.clone();
+            order[start..end].iter().for_each(|&row| fewer[row] = 0);
+            if price(compiled, &fewer, false).is_ok_and(|priced| priced.value > 0) {
+                worths = fewer;
+                order.drain(start..end);
+            } else {
+                start = end;
+            }
+        }
+        size = if size == 1 { 0 } else { size.div_ceil(2) };
+    }
+    let rows = compiled.rows.iter().zip(&worths);
+    let free: Vec<Source> = rows.filter(|(_, worth)| **worth == 0).map(|(row, _)| row.source).collect();
+    let held = |c: &Constraint| !matches!(*c, Constraint::Limit(limit) if free.contains(&Source::Limit(limit)));
+    all(model, compiled).into_iter().filter(held).collect()
+}
+
 /// Leaves out of them what is not needed: halves, then quarters, at last one by one.
-fn filter(model: &Model, compiled: &Compiled, mut kept: Vec<Constraint>, clock: &Clock<'_>) -> Why {
+fn filter(model: &Model, compiled: &Compiled, mut kept: Vec<Constraint>, worths: &[i128], clock: &Clock<'_>) -> Why {
     let holds = |kept: &[Constraint]| {
         let model = only(model, kept);
-        let compiled = Compiled::new(&model);
-        proof(&model, &compiled, clock).is_some()
+        let fewer = Compiled::new(&model);
+        let worth = |row: &Row| {
+            let same = compiled.rows.iter().zip(worths).find(|(r, _)| r.source == row.source);
+            same.map_or(0, |(_, worth)| (*worth).min(most_worth(row)))
+        };
+        let worths: Vec<i128> = fewer.rows.iter().map(worth).collect();
+        prove(&model, &fewer, &worths, clock)
     };
     // A candidate that a limit alone rules out was not in the proof, so that the limit was not either.
-    if !holds(&kept) {
+    if !matches!(holds(&kept), Proof::Impossible(_)) {
         kept = all(model, compiled);
     }
     let mut trials = if model.items.len() > 1000 { TRIALS_LARGE } else { TRIALS };
@@ -92,7 +135,7 @@ fn filter(model: &Model, compiled: &Compiled, mut kept: Vec<Constraint>, clock: 
             trials -= 1;
             let end = (start + size).min(kept.len());
             let fewer: Vec<Constraint> = kept[..start].iter().chain(&kept[end..]).copied().collect();
-            if holds(&fewer) {
+            if matches!(holds(&fewer), Proof::Impossible(_)) {
                 kept = fewer;
             } else {
                 start = end;
@@ -100,7 +143,12 @@ fn filter(model: &Model, compiled: &Compiled, mut kept: Vec<Constraint>, clock: 
         }
         size = if size == 1 { 0 } else { size.div_ceil(2) };
     }
-    Why { constraints: kept, smallest: true }
+    let needed = |n: usize| {
+        let fewer: Vec<Constraint> = kept[..n].iter().chain(&kept[n + 1..]).copied().collect();
+        matches!(holds(&fewer), Proof::Possible)
+    };
+    let smallest = (0..kept.len()).all(|n| !clock.over() && needed(n));
+    Why { constraints: kept, smallest }
 }
 
 /// The model with no other constraints than these.

@@ -20,6 +20,8 @@ pub mod limits {
     pub const SPREADS: usize = 100_000;
     /// Of all spreads together: the domains that each counts.
     pub const SPREAD_DOMAINS: usize = 16_000_000;
+    /// Of one candidate, with those of its place; and of limits that an item pays from.
+    pub const TAKES: usize = 1_000;
     /// Any cost, price, amount or capacity: 10⁹ units of money.
     pub const AMOUNT: i64 = 1_000_000_000_000_000_000;
 }
@@ -85,9 +87,7 @@ fn check_model(model: &Model) -> Result<(), FleetError> {
         ("items", model.items.len(), limits::ITEMS),
         ("spreads", model.spreads.len(), limits::SPREADS),
     ] {
-        if count > limit {
-            return Err(FleetError::TooMany { what, count, limit });
-        }
+        few(what, count, limit)?;
     }
     for (index, &value) in model.limits.iter().enumerate() {
         amount("limit", index, "capacity", value)?;
@@ -102,6 +102,7 @@ fn check_model(model: &Model) -> Result<(), FleetError> {
                 known("place", index, "domain", named, domains as usize)?;
             }
         }
+        few("takes of a place", place.takes.len(), limits::TAKES)?;
         for take in &place.takes {
             known("place", index, "limit", take.limit, model.limits.len())?;
             amount("place", index, "an amount of", take.amount)?;
@@ -123,6 +124,8 @@ fn check_class(model: &Model, class: usize, candidates: &[crate::Candidate]) -> 
             Err(FleetError::CandidateUnknown { class, candidate, what, named, count })
         };
         unknown("place", c.place, model.places.len())?;
+        let takes = c.takes.len() + model.places[c.place as usize].takes.len();
+        few("takes of a candidate and its place", takes, limits::TAKES)?;
         let amounts = c.takes.iter().map(|&Take { amount, .. }| ("an amount of", amount));
         for (what, value) in [("the cost", c.cost), ("the price", c.price)].into_iter().chain(amounts) {
             if !(0..=limits::AMOUNT).contains(&value) {
@@ -139,6 +142,7 @@ fn check_class(model: &Model, class: usize, candidates: &[crate::Candidate]) -> 
 fn check_items(model: &Model) -> Result<(), FleetError> {
     for (index, item) in model.items.iter().enumerate() {
         known("item", index, "class", item.class, model.classes.len())?;
+        few("limits that an item pays from", item.pays.len(), limits::TAKES)?;
         distinct("item", index, "limit", &item.pays, model.limits.len())?;
         if let Some(value) = item.unplaced_cost {
             amount("item", index, "the unplaced cost", value)?;
@@ -157,11 +161,11 @@ fn check_spreads(model: &Model) -> Result<(), FleetError> {
         distinct("spread", index, "item", &spread.items, model.items.len())?;
         domains = domains.saturating_add(model.dimensions[spread.dimension as usize] as usize);
     }
-    if domains > limits::SPREAD_DOMAINS {
-        let (what, count, limit) = ("domains of all spreads", domains, limits::SPREAD_DOMAINS);
-        return Err(FleetError::TooMany { what, count, limit });
-    }
-    Ok(())
+    few("domains of all spreads", domains, limits::SPREAD_DOMAINS)
+}
+
+fn few(what: &'static str, count: usize, limit: usize) -> Result<(), FleetError> {
+    if count <= limit { Ok(()) } else { Err(FleetError::TooMany { what, count, limit }) }
 }
 
 fn known(owner: &'static str, index: usize, what: &'static str, named: u32, count: usize) -> Result<(), FleetError> {

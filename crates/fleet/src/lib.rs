@@ -18,7 +18,7 @@
 //!
 //! # What is promised
 //! - A placement breaks no constraint; no placement costs less than the bound.
-//! - `Infeasible` is proven, and so is each constraint named for it.
+//! - `Infeasible` is proven, from the constraints that it names alone.
 //! - Without `until`, the same fleet, seed and threads give the same outcome on the same kind of machine.
 
 mod bound;

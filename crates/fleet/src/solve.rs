@@ -86,7 +86,7 @@ impl Run<'_> {
             }
             if round == doubt && self.best.at.is_none() && dual.beyond > BEYOND {
                 doubt *= 2;
-                if let Some(why) = explain::impossible(model, compiled, &self.clock) {
+                if let Some(why) = explain::impossible(model, compiled, &dual.worths, &self.clock) {
                     return self.outcome(Status::Infeasible { why: why.constraints, smallest: why.smallest });
                 }
             }
@@ -173,7 +173,7 @@ impl Run<'_> {
     /// There is none; what is left is to say why.
     fn infeasible(self) -> Outcome {
         let (model, compiled) = (self.fleet.model(), &self.fleet.compiled);
-        let why = explain::impossible(model, compiled, &self.clock);
+        let why = explain::impossible(model, compiled, &[], &self.clock);
         let all = || explain::Why { constraints: explain::all(model, compiled), smallest: false };
         let why = why.unwrap_or_else(all);
         self.outcome(Status::Infeasible { why: why.constraints, smallest: why.smallest })

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Random, small};
-use novacron_fleet::{Fleet, Model, NO_DOMAIN, Options, Placement, Violation, limits, solve};
+use novacron_fleet::{Fleet, Model, NO_DOMAIN, Options, Placement, Take, Violation, limits, solve};
 
 /// A small model that has everything.
 fn model() -> Model {
@@ -56,6 +56,8 @@ fn every_damage_has_its_words() {
     assert_eq!(words, "spread 0 names item 0 twice");
     let words = refused(|m| m.dimensions = vec![1; limits::DIMENSIONS + 1]);
     assert_eq!(words, "17 dimensions; at most 16 are taken");
+    let words = refused(|m| m.places[0].takes = vec![Take { limit: 0, amount: 1 }; limits::TAKES + 1]);
+    assert_eq!(words, "1001 takes of a place; at most 1000 are taken");
     let words = refused(|m| m.dimensions[m.spreads[0].dimension as usize] = u32::MAX);
     assert!(words.contains("domains of all spreads; at most 16000000 are taken"), "{words}");
 }

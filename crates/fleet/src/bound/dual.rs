@@ -62,7 +62,7 @@ pub(crate) fn dual(compiled: &Compiled, costs: bool, clock: &Clock<'_>) -> Resul
     }
     search.warm(clock)?;
     search.first_columns();
-    let (mut heat, mut tolerance) = (1.0, 1e-3);
+    let (mut heat, mut tolerance) = (if costs { 1.0 } else { 1e-2 }, 1e-3);
     for round in 0..ROUNDS {
         let first = round == 0;
         if clock.over() || !costs && search.best.value > 0 {

@@ -7,4 +7,4 @@ mod master;
 mod price;
 
 pub(crate) use dual::{Dual, dual};
-pub(crate) use price::{FRACTION, Pricer, Stuck};
+pub(crate) use price::{FRACTION, Pricer, Stuck, most_worth, price};
