@@ -10,63 +10,19 @@ use axum::{
     body::Body,
     http::{Method, Request, StatusCode, header},
 };
-use common::{Shape, World, world};
+use common::{
+    Shape, World,
+    http::{Answer, app, ask, get, post, send},
+    world,
+};
 use http_body_util::BodyExt;
-use novacron_api::{ApiConfig, BASE, Token, router};
+use novacron_api::{ApiConfig, BASE, Token};
 use novacron_provider::Provider;
 use novacron_types::{InstanceState, Role};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
-
-struct Answer {
-    status: StatusCode,
-    headers: axum::http::HeaderMap,
-    text: String,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
-    }
-
-    /// The code of a problem, which has the right form.
-    fn code(&self) -> String {
-        assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json", "{}", self.text);
-        let problem = self.json();
-        assert_eq!(problem["status"], self.status.as_u16());
-        assert_eq!(problem["type"], format!("/problems/{}", problem["code"].as_str().unwrap()));
-        assert!(!problem["detail"].as_str().unwrap().is_empty());
-        problem["code"].as_str().unwrap().to_owned()
-    }
-}
-
-fn app(world: &World, config: &ApiConfig) -> Router {
-    router(world.control.clone(), config, CancellationToken::new())
-}
-
-async fn send(app: &Router, request: Request<Body>) -> Answer {
-    let response = app.clone().oneshot(request).await.unwrap();
-    let (status, headers) = (response.status(), response.headers().clone());
-    assert!(headers.contains_key("x-request-id"));
-    let text = String::from_utf8_lossy(&response.into_body().collect().await.unwrap().to_bytes()).into_owned();
-    Answer { status, headers, text }
-}
-
-fn ask(method: Method, path: &str) -> axum::http::request::Builder {
-    let path = if path.starts_with('/') { path.to_owned() } else { format!("{BASE}/{path}") };
-    Request::builder().method(method).uri(path).header(header::HOST, "localhost:8080")
-}
-
-async fn get(app: &Router, path: &str) -> Answer {
-    send(app, ask(Method::GET, path).body(Body::empty()).unwrap()).await
-}
-
-async fn post(app: &Router, path: &str, body: Value) -> Answer {
-    let request = ask(Method::POST, path).header(header::CONTENT_TYPE, "application/json");
-    send(app, request.body(Body::from(body.to_string())).unwrap()).await
-}
 
 async fn ended(app: &Router, id: &str) -> Value {
     for _ in 0..400 {

@@ -1,12 +1,14 @@
 //! A control plane over two providers in memory, a store in a folder of its own, and a mover that copies within the process.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod http;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use novacron_catalog::{Catalog, EMBEDDED};
+use novacron_catalog::{Catalog, EMBEDDED, HALF, HostCost, LocalHost};
 use novacron_control::{
-    Control, ControlSettings, DiskJob, DiskMover, DiskResult, EngineConfig, MoverFault, PlacingSettings,
+    Control, ControlSettings, DiskJob, DiskMover, DiskResult, EngineConfig, HostSettings, MoverFault, PlacingSettings,
 };
 use novacron_provider::{
     BuildFuture, ErrorKind, KeyInfo, Provider, ProviderDefinition, ProviderFactory, Registry, Wrapped, Written,
@@ -15,7 +17,8 @@ use novacron_provider::{
 };
 use novacron_store::Store;
 use novacron_types::{
-    ContentRoot, InstanceId, MIB, ProviderKind, ProviderName, TransferOptions, TransferStats, VerifyLevel, VmSpec,
+    Architecture, ContentRoot, GIB, InstanceId, MIB, Money, ProviderKind, ProviderName, TransferOptions, TransferStats,
+    VerifyLevel, VmSpec,
 };
 use tokio::sync::{Semaphore, watch};
 
@@ -93,12 +96,40 @@ async fn control(
         defaults: TransferOptions::default(),
         grace: Duration::ZERO,
         retention,
-        placing: PlacingSettings::new(Arc::new(Catalog::from_snapshot(EMBEDDED).unwrap())),
+        placing: placing(),
         engine: EngineConfig { poll: Duration::from_millis(50), ..EngineConfig::default() },
     };
     let registry = Registry::default().with(Clones { providers: providers.to_vec(), refused });
     let mover = PlainMover { providers: providers.to_vec(), permits: permits.clone() };
     Control::start(settings, &registry, store, Arc::new(mover)).await.unwrap()
+}
+
+/// The catalog that ships, and `local` as a host with room for machines.
+fn placing() -> PlacingSettings {
+    let mut settings = PlacingSettings::new(Arc::new(Catalog::from_snapshot(EMBEDDED).unwrap()));
+    settings.hosts = vec![HostSettings {
+        provider: ProviderName::new("local").unwrap(),
+        kind: ProviderKind::Memory,
+        region: "local".to_owned(),
+        host: LocalHost {
+            name: "local".to_owned(),
+            provider: "local".to_owned(),
+            vcpus: 16,
+            memory_bytes: 64 * GIB,
+            disk_bytes: 1000 * GIB,
+            architecture: Architecture::X86_64,
+            cost: Some(HostCost::Hourly(Money::usd_nanos(50_000_000))),
+            cpu_permille: HALF,
+            power: None,
+            grid_mg_per_kwh: None,
+            country: String::new(),
+            point: None,
+            compliance: Vec::new(),
+        },
+        configured: true,
+        runs_guests: true,
+    }];
+    settings
 }
 
 impl World {
