@@ -27,11 +27,7 @@ impl Clients {
     /// Asks nothing of the network: credentials are looked for when the first request needs them.
     pub async fn new(settings: &Settings) -> Result<Self> {
         let region = region(settings).await?;
-        let base = base(settings, &region).await;
-        let config = match &settings.assume_role {
-            Some(role) => assume(settings, role, &base, &region).await,
-            None => base,
-        };
+        let config = sdk_config(settings, &region).await;
         let endpoints = &settings.endpoints;
         let with = |endpoint: &Option<String>, retry: RetryConfig, attempt: Duration| {
             let timeouts = TimeoutConfig::builder()
@@ -55,6 +51,15 @@ impl Clients {
             sts: aws_sdk_sts::Client::new(&with(&endpoints.sts, control.clone(), half)),
             cloudwatch: aws_sdk_cloudwatch::Client::new(&with(&endpoints.cloudwatch, control, half)),
         })
+    }
+}
+
+/// Whom requests are signed for, and how they are sent; no endpoint yet.
+pub async fn sdk_config(settings: &Settings, region: &str) -> SdkConfig {
+    let base = base(settings, region).await;
+    match &settings.assume_role {
+        Some(role) => assume(settings, role, &base, region).await,
+        None => base,
     }
 }
 

@@ -23,6 +23,7 @@ mod instance;
 mod metrics;
 mod network;
 mod pace;
+mod prices;
 mod provider;
 mod reader;
 mod settings;
@@ -39,6 +40,8 @@ use std::sync::Arc;
 
 use novacron_provider::{BuildFuture, Identity, KeyInfo, Provider, ProviderDefinition, ProviderFactory, Realm, Result};
 use novacron_types::{ProviderKind, ProviderName};
+
+pub use prices::{Product, Reading, Volume, price_source, read_product, read_volume};
 
 use client::Clients;
 use pace::Pace;

@@ -51,6 +51,7 @@ pub struct Endpoints {
     pub ebs: Option<String>,
     pub sts: Option<String>,
     pub cloudwatch: Option<String>,
+    pub pricing: Option<String>,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -86,7 +87,7 @@ pub const KEYS: &[KeyInfo] = &[
     key("key_pair_name", "The key pair of new machines."),
     key("tags", "Put on everything that is made."),
     key("endpoint", "One URL for all services, instead of Amazon's."),
-    key("endpoints", "`ec2`, `ebs`, `sts`, `cloudwatch`: a URL for one service."),
+    key("endpoints", "`ec2`, `ebs`, `sts`, `cloudwatch`, `pricing`: a URL for one service."),
     key("image_map", "Names of images, and the AMI that each stands for in this region."),
     key("instance_family", "Where no instance type is said, one of this family is taken (t3)."),
     key("spot_enabled", "False: machines on spare capacity are refused."),
@@ -112,7 +113,7 @@ impl Settings {
             return Err(invalid("`external_id` needs `assume_role`"));
         }
         let e = &settings.endpoints;
-        for url in [&settings.endpoint, &e.ec2, &e.ebs, &e.sts, &e.cloudwatch].into_iter().flatten() {
+        for url in [&settings.endpoint, &e.ec2, &e.ebs, &e.sts, &e.cloudwatch, &e.pricing].into_iter().flatten() {
             if !url.starts_with("http://") && !url.starts_with("https://") {
                 return Err(invalid(format!("the endpoint {url:?} is not an http or https URL")));
             }
