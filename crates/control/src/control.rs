@@ -14,7 +14,7 @@ use crate::{
     ControlError, Directory, DiskMover, PlacingSettings, ProviderSummary,
     directory::Entry,
     metrics::Metrics,
-    placing::Placing,
+    placing::{Background, Placing},
     retention::Retention,
     workflow::{Create, Export, Import, Migrate, Rebalance, Tools},
 };
@@ -58,6 +58,7 @@ pub(crate) struct Inner {
     defaults: TransferOptions,
     grace: Duration,
     retention: Mutex<Option<Retention>>,
+    background: Mutex<Option<Background>>,
 }
 
 impl Control {
@@ -89,16 +90,21 @@ impl Control {
             defaults: settings.defaults,
             grace: settings.grace,
             retention: Mutex::new(retention),
+            background: Mutex::default(),
         };
         let inner = Arc::new(inner);
         // Before the first step runs, which may ask for it.
         let _ = inner.tools.control.set(Arc::downgrade(&inner));
         inner.engine.start();
-        Ok(Self { inner })
+        let control = Self { inner };
+        let background = Background::start(&control);
+        *control.inner.background.lock().unwrap_or_else(PoisonError::into_inner) = Some(background);
+        Ok(control)
     }
 
     /// Stops running steps and gives their operations back, for the next start or another process to carry on.
     pub async fn shutdown(&self, grace: Duration) {
+        self.inner.background.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.inner.retention.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.inner.engine.shutdown(grace).await;
     }

@@ -30,7 +30,10 @@ pub use health::HealthReport;
 pub use migrations::{Change, MigrationPage, MigrationQuery};
 pub use mover::{DiskJob, DiskMover, DiskResult, MoverFault};
 pub use novacron_operations::{EngineConfig, Event};
-pub use placing::{BurstSettings, HostSettings, OptimizationSettings, PlacementPage, PlacementQuery, PlacingSettings};
+pub use placing::{
+    BurstSettings, BurstWatch, HostSettings, OptimizationSettings, PlacementPage, PlacementQuery, PlacingSettings,
+    Schedule,
+};
 pub use plan::MigrationPlan;
 pub use take_on::MoveRequest;
 pub use vms::{VmPage, VmQuery};

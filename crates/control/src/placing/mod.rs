@@ -9,14 +9,18 @@ mod decide;
 mod diff;
 mod known;
 mod optimize;
+mod overflow;
 mod records;
+mod schedule;
 mod settings;
 mod statistics;
 
 pub use records::{PlacementPage, PlacementQuery};
-pub use settings::{BurstSettings, HostSettings, OptimizationSettings, PlacingSettings};
+pub use schedule::Schedule;
+pub use settings::{BurstSettings, BurstWatch, HostSettings, OptimizationSettings, PlacingSettings};
 
 pub(crate) use known::Placing;
+pub(crate) use schedule::Background;
 
 use novacron_placement::PlacementError;
 use novacron_planner::PlanError;

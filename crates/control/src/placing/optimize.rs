@@ -169,6 +169,7 @@ fn merged(configured: &OptimizationSettings, asked: &OptimizationRequest) -> Opt
         min_saving_nanos: asked.min_saving.map_or(configured.min_saving_nanos, |saving| saving.nanos),
         payback_days: asked.payback_days.unwrap_or(configured.payback_days),
         hysteresis_percent: asked.hysteresis_percent.unwrap_or(configured.hysteresis_percent),
+        ..configured.clone()
     }
 }
 

@@ -9,6 +9,8 @@ use novacron_types::{
     placement::{PlanMode, Strategy},
 };
 
+use super::Schedule;
+
 /// A provider whose machines run on hosts of one's own.
 #[derive(Debug, Clone)]
 pub struct HostSettings {
@@ -32,6 +34,10 @@ pub struct OptimizationSettings {
     pub min_saving_nanos: i128,
     pub payback_days: u32,
     pub hysteresis_percent: u32,
+    /// Absent: only when somebody asks.
+    pub schedule: Option<Schedule>,
+    /// Whether a plan that was made on schedule is carried out.
+    pub apply: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -39,6 +45,17 @@ pub struct BurstSettings {
     /// Names or kinds of providers, the first first. Empty: the best of all.
     pub targets: Vec<String>,
     pub mode: PlanMode,
+    /// Absent: only when somebody asks.
+    pub watch: Option<BurstWatch>,
+}
+
+/// When hosts send machines away, and take them back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BurstWatch {
+    pub threshold_percent: u32,
+    pub return_percent: u32,
+    /// How long a host must be over the threshold.
+    pub window: Duration,
 }
 
 /// All of it.
@@ -69,8 +86,10 @@ impl PlacingSettings {
                 min_saving_nanos: 0,
                 payback_days: 30,
                 hysteresis_percent: 10,
+                schedule: None,
+                apply: false,
             },
-            bursting: BurstSettings { targets: Vec::new(), mode: PlanMode::BestEffort },
+            bursting: BurstSettings { targets: Vec::new(), mode: PlanMode::BestEffort, watch: None },
             failure_memory: Duration::from_secs(30 * 60),
         }
     }

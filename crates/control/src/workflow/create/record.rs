@@ -45,8 +45,9 @@ impl Step<CreateState> for Record {
     async fn undo(&self, cx: &StepContext, state: &mut CreateState) -> Result<(), StepError> {
         for making in &state.machines {
             let vms = self.0.store.vms();
-            let own = vms.vm(&making.vm_id).await?;
-            if own.is_some_and(|record| record.placed_by.as_ref() == Some(cx.operation_id())) {
+            // A record that is not to be seen yet may still be on its way into the store: deleting waits for it.
+            let others = vms.vm(&making.vm_id).await?;
+            if others.is_none_or(|record| record.placed_by.as_ref() == Some(cx.operation_id())) {
                 vms.delete_vm(&making.vm_id, cx.now()).await?;
             }
         }
