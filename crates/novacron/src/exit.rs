@@ -21,6 +21,8 @@ pub enum Exit {
     RolledBack = 6,
     /// The migration was cancelled and undone.
     Cancelled = 7,
+    /// No place will do for a machine.
+    Infeasible = 8,
     /// Ended by ctrl-C. A migration that was watched goes on.
     Interrupted = 130,
     /// The reader of standard output went away.
@@ -37,6 +39,7 @@ pub const EXIT_CODES: &str = "  0    done
   5    no server answers at the address
   6    the migration failed and was rolled back; nothing was left behind
   7    the migration was cancelled and undone; nothing was left behind
+  8    infeasible: no place will do, and the answer says which rules to relax; nothing was changed
   130  interrupted by ctrl-C; a migration that was being watched goes on
   141  the reader of standard output went away";
 
@@ -164,6 +167,7 @@ mod tests {
             Exit::Unreachable,
             Exit::RolledBack,
             Exit::Cancelled,
+            Exit::Infeasible,
             Exit::Interrupted,
             Exit::BrokenPipe,
         ] {

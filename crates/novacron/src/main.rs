@@ -8,6 +8,8 @@ mod confirm;
 mod demo;
 mod exit;
 mod output;
+mod placing;
+mod prices;
 mod progress;
 mod registry;
 mod serve;
@@ -66,6 +68,13 @@ fn run(cli: Cli) -> Result<()> {
         Command::Migration(command) => {
             client(async { commands::migration::run(&Context::new(&global, output)?, command).await })
         }
+        Command::Place(args) => client(async { commands::place::run(&global, output, *args).await }),
+        Command::Explain(args) => client(async { commands::explain::run(&Context::new(&global, output)?, args).await }),
+        Command::Apply(args) => client(async { commands::apply::run(&Context::new(&global, output)?, args).await }),
+        Command::Plan(args) => client(async { commands::plan::run(&Context::new(&global, output)?, args).await }),
+        Command::Burst(args) => client(async { commands::burst::run(&Context::new(&global, output)?, args).await }),
+        Command::Statistics => client(async { commands::statistics::run(&Context::new(&global, output)?).await }),
+        Command::Catalog(args) => client(commands::catalog::run(&output, args)),
         Command::Serve(args) => server(serve::run(args, &output, global.verbose)),
         Command::Mover(args) => server(serve::run_mover(args, global.verbose)),
         Command::Disk(command) => server(commands::disk::run(&output, command)),

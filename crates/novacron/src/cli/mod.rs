@@ -1,6 +1,8 @@
 //! The command line: `novacron <noun> <verb>`.
 
+mod catalog;
 mod migrate;
+mod place;
 
 use std::path::PathBuf;
 
@@ -8,7 +10,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{exit::EXIT_CODES, output::Format};
 
+pub use catalog::{CatalogArgs, CatalogCommand, CatalogFrom, ListArgs};
 pub use migrate::{CommonArgs, ExportArgs, ImportArgs, MigrateCommand, MoveArgs};
+pub use place::{ApplyArgs, BurstArgs, ExplainArgs, HowArgs, PlaceArgs, PlanArgs};
 
 const AFTER_HELP: &str = "\
 Data goes to standard output, everything else to standard error.
@@ -27,9 +31,9 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// The server's address.
-    #[arg(long, global = true, value_name = "URL", env = "NOVACRON_SERVER", default_value = "http://127.0.0.1:8080")]
-    pub server: String,
+    /// The server's address. Default: http://127.0.0.1:8080.
+    #[arg(long, global = true, value_name = "URL", env = "NOVACRON_SERVER")]
+    pub server: Option<String>,
     /// A file with the token. $NOVACRON_TOKEN holds the token itself; there is no option for it, since everyone on
     /// a machine can read command lines.
     #[arg(long, global = true, value_name = "FILE", env = "NOVACRON_TOKEN_FILE")]
@@ -83,6 +87,42 @@ SIGTERM and ctrl-C end it well; what is under way goes on at the next start.")]
     /// The migrations that run and ran.
     #[command(subcommand)]
     Migration(MigrationCommand),
+    /// Where should a machine run, and why: on real prices, without an account, and without a server if need be.
+    #[command(after_help = "\
+Examples:
+  novacron place web --cpu 4 --memory 8Gi --disk 100Gi --provider aws,azure --max-cost 0.20
+  novacron place --cpu 2 --memory 4Gi --region eu --compliance GDPR --pricing on-demand,spot --why-not 'eu-west-1 m5.large'
+  novacron place -f vm.yaml --offline -o json | jq .primary_placement
+Where no server was named and none listens at the default address, it decides in this process. Exit code 8: no place will do;
+then the answer says what to ask less of.")]
+    Place(Box<PlaceArgs>),
+    /// Show a decision that was made, in full: what was considered, what it costs, why the others lost.
+    #[command(after_help = "Examples:\n  novacron explain web\n  novacron explain web --why-not 'us-east-1 m5.large'")]
+    Explain(ExplainArgs),
+    /// Make what manifests describe, or carry out a plan: shows the difference first, then asks. Idempotent.
+    #[command(after_help = "\
+Examples:
+  novacron apply -f vm.yaml --dry-run
+  novacron apply -f web.yaml -f db.yaml -y
+  novacron apply --plan PLAN
+Exit code 3: everything is so already.")]
+    Apply(ApplyArgs),
+    /// Find better places for the machines that there are: which to move, in which order, and what that saves.
+    #[command(after_help = "\
+Examples:
+  novacron plan
+  novacron plan --strategy carbon --max-moves 5
+It changes nothing: `novacron apply --plan PLAN` carries it out. Exit code 3: nothing is worth moving.")]
+    Plan(PlanArgs),
+    /// Take machines that the local hosts have no room for to a cloud: shows the places first, then asks.
+    #[command(
+        after_help = "Examples:\n  novacron burst -f batch.yaml --dry-run\n  novacron burst web-1 web-2 --mode all-or-nothing -y"
+    )]
+    Burst(BurstArgs),
+    /// Count the federation's machines by cloud and region, and what they cost.
+    Statistics,
+    /// Look at what can be bought where, for how much, and who says so.
+    Catalog(CatalogArgs),
     /// Check and show the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -111,7 +151,19 @@ SIGTERM and ctrl-C end it well; what is under way goes on at the next start.")]
 impl Command {
     /// Whether it only talks to a server.
     pub fn is_client(&self) -> bool {
-        matches!(self, Self::Provider(_) | Self::Vm(_) | Self::Migrate(_) | Self::Migration(_))
+        matches!(
+            self,
+            Self::Provider(_)
+                | Self::Vm(_)
+                | Self::Migrate(_)
+                | Self::Migration(_)
+                | Self::Place(_)
+                | Self::Explain(_)
+                | Self::Apply(_)
+                | Self::Plan(_)
+                | Self::Burst(_)
+                | Self::Statistics
+        )
     }
 }
 
@@ -256,8 +308,11 @@ pub enum ConfigCommand {
     Check(ConfigFile),
     /// Show the configuration with its defaults. Secrets show as ***.
     Show(ConfigFile),
-    /// Print the JSON Schema of the configuration, for editors.
-    Schema,
+    /// Print the JSON Schema of the configuration, or of another kind of manifest, for editors.
+    Schema {
+        #[arg(long, value_parser = ["FederationConfig", "VirtualMachine"], default_value = "FederationConfig")]
+        kind: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

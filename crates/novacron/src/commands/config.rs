@@ -1,6 +1,6 @@
 //! `novacron config …`
 
-use novacron_config::{Config, KindInfo, Loaded, Overrides};
+use novacron_config::{Config, Context, KindInfo, Loaded, Overrides};
 use serde_json::json;
 
 use crate::{
@@ -15,9 +15,13 @@ pub async fn run(output: &Output, command: ConfigCommand) -> Result<()> {
     match command {
         ConfigCommand::Check(file) => check(output, &load(&file, Overrides::default())?).await,
         ConfigCommand::Show(file) => show(output, &load(&file, Overrides::default())?.config),
-        ConfigCommand::Schema => {
-            let schema = Output { format: if output.for_people() { Format::Json } else { output.format }, ..*output };
-            schema.one(&novacron_config::json_schema(&kinds()), String::new)
+        ConfigCommand::Schema { kind } => {
+            let schema = match kind.as_str() {
+                "VirtualMachine" => novacron_config::machine_schema(),
+                _ => novacron_config::json_schema(&kinds()),
+            };
+            let output = Output { format: if output.for_people() { Format::Json } else { output.format }, ..*output };
+            output.one(&schema, String::new)
         }
     }
 }
@@ -32,6 +36,13 @@ pub fn load(file: &ConfigFile, overrides: Overrides) -> Result<Loaded> {
     })
 }
 
+/// The built-in defaults, whatever files there are.
+pub fn defaults(overrides: Overrides) -> Result<Config> {
+    let env = |_: &str| None;
+    let context = Context { file: "built-in defaults", env: &env, kinds: &kinds(), overrides };
+    novacron_config::parse("", &context).map_err(|error| Failure::failed("the defaults can't be used").why(error))
+}
+
 pub fn kinds() -> Vec<KindInfo> {
     let registry = registry::registry();
     let info = |kind| registry.factory(kind).map(|factory| KindInfo { kind, keys: factory.keys() });
@@ -43,7 +54,8 @@ async fn check(output: &Output, loaded: &Loaded) -> Result<()> {
     let file = shown_file(loaded);
     let config = &loaded.config;
     let providers: Vec<String> = config.providers.iter().map(|p| format!("{} ({})", p.name, p.kind)).collect();
-    let ineffective: Vec<String> = config.ineffective.iter().map(ToString::to_string).collect();
+    let mut ineffective: Vec<String> = config.deciding_only.iter().map(ToString::to_string).collect();
+    ineffective.extend(config.ineffective.iter().map(ToString::to_string));
     let value = json!({
         "file": file, "valid": true, "providers": providers, "disabled": config.disabled_providers,
         "without_effect": ineffective,

@@ -1,13 +1,21 @@
-//! The commands that talk to a server.
+//! The commands that talk to a server, and those that look at things of this machine.
 
+pub mod apply;
+pub mod burst;
+pub mod catalog;
 pub mod config;
 pub mod disk;
+pub mod explain;
 pub mod migrate;
 pub mod migration;
+pub mod place;
+pub mod plan;
 pub mod provider;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod statistics;
 pub mod vm;
+pub mod work;
 
 use std::io::Read;
 
@@ -20,6 +28,9 @@ use crate::{
     output::{Output, Row},
 };
 
+/// Where the server is when nobody says.
+pub const DEFAULT_SERVER: &str = "http://127.0.0.1:8080";
+
 /// What every client command has.
 pub struct Context {
     pub client: Client,
@@ -29,7 +40,7 @@ pub struct Context {
 impl Context {
     pub fn new(global: &Global, output: Output) -> Result<Self> {
         let token = token(global)?;
-        let client = Client::new(&global.server, token, global.cacert.as_deref())?;
+        let client = Client::new(global.server.as_deref().unwrap_or(DEFAULT_SERVER), token, global.cacert.as_deref())?;
         Ok(Self { client, output })
     }
 

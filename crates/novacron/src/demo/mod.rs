@@ -25,6 +25,7 @@ use crate::{
     commands,
     exit::{Exit, Failure, Result},
     output::Output,
+    placing,
     serve::{self, Server, StopSignals},
 };
 use cloud::Cloud;
@@ -86,7 +87,8 @@ async fn tell(
     let file = write_config(dir.path(), port, cloud)?;
     let loaded = commands::config::load(&ConfigFile { config: Some(file.clone()) }, Overrides::default())?;
     serve::install_log(&loaded.config.logging, verbose)?;
-    let server = parts.server.insert(Server::start(loaded.config, verbose).await?);
+    let placing = placing::placing(&loaded.config, &serve::shown_file(&loaded))?;
+    let server = parts.server.insert(Server::start(loaded.config, placing.settings, verbose).await?);
     let facts = story::Facts { url: server.url(), config: file, disks: dir.path().join("disks") };
     story::run(output, cloud, &facts).await?;
     parts.shown = true;

@@ -9,24 +9,24 @@ use crate::client::types::MigrationPlan;
 
 /// Lines of a name and a value.
 #[derive(Default)]
-struct Lines(String);
+pub struct Lines(pub String);
 
 impl Lines {
-    fn add(&mut self, name: &str, value: impl std::fmt::Display) -> &mut Self {
+    pub fn add(&mut self, name: &str, value: impl std::fmt::Display) -> &mut Self {
         let _ = writeln!(self.0, "{name:<13} {value}");
         self
     }
-    fn add_some(&mut self, name: &str, value: Option<impl std::fmt::Display>) -> &mut Self {
+    pub fn add_some(&mut self, name: &str, value: Option<impl std::fmt::Display>) -> &mut Self {
         if let Some(value) = value {
             self.add(name, value);
         }
         self
     }
-    fn head(&mut self, text: &str) -> &mut Self {
+    pub fn head(&mut self, text: &str) -> &mut Self {
         let _ = writeln!(self.0, "\n{text}");
         self
     }
-    fn line(&mut self, text: impl std::fmt::Display) -> &mut Self {
+    pub fn line(&mut self, text: impl std::fmt::Display) -> &mut Self {
         let _ = writeln!(self.0, "  {text}");
         self
     }

@@ -1,10 +1,62 @@
 //! Figures as people read them.
 
 use jiff::Timestamp;
-use novacron_types::ByteSize;
+use novacron_types::{ByteSize, Money};
 
 pub fn bytes(bytes: u64) -> String {
     ByteSize(bytes).to_string()
+}
+
+/// A price of an hour, without its unit: four decimals, more where it is small.
+pub fn hour(money: Money) -> String {
+    decimals(money, if money.nanos.unsigned_abs() < 10_000_000 { 6 } else { 4 })
+}
+
+/// An amount of whole months, without its unit: cents.
+pub fn month(money: Money) -> String {
+    decimals(money, 2)
+}
+
+/// `0.1530 USD/h`
+pub fn hourly(money: Money) -> String {
+    format!("{} {}/h", hour(money), money.currency())
+}
+
+/// `111.69 USD/month`
+pub fn monthly(money: Money) -> String {
+    format!("{} {}/month", month(money), money.currency())
+}
+
+/// Rounded half away from zero, with thousands set apart.
+fn decimals(money: Money, places: u32) -> String {
+    let unit = 10u128.pow(9 - places);
+    let scaled = (money.nanos.unsigned_abs() + unit / 2) / unit;
+    let (whole, fraction) = (scaled / 10u128.pow(places), scaled % 10u128.pow(places));
+    let sign = if money.nanos < 0 && scaled > 0 { "−" } else { "" };
+    format!("{sign}{}.{fraction:0width$}", thousands(whole), width = places as usize)
+}
+
+/// `213,000`
+pub fn thousands(number: u128) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// The age of a figure.
+pub fn age(days: Option<i32>) -> String {
+    match days {
+        None => "age unknown".to_owned(),
+        Some(i32::MIN..=0) => "today".to_owned(),
+        Some(1) => "1 day".to_owned(),
+        Some(days) => format!("{days} days"),
+    }
 }
 
 /// MB/s of 10⁶ bytes.
@@ -50,6 +102,13 @@ mod tests {
         assert_eq!(seconds(f64::NAN), "unknown");
         assert_eq!(rate(None), "rate unknown");
         assert_eq!(rate(Some(123.45)), "123.5 MB/s");
+        let money = |nanos| Money::usd_nanos(nanos);
+        assert_eq!(hourly(money(153_049_999)), "0.1530 USD/h");
+        assert_eq!(hour(money(3_341_600)), "0.003342");
+        assert_eq!(month(money(-1_234_567_895_000_000)), "−1,234,567.90");
+        assert_eq!(month(money(-1)), "0.00");
+        assert_eq!((thousands(0), thousands(999), thousands(213_000)), ("0".into(), "999".into(), "213,000".into()));
+        assert_eq!((age(Some(-1)), age(Some(38)), age(None)), ("today".into(), "38 days".into(), "age unknown".into()));
         assert_eq!(time(Timestamp::UNIX_EPOCH), "1970-01-01 00:00:00Z");
     }
 }

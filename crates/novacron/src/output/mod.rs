@@ -1,8 +1,11 @@
 //! What a command prints: data on standard output in the format that was asked for, everything else on standard
 //! error.
 
+pub mod decision;
 pub mod detail;
+pub mod grid;
 pub mod human;
+pub mod plans;
 pub mod rows;
 mod table;
 mod value;

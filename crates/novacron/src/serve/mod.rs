@@ -21,7 +21,7 @@ use std::{
 
 use novacron_api::{ApiConfig, ServeError, TlsFiles, Token};
 use novacron_config::{Config, Overrides};
-use novacron_control::{Control, ControlSettings, EngineConfig};
+use novacron_control::{Control, ControlSettings, EngineConfig, PlacingSettings};
 use novacron_store::{OpenError, Store};
 use novacron_types::ProviderName;
 use secrecy::ExposeSecret;
@@ -48,15 +48,18 @@ pub async fn run(args: ServeArgs, output: &Output, verbose: u8) -> Result<()> {
     let began = Instant::now();
     let overrides = Overrides { data_dir: args.data_dir, listen: args.listen, store_url: None };
     let loaded = commands::config::load(&args.file, overrides)?;
-    preflight::check(&loaded).await?;
+    let placing = preflight::check(&loaded).await?;
     logging::install(&loaded.config.logging, verbose)?;
     for key in &loaded.config.ineffective {
         tracing::warn!("{key}");
     }
+    for note in &placing.notes {
+        tracing::warn!("{note}");
+    }
     // Before it is ready: its manager may stop it at once.
     let mut stop = StopSignals::listen().map_err(|error| Failure::failed("cannot listen to signals").why(error))?;
     let server = tokio::select! {
-        server = Server::start(loaded.config, verbose) => server?,
+        server = Server::start(loaded.config, placing.settings, verbose) => server?,
         () = stop.next() => {
             output.note("Stopped before it was ready.");
             return Ok(());
@@ -94,7 +97,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub async fn start(config: Config, verbose: u8) -> Result<Self> {
+    pub async fn start(config: Config, placing: PlacingSettings, verbose: u8) -> Result<Self> {
         let api = api_config(&config)?;
         let grace = api.shutdown;
         let tls = api.tls.is_some();
@@ -112,6 +115,7 @@ impl Server {
             defaults: config.migration_options,
             grace: config.grace_period,
             retention: config.store.retention,
+            placing,
             // The lock of the data directory says that nobody else has this name.
             engine: EngineConfig { owner: data.owner()?, sole_owner: true, ..EngineConfig::default() },
         };

@@ -16,11 +16,12 @@ use secrecy::ExposeSecret;
 use super::{api_config, local, logging, store_refused};
 use crate::{
     exit::{Failure, Result},
+    placing::{self, Placing},
     registry,
 };
 
-/// Refuses what `serve` could not use. It writes nothing, and asks nothing of the network.
-pub async fn check(loaded: &Loaded) -> Result<()> {
+/// Refuses what `serve` could not use, and returns how places are decided. It writes nothing, and asks nothing of the network.
+pub async fn check(loaded: &Loaded) -> Result<Placing> {
     let config = &loaded.config;
     let file = shown(loaded);
     local(config)?;
@@ -28,7 +29,8 @@ pub async fn check(loaded: &Loaded) -> Result<()> {
     can_hold_files(&config.data_dir).map_err(|error| super::lock::unusable(&config.data_dir, &error).into_usage())?;
     store(config)?;
     server(&file, config)?;
-    providers(&file, config).await
+    providers(&file, config).await?;
+    placing::placing(config, &file)
 }
 
 /// The file that the configuration came from, for people.

@@ -1,0 +1,70 @@
+//! Long work that is no migration, followed to its end.
+
+use std::time::{Duration, Instant};
+
+use novacron_types::{OperationId, Status, placement::Work};
+
+use super::Context;
+use crate::{
+    client::escape,
+    exit::{Exit, Failure, Result},
+};
+
+/// A server that is away this long is given up.
+const GIVE_UP: Duration = Duration::from_secs(60);
+const SLOWEST: Duration = Duration::from_secs(2);
+
+/// Says each new phase until the work has ended. Ctrl-C stops following, not the work.
+pub async fn follow(context: &Context, id: &OperationId) -> Result<Work> {
+    context.output.note(format_args!("{id} begins; ctrl-C stops watching, not the work."));
+    tokio::select! {
+        ended = until_end(context, id) => ended,
+        _ = tokio::signal::ctrl_c() => Err(Failure::new(Exit::Interrupted, format!("stopped watching; {id} goes on"))),
+    }
+}
+
+async fn until_end(context: &Context, id: &OperationId) -> Result<Work> {
+    let path = format!("/operations/{}", escape(id.as_str()));
+    let (mut said, mut seen, mut pause) = (String::new(), Instant::now(), Duration::from_millis(100));
+    loop {
+        match context.client.get::<Work>(&path).await {
+            Ok(work) => {
+                seen = Instant::now();
+                let line = line(&work);
+                if line != said {
+                    context.output.note(&line);
+                    said = line;
+                }
+                if work.status.is_terminal() {
+                    return Ok(work);
+                }
+            }
+            Err(failure) if failure.exit == Exit::Unreachable && seen.elapsed() < GIVE_UP => {}
+            Err(failure) => return Err(failure),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(SLOWEST);
+    }
+}
+
+fn line(work: &Work) -> String {
+    let held = work.hold_reason.as_ref().map(|why| format!("  held: {why}")).unwrap_or_default();
+    let phase = if work.phase.is_empty() { String::new() } else { format!(": {}", work.phase) };
+    format!("{:5.1}%  {}{phase}{held}", work.progress, work.status)
+}
+
+/// How the work ended, as an exit: nothing for a success.
+pub fn outcome(work: &Work) -> Result<()> {
+    let (exit, what) = match work.status {
+        Status::Completed => return Ok(()),
+        Status::RolledBack => (Exit::RolledBack, "failed and was rolled back; nothing was left behind"),
+        Status::Cancelled => (Exit::Cancelled, "was cancelled and undone; nothing was left behind"),
+        Status::Failed => (Exit::Failed, "failed, and a person is needed"),
+        _ => (Exit::Failed, "has not ended"),
+    };
+    let failure = Failure::new(exit, format!("{} ({}) {what}", work.operation_id, work.kind));
+    Err(match &work.error {
+        Some(error) => failure.why(format!("{} ({})", error.message, error.code)).maybe_hint(error.advice.clone()),
+        None => failure,
+    })
+}

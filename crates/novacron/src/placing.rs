@@ -1,0 +1,312 @@
+//! What the configuration says of where machines run, in the words of the control plane; and the catalog that it is decided by.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use novacron_catalog::{
+    AREAS, Catalog, EMBEDDED, HALF, HostCost, HostPower, LocalHost, Point, Sector, programme, refresh::LastGood,
+};
+use novacron_config::{BurstMode, Config, ConfigError, HostConfig, Location, contradictions, unknown_regions};
+use novacron_control::{BurstSettings, BurstWatch, HostSettings, OptimizationSettings, PlacingSettings, Schedule};
+use novacron_placement::{Binding, Quota, Settings};
+use novacron_types::{
+    ProviderKind, ProviderName,
+    placement::{PlanMode, Strategy},
+};
+use serde_json::Value;
+
+use crate::exit::{Failure, Result};
+
+/// How places are decided here.
+pub struct Placing {
+    pub settings: PlacingSettings,
+    /// What a person should know of it.
+    pub notes: Vec<String>,
+}
+
+/// The folder of the refreshed catalogs in a data directory.
+pub fn catalog_folder(data_dir: &Path) -> PathBuf {
+    data_dir.join("catalog")
+}
+
+/// The last good catalog of a data directory, else the executable's own; and what a person should know of it.
+pub fn catalog(data_dir: Option<&Path>) -> Result<(Arc<Catalog>, Vec<String>)> {
+    let mut notes = Vec::new();
+    if let Some(dir) = data_dir {
+        let loaded = LastGood::new(catalog_folder(dir)).load();
+        notes.extend(loaded.warnings.iter().map(ToString::to_string));
+        if let Some(catalog) = loaded.catalog {
+            return Ok((Arc::new(catalog), notes));
+        }
+    }
+    Ok((Arc::new(embedded()?), notes))
+}
+
+/// The catalog that the executable has.
+pub fn embedded() -> Result<Catalog> {
+    Catalog::from_snapshot(EMBEDDED).map_err(|error| {
+        Failure::failed("the executable's own catalog can't be read")
+            .why(error)
+            .hint("The executable is damaged: install it anew.")
+    })
+}
+
+/// Settings and notes. What of the configuration the catalog does not know is refused, with its line and column; `file` is for
+/// that.
+pub fn placing(config: &Config, file: &str) -> Result<Placing> {
+    let (catalog, mut notes) = catalog(Some(&config.data_dir))?;
+    check(config, file, &catalog)?;
+    notes.extend(config.deciding_only.iter().map(|provider| format!("{file}:{provider}")));
+    let mut settings = PlacingSettings::new(Arc::clone(&catalog));
+    settings.bindings = bindings(config, &catalog, &mut notes);
+    settings.hosts = config.hosts.iter().map(|host| self::host(host, &catalog, &mut notes)).collect();
+    settings.settings = orchestrator(config, &catalog, &mut notes);
+    let optimization = &config.optimization;
+    settings.optimization = OptimizationSettings {
+        strategy: optimization.strategies.first().copied().unwrap_or(Strategy::CostOptimized),
+        max_moves: optimization.max_moves,
+        min_saving_nanos: optimization.min_saving.nanos,
+        payback_days: optimization.payback_days,
+        hysteresis_percent: optimization.hysteresis_percent,
+        schedule: optimization.enabled.then(|| {
+            let schedule = optimization.schedule.clone();
+            Schedule(Arc::new(move |now| schedule.next(now)))
+        }),
+        apply: optimization.apply,
+    };
+    if optimization.strategies.len() > 1 {
+        notes.push(format!("`optimization.strategies`: the first, {}, is followed.", settings.optimization.strategy));
+    }
+    settings.bursting = BurstSettings {
+        targets: config.bursting.targets.clone(),
+        mode: match config.bursting.mode {
+            BurstMode::AllOrNothing => PlanMode::AllOrNothing,
+            BurstMode::BestEffort => PlanMode::BestEffort,
+        },
+        watch: config.bursting.enabled.then(|| BurstWatch {
+            threshold_percent: config.bursting.threshold_percent,
+            return_percent: config.bursting.return_percent,
+            window: Duration::from_secs(u64::from(config.bursting.window_minutes) * 60),
+        }),
+    };
+    Ok(Placing { settings, notes })
+}
+
+/// Names of regions that the catalog does not have, and policies of which it knows that they contradict each other.
+pub fn check(config: &Config, file: &str, catalog: &Catalog) -> Result<()> {
+    let regions: Vec<&str> = catalog.parts().regions.iter().map(|region| region.name.as_str()).chain(AREAS).collect();
+    let kinds = provider_kinds(config);
+    let providers: Vec<&str> = kinds.keys().map(String::as_str).collect();
+    let of_hosts: Vec<&str> = config.hosts.iter().filter_map(|host| named(host.location.as_ref()?)).collect();
+    let is_region = |name: &str| catalog.places(name, None).is_ok() || of_hosts.contains(&name);
+    let mut faults = unknown_regions(&config.references, &is_region, &regions, &providers);
+    let apart = |a: &str, b: &str| match (catalog.places(a, None), catalog.places(b, None)) {
+        (Ok(a), Ok(b)) => !a.iter().any(|region| b.contains(region)),
+        _ => false,
+    };
+    for clash in contradictions(&config.policies, &kinds, &apart) {
+        let name = |index: usize| &config.policies[index].name;
+        let line = config.policy_places[clash.first].line;
+        faults.push(novacron_config::Fault {
+            place: config.policy_places.get(clash.second).copied(),
+            message: format!(
+                "policy `{}` contradicts policy `{}` in line {line}: {}",
+                name(clash.second),
+                name(clash.first),
+                clash.why
+            ),
+        });
+    }
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::usage("the configuration can't be used")
+        .why(ConfigError { file: file.to_owned(), faults })
+        .hint("`novacron catalog regions` lists the regions and the groups of them."))
+}
+
+fn named(location: &Location) -> Option<&str> {
+    match location {
+        Location::Region(name) => Some(name),
+        Location::Point { .. } => None,
+    }
+}
+
+/// Every configured provider's kind.
+fn provider_kinds(config: &Config) -> BTreeMap<String, String> {
+    let enabled = config.providers.iter().map(|provider| (provider.name.to_string(), provider.kind.to_string()));
+    let deciding = config.deciding_only.iter().map(|provider| (provider.name.to_string(), provider.kind.to_string()));
+    enabled.chain(deciding).collect()
+}
+
+const CLOUDS: [ProviderKind; 4] = [ProviderKind::Aws, ProviderKind::Azure, ProviderKind::Gcp, ProviderKind::Oci];
+
+fn bindings(config: &Config, catalog: &Catalog, notes: &mut Vec<String>) -> Vec<Binding> {
+    let enabled = config.providers.iter().map(|provider| {
+        let text = |key: &str| provider.settings.get(key).and_then(Value::as_str).map(str::to_owned);
+        let region = text(if provider.kind == ProviderKind::Azure { "location" } else { "region" });
+        let region = match provider.kind {
+            // As the provider itself takes it.
+            ProviderKind::Aws => {
+                region.or_else(|| ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| std::env::var(name).ok()))
+            }
+            _ => region,
+        };
+        (&provider.name, provider.kind, region, text("zone"))
+    });
+    let deciding = config.deciding_only.iter().map(|p| (&p.name, p.kind, p.region.clone(), p.zone.clone()));
+    let clouds = enabled.chain(deciding).filter(|(_, kind, ..)| CLOUDS.contains(kind));
+    clouds.map(|(name, kind, region, zone)| binding(config, catalog, name, kind, region, zone, notes)).collect()
+}
+
+fn binding(
+    config: &Config,
+    catalog: &Catalog,
+    name: &ProviderName,
+    kind: ProviderKind,
+    region: Option<String>,
+    zone: Option<String>,
+    notes: &mut Vec<String>,
+) -> Binding {
+    // Azure's names for people (`East US`) are the others with blanks; Google's zones are a region and a letter.
+    let tidy = |text: String| text.replace(' ', "").to_ascii_lowercase();
+    let of_zone = || zone.as_deref().and_then(|zone| zone.rsplit_once('-')).map(|(region, _)| region.to_owned());
+    let region = region.map(tidy).or_else(of_zone);
+    if let Some(region) = region.as_deref().filter(|region| catalog.find_region(kind, region).is_none()) {
+        let near = novacron_types::nearest(
+            region,
+            catalog.parts().regions.iter().filter(|known| known.kind == kind).map(|known| known.name.as_str()),
+        );
+        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        notes.push(format!(
+            "The catalog has no region {region:?} of {kind}, where the provider `{name}` is: no place is decided there{near}"
+        ));
+    }
+    let defaults = config.provider_defaults.get(name);
+    Binding {
+        name: name.clone(),
+        kind,
+        region,
+        zone,
+        instance_family: defaults.and_then(|defaults| defaults.instance_family.clone()),
+        spot: defaults.is_some_and(|defaults| defaults.spot_enabled),
+    }
+}
+
+fn host(config: &HostConfig, catalog: &Catalog, notes: &mut Vec<String>) -> HostSettings {
+    let (region, point) = match &config.location {
+        None => (config.provider.to_string(), None),
+        Some(Location::Region(name)) => (name.clone(), point_of(catalog, name)),
+        Some(Location::Point { lat_micro, lon_micro }) => {
+            (config.provider.to_string(), Some(Point { lat_micro: *lat_micro, lon_micro: *lon_micro }))
+        }
+    };
+    for name in config.compliance.iter().filter(|name| programme(name).is_none()) {
+        notes.push(format!(
+            "The host `{}`: {name:?} is no programme that the catalog knows, and counts for nothing.",
+            config.provider
+        ));
+    }
+    let capacity = config.capacity;
+    let host = LocalHost {
+        name: config.provider.to_string(),
+        provider: config.provider.to_string(),
+        vcpus: capacity.map_or(0, |capacity| capacity.vcpus),
+        memory_bytes: capacity.map_or(0, |capacity| capacity.memory.0),
+        disk_bytes: capacity.and_then(|capacity| capacity.disk).map_or(0, |disk| disk.0),
+        architecture: config.architecture,
+        cost: config.cost.map(|cost| match cost {
+            novacron_config::HostCost::Hourly(hour) => HostCost::Hourly(hour.money()),
+            novacron_config::HostCost::Owned { price, lifetime_years, watts, price_per_kwh } => {
+                HostCost::Owned { price: price.money(), years: lifetime_years, watts, per_kwh: price_per_kwh.money() }
+            }
+        }),
+        cpu_permille: HALF,
+        power: config.power.map(|power| HostPower { idle_watts: power.idle_watts, full_watts: power.full_watts }),
+        grid_mg_per_kwh: config.power.map(|power| power.grid_g_per_kwh.saturating_mul(1000)),
+        country: config.country.clone().unwrap_or_default(),
+        point,
+        compliance: config.compliance.iter().filter_map(|name| programme(name)).map(str::to_owned).collect(),
+    };
+    HostSettings {
+        provider: config.provider.clone(),
+        kind: config.kind,
+        region,
+        host,
+        configured: capacity.is_some(),
+        runs_guests: config.kind != ProviderKind::Files,
+    }
+}
+
+/// Of the first region that a name stands for and whose coordinates are known.
+fn point_of(catalog: &Catalog, name: &str) -> Option<Point> {
+    catalog.places(name, None).ok()?.into_iter().find_map(|region| catalog.region(region).point)
+}
+
+fn orchestrator(config: &Config, catalog: &Catalog, notes: &mut Vec<String>) -> Settings {
+    let orchestrator = &config.orchestrator;
+    let location = orchestrator.location.as_ref().and_then(|location| match location {
+        Location::Region(name) => Some(name.clone()),
+        Location::Point { lat_micro, lon_micro } => {
+            let near = nearest_region(catalog, Point { lat_micro: *lat_micro, lon_micro: *lon_micro });
+            if let Some((name, km)) = &near {
+                notes.push(format!(
+                    "`orchestrator.location` is taken to be {name}, the nearest region that is known, {km:.0} km away: latency is measured from there."
+                ));
+            }
+            near.map(|(name, _)| name)
+        }
+    });
+    Settings {
+        strategy: orchestrator.placement_policy,
+        weights: orchestrator.weights,
+        default_cloud: orchestrator.default_cloud.clone(),
+        compliance_zones: orchestrator.compliance_zones.clone(),
+        max_cost_nanos: orchestrator.max_cost_per_hour.map(|cost| cost.nanos),
+        targets: orchestrator.performance_targets.unwrap_or_default(),
+        load_balancing: orchestrator.load_balancing,
+        location,
+        policies: config.policies.clone(),
+        quotas: orchestrator.quotas.iter().flat_map(|quota| quotas(config, quota, notes)).collect(),
+        max_age_days: u32::try_from(config.catalog.max_age.as_secs() / 86_400).ok(),
+        refuse_stale: config.catalog.stale == novacron_config::Stale::Refuse,
+        ..Settings::default()
+    }
+}
+
+fn nearest_region(catalog: &Catalog, from: Point) -> Option<(String, f64)> {
+    let open = catalog.parts().regions.iter().filter(|region| region.sector == Sector::Commercial);
+    open.filter_map(|region| Some((region.name.clone(), region.point?.km_to(from)))).min_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// The engine holds a quota at one name: what is wider or narrower is said.
+fn quotas(config: &Config, quota: &novacron_config::Quota, notes: &mut Vec<String>) -> Vec<Quota> {
+    let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+    let at = |place: String| Quota {
+        place,
+        vcpus: quota.vcpus.map(small),
+        instances: quota.instances.map(small),
+        monthly_nanos: quota.monthly_budget.map(|budget| budget.nanos),
+    };
+    match (&quota.provider, &quota.region) {
+        (None, None) => {
+            let mut kinds: Vec<String> = CLOUDS.iter().map(ToString::to_string).collect();
+            kinds.extend(config.hosts.iter().map(|host| host.provider.to_string()));
+            notes.push(
+                "A quota of all providers together is held for each cloud and each host by itself when one machine is placed."
+                    .to_owned(),
+            );
+            kinds.into_iter().map(at).collect()
+        }
+        (Some(provider), None) => vec![at(provider.clone())],
+        (None, Some(region)) => vec![at(region.clone())],
+        (Some(provider), Some(region)) => {
+            notes.push(format!("The quota of `{provider}` in {region} is held for {region}, whoever has it."));
+            vec![at(region.clone())]
+        }
+    }
+}
