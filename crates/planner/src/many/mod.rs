@@ -42,7 +42,7 @@ pub fn place_many(
     requests: &[PlacementRequest],
     options: &ManyOptions<'_>,
 ) -> Result<ManyPlan, PlanError> {
-    for budget in options.budgets.iter().filter(|budget| budget.monthly_nanos < 0) {
+    if let Some(budget) = options.budgets.iter().find(|budget| budget.monthly_nanos < 0) {
         let why = format!("{} is less than nothing", novacron_types::Money::usd_nanos(budget.monthly_nanos));
         return Err(PlanError::Option { option: "budgets", why });
     }

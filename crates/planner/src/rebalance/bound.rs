@@ -1,7 +1,7 @@
 //! What no plan can go below: the fleet solver's proof for the same machines and places, each move counted. Of a few
 //! machines it looks at all goals, so that its own is the best there is.
 
-use std::time::Instant;
+use std::{collections::HashMap, time::Instant};
 
 use novacron_fleet::{Candidate as Column, Draft, Fleet, Item, Options, Place, Spread, Take, limits, solve};
 
@@ -29,17 +29,28 @@ pub(super) fn proof(
     max_moves: Option<u32>,
     until: Option<Instant>,
 ) -> Result<Proof, PlanError> {
-    let least: i128 = table.rows.iter().map(|row| span(row).0).sum();
-    let widest = table.rows.iter().map(|row| span(row)).map(|(least, most)| most - least).max().unwrap_or(0);
+    let spans = || table.rows.iter().map(|row| span(row));
+    let widest = spans().map(|(least, most)| most - least).max().unwrap_or(0);
+    // Points are less than none; shifted, they are about as large as what they differ by, which is what the solver wants.
+    let least = spans().map(|(least, _)| least).min().unwrap_or(0);
+    let shift = if least < 0 { least - widest } else { 0 };
+    let dearest = spans().map(|(_, most)| most - shift).max().unwrap_or(0);
     // Rounded down, so that what is proven of it holds for the exact amounts.
-    let unit = (widest / i128::from(limits::AMOUNT) + 1).max(1);
+    let unit = dearest / i128::from(limits::AMOUNT) + 1;
     let mut draft = Draft::default();
     draft.dimension(table.providers());
     let hosts: Vec<Vec<u32>> =
         table.capacity.iter().map(|room| room.iter().map(|most| draft.limit((*most).into())).collect()).collect();
     let of_quotas: Vec<u32> = quotas.limits().map(|most| draft.limit(clamp(most))).collect();
     let moves = max_moves.map(|most| draft.limit(most.into()));
+    // Machines that are alike share a class: the proof is then one of a few, however many there are.
+    let mut classes = HashMap::new();
     for (machine, row) in table.rows.iter().enumerate() {
+        let alike = (g.questions.ask_of[machine], g.movers[machine].home.candidate, table.initial[machine], row);
+        if let Some(&class) = classes.get(&alike) {
+            draft.model.items.push(Item { class, ..Item::default() });
+            continue;
+        }
         let mut columns = Vec::new();
         for (option, (site, weight)) in row.iter().enumerate() {
             let mut takes = Vec::new();
@@ -55,11 +66,12 @@ pub(super) fn proof(
                 takes.extend(moves.map(|limit| Take { limit, amount: 1 }));
             }
             let place = draft.place(Place { domains: vec![table.provider(*site)], takes: Vec::new() });
-            let cost = i64::try_from((weight - span(row).0) / unit).unwrap_or(limits::AMOUNT);
+            let cost = i64::try_from((weight - shift) / unit).unwrap_or(limits::AMOUNT);
             columns.push(Column { option: option as u32, place, cost, price: 0, takes });
         }
         let class = draft.class(columns);
-        draft.model.items.push(Item { class, pays: Vec::new(), unplaced_cost: None, fixed: None });
+        classes.insert(alike, class);
+        draft.model.items.push(Item { class, ..Item::default() });
     }
     for apart in &table.apart {
         let items = apart.iter().map(|machine| *machine as u32).collect();
@@ -81,11 +93,12 @@ pub(super) fn proof(
         },
     );
     let site = |(machine, column): (usize, &Option<u32>)| {
-        let class = &fleet.model().classes[machine].candidates;
+        let model = fleet.model();
+        let class = &model.classes[model.items[machine].class as usize].candidates;
         Some(table.rows[machine][class[(*column)? as usize].option as usize].0)
     };
     let goal = found.placement.and_then(|placement| placement.iter().enumerate().map(site).collect());
-    Ok(Proof { bound: least + found.bound * unit, goal })
+    Ok(Proof { bound: shift * table.rows.len() as i128 + found.bound * unit, goal })
 }
 
 fn clamp(amount: i128) -> i64 {

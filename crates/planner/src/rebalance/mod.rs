@@ -6,6 +6,7 @@ mod hold;
 mod now;
 mod once;
 mod quota;
+mod sequence;
 mod settle;
 mod table;
 mod verify;

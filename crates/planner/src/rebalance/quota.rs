@@ -1,8 +1,6 @@
 //! Quotas, held after every step. A goal that breaks one in the end is not taken where there is another; a step that breaks
 //! one on the way is given up.
 
-use std::collections::{BTreeMap, HashMap};
-
 use novacron_placement::{Candidate, Places};
 
 use super::{
@@ -80,29 +78,27 @@ impl Quotas {
         used.into_iter().zip(self.limits()).all(|(used, most)| used <= most)
     }
 
-    /// By machine the site of a step that takes more of a quota than is left.
-    pub fn faults(&self, g: &Ground<'_, '_>, table: &Table, steps: &[Step]) -> BTreeMap<usize, (u32, String)> {
-        let mut faults = BTreeMap::new();
-        let goal: HashMap<usize, Candidate> = steps.iter().map(|step| (step.machine, step.to)).collect();
-        for quota in &self.all {
-            let mut used = quota.used;
-            for step in steps {
-                let before = used;
-                for (candidate, times) in [(step.to, 1), (step.from, -1)] {
-                    if quota.within.holds(g.market, candidate) {
-                        add(&mut used, takes(g, step.machine, candidate), times);
-                    }
-                }
-                let over = |r: usize| used[r] > before[r] && quota.most[r].is_some_and(|most| used[r] > most);
-                if (0..3).any(over) {
-                    let site = table.site(g.market, goal.get(&step.machine).copied().unwrap_or(step.to));
-                    let reason = format!("the quota of {} has too little left", quota.place);
-                    faults.insert(step.machine, (site, reason));
-                    used = before;
+    /// What is used before the first step.
+    pub fn used(&self) -> Vec<[i128; 3]> {
+        self.all.iter().map(|quota| quota.used).collect()
+    }
+
+    /// Counts a step, unless it takes more of a quota than is left; then that quota's place is told.
+    pub fn take(&self, g: &Ground<'_, '_>, used: &mut [[i128; 3]], step: &Step) -> Result<(), &str> {
+        let mut after = used.to_vec();
+        for ((quota, after), before) in self.all.iter().zip(&mut after).zip(used.iter()) {
+            for (candidate, times) in [(step.to, 1), (step.from, -1)] {
+                if quota.within.holds(g.market, candidate) {
+                    add(after, takes(g, step.machine, candidate), times);
                 }
             }
+            let over = |r: usize| after[r] > before[r] && quota.most[r].is_some_and(|most| after[r] > most);
+            if (0..3).any(over) {
+                return Err(&quota.place);
+            }
         }
-        faults
+        used.copy_from_slice(&after);
+        Ok(())
     }
 }
 

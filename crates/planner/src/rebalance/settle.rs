@@ -16,6 +16,7 @@ use super::{
     now::known_cost,
     once::Once,
     quota::Quotas,
+    sequence::in_turn,
     table::Table,
     ways::{Mover, worth},
 };
@@ -88,7 +89,10 @@ pub(super) fn settle(g: &Ground<'_, '_>) -> Result<Settled, PlanError> {
         for (left, violation) in &found.left {
             faults.entry(left.process as usize).or_insert((left.to, stands_in_the_way(g, violation)));
         }
-        faults.extend(quotas.faults(g, &table, &steps));
+        let (steps, stuck) = in_turn(g, &table, &quotas, steps);
+        for (machine, why) in stuck {
+            faults.entry(machine).or_insert((goal[machine], why));
+        }
         let over = most.map_or(0, |most| (steps.len() as u32).saturating_sub(most));
         if faults.is_empty() && over == 0 {
             let mut at = table.initial.clone();

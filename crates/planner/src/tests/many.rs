@@ -24,11 +24,14 @@ struct Spot {
     nanos: u64,
 }
 
+/// vCPUs, GiB, team.
+type Asked = (u32, u64, &'static str);
+
 #[derive(Debug)]
 struct World {
     rows: Vec<Row>,
     hosts: Vec<(u32, u64, u64)>,
-    machines: Vec<(u32, u64, &'static str)>,
+    machines: Vec<Asked>,
     budget: Option<i128>,
     team_budget: Option<i128>,
     aws_vcpus: Option<u32>,
@@ -173,7 +176,7 @@ impl World {
     fn value(&self, at: &[Option<Spot>]) -> Option<(usize, i128)> {
         let placed = || self.machines.iter().zip(at).filter_map(|(machine, spot)| Some((machine, spot.as_ref()?)));
         let cost = |spot: &Spot| i128::from(spot.nanos) * 730;
-        let sum = |of: &dyn Fn(&(u32, u64, &str), &Spot) -> i128| placed().map(|(m, s)| of(m, s)).sum::<i128>();
+        let sum = |of: &dyn Fn(&Asked, &Spot) -> i128| placed().map(|(m, s)| of(m, s)).sum::<i128>();
         let there = i128::from(u8::from(self.peer));
         let in_aws = |spot: &Spot| i128::from(u8::from(spot.provider == "aws"));
         let fits = self.budget.is_none_or(|most| sum(&|_, s| cost(s)) <= most)
@@ -249,7 +252,7 @@ proptest! {
     }
 }
 
-fn plain(machines: Vec<(u32, u64, &'static str)>) -> World {
+fn plain(machines: Vec<Asked>) -> World {
     World {
         rows: vec![
             Row(Aws, "us-east-1", "small", 2, 4, 20_000_000),

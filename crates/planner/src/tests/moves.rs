@@ -235,6 +235,22 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A plan is held against its rules before it is handed out: one that broke a spread on the way would be an error.
+    #[test]
+    fn no_step_makes_a_spread_less(seed: u64, zones: bool, least in 2u32..4) {
+        let key = if zones { "min_zones" } else { "min_providers" };
+        let spread = json!({ "name": "apart", "action": { "type": "distribute", key: least } });
+        let world = World { policies: vec![serde_json::from_value(spread).unwrap()], ..random(seed) };
+        let providers = |at: &[usize]| at.iter().collect::<HashSet<_>>().len();
+        let before: Vec<usize> = world.machines.iter().map(|machine| machine.2).collect();
+        let after = world.after(&world.plan());
+        prop_assert!(zones || providers(&after) >= providers(&before).min(least as usize));
+    }
+}
+
 #[test]
 fn a_move_that_does_not_pay_is_not_proposed() {
     // 10 USD a month are saved; 200 GB out cost 18.

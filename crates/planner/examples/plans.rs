@@ -1,0 +1,106 @@
+//! How long plans take over the catalog that ships: `plans MACHINES [SECONDS]`.
+
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
+
+use novacron_catalog::{Catalog, EMBEDDED, Pricing};
+use novacron_placement::{Market, Quota, Settings};
+use novacron_planner::{
+    Budget, Downtime, Machine, ManyOptions, RebalanceOptions, Search, Whereabouts, place_many, rebalance,
+};
+use novacron_types::placement::{Gigabytes, PlacementRequest, PlanMode, Strategy};
+
+/// vCPUs and GiB.
+const SIZES: [(u32, u64); 6] = [(1, 1), (2, 4), (2, 8), (4, 16), (8, 32), (16, 64)];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let number = |n: usize| std::env::args().nth(n).and_then(|text| text.parse::<u64>().ok());
+    let (count, seconds) = (number(1).unwrap_or(10_000) as usize, number(2).unwrap_or(10));
+    let market = Market::new(Arc::new(Catalog::from_snapshot(EMBEDDED)?), Vec::new(), Vec::new());
+    let stop = AtomicBool::new(false);
+    let search = || Search {
+        until: Some(Instant::now() + Duration::from_secs(seconds)),
+        steps: None,
+        seed: 1,
+        threads: 1,
+        stop: &stop,
+    };
+    let requests: Vec<PlacementRequest> = (0..count).map(request).collect();
+    let quota = |place: &str, share: usize| Quota {
+        place: place.to_owned(),
+        vcpus: Some((count * 5 * share / 100) as u32),
+        instances: None,
+        monthly_nanos: None,
+    };
+    let settings =
+        Settings { quotas: vec![quota("oci", 30), quota("gcp", 30), quota("azure", 20)], ..Settings::default() };
+    let budgets = vec![Budget { label: None, monthly_nanos: count as i128 * 200_000_000_000 }];
+    let start = Instant::now();
+    let options = ManyOptions { mode: PlanMode::AllOrNothing, budgets, gap: 0.000_1, search: search() };
+    let plan = place_many(&market, &settings, &requests, &options)?;
+    println!(
+        "place {count}: {:?} in {:.2?}, {} a month, bound {}, gap {:?}",
+        plan.status,
+        start.elapsed(),
+        plan.monthly.map(|money| money.to_string()).unwrap_or_default(),
+        plan.lower_bound.map(|money| money.to_string()).unwrap_or_default(),
+        plan.gap
+    );
+    // Each where it was first placed at the price of a year ago's choice: an AWS type on demand.
+    let machines: Vec<Machine> = requests.into_iter().map(machine).collect();
+    let start = Instant::now();
+    let options = RebalanceOptions {
+        strategy: Strategy::CostOptimized,
+        max_moves: Some(count as u32 / 10),
+        hysteresis_percent: 20,
+        min_saving_monthly_nanos: 1_000_000_000,
+        payback_days: 90,
+        downtime: Downtime::default(),
+        risk_percent: 5,
+        search: search(),
+    };
+    let plan = rebalance(&market, &Settings::default(), &machines, &options)?;
+    println!(
+        "rebalance {count}: {} moves in {:.2?}, {} to {} a month, once {}, gap {:.5}",
+        plan.moves.len(),
+        start.elapsed(),
+        plan.current_monthly,
+        plan.planned_monthly,
+        plan.one_time_cost,
+        plan.bound.gap
+    );
+    Ok(())
+}
+
+fn request(i: usize) -> PlacementRequest {
+    let (vcpus, gib) = SIZES[i * 7 % SIZES.len()];
+    PlacementRequest {
+        vm_id: Some(format!("vm{i}")),
+        required_cpu: Some(vcpus),
+        required_memory_gb: Some(Gigabytes::from_gib(gib)),
+        tags: [("team".to_owned(), format!("t{}", i % 10))].into(),
+        ..PlacementRequest::default()
+    }
+}
+
+fn machine(request: PlacementRequest) -> Machine {
+    let types = ["t3.micro", "t3.medium", "m5.large", "m5.xlarge", "m5.2xlarge", "m5.4xlarge"];
+    let size = SIZES.iter().position(|(vcpus, gib)| {
+        request.required_cpu == Some(*vcpus) && request.required_memory_gb == Some(Gigabytes::from_gib(*gib))
+    });
+    Machine {
+        at: Whereabouts::Cloud {
+            kind: novacron_types::ProviderKind::Aws,
+            provider: None,
+            region: "us-east-1".to_owned(),
+            zone: None,
+            instance_type: types[size.unwrap_or(0)].to_owned(),
+            pricing: Pricing::OnDemand,
+        },
+        disk_gb: 20,
+        movable: true,
+        request,
+    }
+}
