@@ -5,6 +5,7 @@
 //!                                                                  │
 //!  place_many: budgets, quotas, hosts, spreads ─▶ novacron-fleet ──┴▶ a place for each, and a proven bound
 //!  rebalance: costs now, costs of moving ─▶ novacron-rebalance ──▶ a goal ─▶ an order in which each state fits
+//!             └ the same for novacron-fleet ─▶ a proven bound, and of a few machines the best goal there is
 //! ```
 //!
 //! # What is promised

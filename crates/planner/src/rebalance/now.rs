@@ -29,6 +29,7 @@ pub(super) fn home(market: &Market, ask: &Ask<'_>, machine: &Machine) -> Home {
                     candidate: None,
                     provider: name.to_string(),
                     hourly: None,
+                    // Never told: what is not known is not moved.
                     place: PlannedPlace {
                         kind: novacron_types::ProviderKind::Libvirt,
                         provider: Some(name.clone()),
