@@ -134,7 +134,7 @@ fn what_is_wrong_is_said_with_what_to_do() {
         (&["--cpu", "-1"], "invalid value"),
         (&["--cpu", "2.5"], "invalid value"),
         (&["--cpu", "4294967296"], "invalid value"),
-        (&["--cpu", "2", "--memory", "-8Gi"], "not a size"),
+        (&["--cpu", "2", "--memory", "8Gx"], "not a size"),
         (&["--cpu", "2", "--max-latency", "10ms"], "--near"),
         (&["--cpu", "2", "--near", "us-east-1", "--max-latency", "soon"], "not a time"),
         (&["--cpu", "2", "--max-cost", "-1"], "--max-cost"),
@@ -161,7 +161,7 @@ fn manifests_that_are_wrong_say_where() {
     let path = file.to_str().unwrap();
     let seed = fs::read_to_string(manifest("seed.yaml")).unwrap();
     for (old, new, says) in [
-        ("cpu: 4", "cpu: 0", ":30:"),
+        ("cpu: 4", "cpu: 0", ":29:14:"),
         ("cpu: 4", "cpu: 2.5", "cpu"),
         ("memory: 8Gi", "memory: lots", "memory"),
         ("type: provider", "type: provder", "did you mean `provider`"),

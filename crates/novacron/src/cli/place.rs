@@ -130,11 +130,17 @@ pub struct WishArgs {
 
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The VM's id or name, or the placement's id.
-    pub vm: String,
+    /// The VM's id or name, or the placement's id. Without one, what was decided is listed, the newest first.
+    pub vm: Option<String>,
+    /// Of the list, only those: decided, infeasible, creating, created or failed.
+    #[arg(long, conflicts_with = "vm")]
+    pub status: Option<String>,
+    /// Stop the list after so many.
+    #[arg(short = 'n', long, value_name = "N", conflicts_with = "vm")]
+    pub limit: Option<u64>,
     /// Why a place that you have in mind did not win: a provider, region, type or way of paying, or several of them, such as
     /// us-east-1 m5.large. Several places: each in quotes, as 'us-east-1 m5.large' 'gcp spot'.
-    #[arg(long, value_name = "WORDS", num_args = 1..)]
+    #[arg(long, value_name = "WORDS", num_args = 1.., requires = "vm")]
     pub why_not: Vec<String>,
 }
 

@@ -153,6 +153,8 @@ fn json_body(body: &impl Serialize) -> Result<Bytes> {
 fn refusal(status: StatusCode, problem: Problem) -> Failure {
     let exit = match (status, problem.code.as_str()) {
         (_, "already_ended" | "not_held" | "not_failed" | "nothing_to_do") => Exit::NothingToDo,
+        // Words of the question, not things that were looked for.
+        (_, "unknown_place" | "unknown_instance_type" | "unknown_programme") => Exit::Usage,
         (StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::UNSUPPORTED_MEDIA_TYPE, _) => {
             Exit::Usage
         }
@@ -162,6 +164,9 @@ fn refusal(status: StatusCode, problem: Problem) -> Failure {
     let request = problem.vendor_request_id.map(|id| format!(", request {id} there")).unwrap_or_default();
     // The API's advice speaks of headers; the command line has its own way.
     let advice = match status {
+        StatusCode::NOT_FOUND if problem.code == "unknown_placement" => {
+            Some("`novacron explain` lists what was decided.".to_owned())
+        }
         StatusCode::UNAUTHORIZED => Some("Give a token with --token-file FILE or $NOVACRON_TOKEN.".to_owned()),
         _ => problem.advice,
     };

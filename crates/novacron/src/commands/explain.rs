@@ -1,13 +1,13 @@
 //! `novacron explain`: a decision that was kept, in full.
 
-use novacron_types::placement::{PlacementRecord, WhyNotAnswer};
+use novacron_types::placement::{PlacementRecord, PlacementStatus, WhyNotAnswer};
 use serde::Serialize;
 
 use super::{Context, place};
 use crate::{
     cli::ExplainArgs,
     client::{escape, with_query},
-    exit::Result,
+    exit::{Failure, Result},
     output::{
         Format, Output,
         decision::{self, About},
@@ -15,9 +15,17 @@ use crate::{
 };
 
 pub async fn run(context: &Context, args: ExplainArgs) -> Result<()> {
-    let record: PlacementRecord = context.client.get(&format!("/placements/{}", escape(&args.vm))).await?;
-    let why_not = why_not(context, &args.vm, &args.why_not).await?;
+    let Some(vm) = &args.vm else { return list(context, args.status.as_deref(), args.limit).await };
+    let record: PlacementRecord = context.client.get(&format!("/placements/{}", escape(vm))).await?;
+    let why_not = why_not(context, vm, &args.why_not).await?;
     show(&context.output, &record, &why_not)
+}
+
+async fn list(context: &Context, status: Option<&str>, limit: Option<u64>) -> Result<()> {
+    let status = status.map(str::parse::<PlacementStatus>).transpose();
+    let status = status.map_err(|error| Failure::usage(error.to_string()))?;
+    let query = status.map(|status| ("status".to_owned(), status.to_string())).into_iter().collect();
+    context.list::<PlacementRecord>("/placements", query, limit).await
 }
 
 /// The places that the words after `--why-not` mean, as words: all of them one, unless some are in quotes.

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use novacron_types::placement::{
-    CostBreakdown, Decision, Dollars, Placed, PlacementRecord, Relaxation, ScoreParts, Source, Weights, WhyNotAnswer,
+    CostBreakdown, Decision, Dollars, Placed, PlacementRecord, Relaxation, ScoreParts, Source, WhyNotAnswer,
 };
 
 use super::{grid::Grid, human};
@@ -44,12 +44,11 @@ fn head(out: &mut String, about: &About<'_>, decision: &Decision) {
             let _ = writeln!(out, "  {}", price(placed.cost.as_ref(), placed.cost_per_hour));
             let _ = writeln!(
                 out,
-                "  {} vCPU, {} memory; score {:.2} by {}; provider: {provider}",
+                "  {} vCPU, {} memory; provider: {provider}",
                 placed.vcpus,
                 human::bytes(placed.memory_bytes),
-                placed.placement_score,
-                weights(decision)
             );
+            let _ = writeln!(out, "  {}", score(placed, decision));
             let mut more = Vec::new();
             if let (Some(ms), Some(basis)) = (placed.latency_ms, &placed.latency_basis) {
                 more.push(format!("{ms:.1} ms there and back ({basis})"));
@@ -97,23 +96,35 @@ fn price(cost: Option<&CostBreakdown>, hourly: Dollars) -> String {
     }
 }
 
-fn weights(decision: &Decision) -> String {
-    let Weights { cost, performance, compliance, location, carbon } = decision.weights;
-    let parts = [
-        ("cost", cost),
-        ("performance", performance),
-        ("compliance", compliance),
-        ("location", location),
-        ("carbon", carbon),
+/// How the score comes about: `score 59.72 by balanced = cost 67.2 × 40 % + performance 51.0 × 30 % + …`.
+fn score(placed: &Placed, decision: &Decision) -> String {
+    let (weights, parts) = (&decision.weights, &placed.score_parts);
+    let sum = weights.cost + weights.performance + weights.compliance + weights.location + weights.carbon;
+    let all = [
+        ("cost", weights.cost, Some(parts.cost)),
+        ("performance", weights.performance, Some(parts.performance)),
+        ("compliance", weights.compliance, Some(parts.compliance)),
+        ("location", weights.location, Some(parts.location)),
+        ("carbon", weights.carbon, parts.carbon),
     ];
-    let shown: Vec<String> =
-        parts.iter().filter(|(_, part)| *part > 0.0).map(|(name, part)| format!("{name} {part}")).collect();
-    format!("{} ({})", decision.strategy, shown.join(", "))
+    let counted = all.iter().filter(|(_, weight, _)| *weight > 0.0);
+    let terms: Vec<String> = counted
+        .map(|(name, weight, points)| {
+            let points = points.map_or("unknown".to_owned(), |points| format!("{points:.1}"));
+            format!("{name} {points} × {:.0} %", weight / sum * 100.0)
+        })
+        .collect();
+    let (open, close) = match parts.multiplier {
+        1.0 => ("", String::new()),
+        times => ("(", format!(") × {times:.2}")),
+    };
+    let by = &placed.placement_reason;
+    format!("score {:.2} by {by} = {open}{}{close}", placed.placement_score, terms.join(" + "))
 }
 
 fn cost(out: &mut String, placed: &Placed, known: &[Source]) {
     let Some(cost) = &placed.cost else { return };
-    let mut grid = Grid::new(&["WHAT IT COSTS", ">USD/HOUR", ">USD/MONTH", "WHOSE FIGURES"]);
+    let mut grid = Grid::new(&["", ">USD/HOUR", ">USD/MONTH", "WHOSE FIGURES"]);
     let parts = [("compute", &cost.compute), ("storage", &cost.storage), ("network", &cost.network)];
     for (name, part) in parts.into_iter().filter(|(name, part)| *name == "compute" || part.hourly.nanos != 0) {
         let whose = part.sources.iter().map(|name| whose(name, known)).collect::<Vec<_>>().join(", ");
@@ -127,7 +138,7 @@ fn cost(out: &mut String, placed: &Placed, known: &[Source]) {
         "together".to_owned(),
         format!("{mark}{}", human::hour(cost.hourly)),
         format!("{mark}{}", human::month(cost.monthly)),
-        String::new(),
+        " ".to_owned(),
     ]);
     for other in &cost.other_pricing {
         let mark = if other.modelled { "~" } else { "" };
@@ -139,7 +150,7 @@ fn cost(out: &mut String, placed: &Placed, known: &[Source]) {
             percent(cost.hourly.nanos, other.hourly.nanos),
         ]);
     }
-    let _ = write!(out, "\n{}", grid.text());
+    let _ = write!(out, "\nWHAT IT COSTS\n{}", grid.text());
 }
 
 fn whose(name: &str, known: &[Source]) -> String {
@@ -336,7 +347,7 @@ fn sources(out: &mut String, sources: &[Source], wide: bool) {
         let stale = if source.stale { ", STALE" } else { "" };
         let rule = match &source.rule {
             Some(rule) if wide => format!("~ {}: {rule}", source.source),
-            Some(_) => format!("~ derived from {}", source.source),
+            Some(_) => format!("~ {}", source.source),
             None => source.source.clone(),
         };
         grid.row(vec![
@@ -347,7 +358,8 @@ fn sources(out: &mut String, sources: &[Source], wide: bool) {
         ]);
     }
     if !grid.is_empty() {
-        let _ = write!(out, "\nSOURCES (~ is derived by a rule, which -o wide shows)\n{}", grid.text());
+        let _ =
+            write!(out, "\nSOURCES; ~ is derived from what they state, by a rule that -o wide shows\n{}", grid.text());
     }
 }
 

@@ -9,7 +9,7 @@ pub fn bytes(bytes: u64) -> String {
 
 /// A price of an hour, without its unit: four decimals, more where it is small.
 pub fn hour(money: Money) -> String {
-    decimals(money, if money.nanos.unsigned_abs() < 10_000_000 { 6 } else { 4 })
+    decimals(money, if (1..10_000_000).contains(&money.nanos.unsigned_abs()) { 6 } else { 4 })
 }
 
 /// An amount of whole months, without its unit: cents.
@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(hourly(money(153_049_999)), "0.1530 USD/h");
         assert_eq!(hour(money(3_341_600)), "0.003342");
         assert_eq!(month(money(-1_234_567_895_000_000)), "−1,234,567.90");
-        assert_eq!(month(money(-1)), "0.00");
+        assert_eq!((month(money(-1)), hour(money(0))), ("0.00".into(), "0.0000".into()));
         assert_eq!((thousands(0), thousands(999), thousands(213_000)), ("0".into(), "999".into(), "213,000".into()));
         assert_eq!((age(Some(-1)), age(Some(38)), age(None)), ("today".into(), "38 days".into(), "age unknown".into()));
         assert_eq!(time(Timestamp::UNIX_EPOCH), "1970-01-01 00:00:00Z");

@@ -25,14 +25,19 @@ pub fn applied(answer: &ApplyAnswer) -> String {
         let name = clean(&machine.name);
         let placed = machine.placement.as_ref().map(|record| match &record.decision.primary_placement {
             Some(placed) => {
-                format!("{}, {}", decision::title(placed), cost_words(placed.cost.as_ref().map(|cost| cost.monthly)))
+                let cost = placed.cost.as_ref().map(|cost| cost.monthly);
+                let nobody =
+                    if placed.provider.is_none() { "; NO PROVIDER is configured that can make it there" } else { "" };
+                format!("{}, {}{nobody}", decision::title(placed), cost_words(cost))
             }
             None => "NO PLACE WILL DO".to_owned(),
         });
         let at = placed.map(|words| format!(" → {words}")).unwrap_or_default();
         let _ = writeln!(out, "{sign} {name}  {word}{at}");
         for change in &machine.changes {
-            let _ = writeln!(out, "    {}", changed(change));
+            for line in changed(change) {
+                let _ = writeln!(out, "    {line}");
+            }
         }
         if let Some(record) = &machine.placement
             && record.decision.primary_placement.is_none()
@@ -64,13 +69,39 @@ fn cost_words(monthly: Option<Money>) -> String {
     monthly.map_or("cost not known".to_owned(), human::monthly)
 }
 
-fn changed(change: &FieldChange) -> String {
-    let show = |value: &Value| clean(&value.to_string());
+/// A line for each leaf that is new, gone or another.
+fn changed(change: &FieldChange) -> Vec<String> {
+    let mut lines = Vec::new();
     match (&change.old, &change.new) {
-        (None, Some(new)) => format!("+ {}: {}", clean(&change.path), show(new)),
-        (Some(old), None) => format!("- {}: {}", clean(&change.path), show(old)),
-        (Some(old), Some(new)) => format!("~ {}: {} → {}", clean(&change.path), show(old), show(new)),
-        (None, None) => clean(&change.path),
+        (None, Some(new)) => leaves('+', &change.path, new, &mut lines),
+        (Some(old), None) => leaves('-', &change.path, old, &mut lines),
+        (Some(old), Some(new)) => {
+            let path = &change.path;
+            lines.push(format!("~ {}: {} → {}", clean(path), leaf(path, old), leaf(path, new)));
+        }
+        (None, None) => lines.push(clean(&change.path)),
+    }
+    lines
+}
+
+fn leaves(sign: char, path: &str, value: &Value, lines: &mut Vec<String>) {
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+            map.iter().for_each(|(key, value)| leaves(sign, &below(key), value, lines));
+        }
+        // The first two are the same for all.
+        _ if matches!(path, "apiVersion" | "kind") => {}
+        value => lines.push(format!("{sign} {}: {}", clean(path), leaf(path, value))),
+    }
+}
+
+/// Bytes as people write them.
+fn leaf(path: &str, value: &Value) -> String {
+    let is_size = path.ends_with("resources.memory") || path.ends_with("resources.disk");
+    match value.as_u64().filter(|_| is_size) {
+        Some(bytes) => human::bytes(bytes),
+        None => clean(&value.to_string()),
     }
 }
 

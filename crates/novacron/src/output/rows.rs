@@ -1,6 +1,6 @@
 //! How the API's things look as rows.
 
-use novacron_types::{Instance, Migration, VmRecord};
+use novacron_types::{Instance, Migration, VmRecord, placement::PlacementRecord};
 use serde::Serialize;
 
 use super::{Column, Row, human};
@@ -26,6 +26,41 @@ impl Row for ProviderSummary {
             (if self.runs_guests { "run" } else { "disks only" }).to_owned(),
             yes(self.emulated),
             self.capabilities.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
+        ]
+    }
+}
+
+impl Row for PlacementRecord {
+    fn columns() -> &'static [Column] {
+        const COLUMNS: &[Column] = &[
+            Column::new("VM"),
+            Column::new("STATUS"),
+            Column::new("PLACE"),
+            Column::new("PER HOUR"),
+            Column::new("PER MONTH"),
+            Column::wide("SCORE"),
+            Column::wide("PROVIDER"),
+            Column::new("MADE"),
+            Column::wide("PLACEMENT"),
+        ];
+        COLUMNS
+    }
+    fn cells(&self) -> Vec<String> {
+        let placed = self.decision.primary_placement.as_ref();
+        let cost = placed.and_then(|placed| placed.cost.as_ref());
+        let mark = cost.filter(|cost| cost.modelled).map_or("", |_| "~");
+        vec![
+            self.vm_id.clone(),
+            self.status.to_string(),
+            placed.map(super::decision::title).unwrap_or_default(),
+            cost.map(|cost| format!("{mark}{} {}", human::hour(cost.hourly), cost.hourly.currency()))
+                .unwrap_or_default(),
+            cost.map(|cost| format!("{mark}{} {}", human::month(cost.monthly), cost.monthly.currency()))
+                .unwrap_or_default(),
+            placed.map(|placed| format!("{:.2}", placed.placement_score)).unwrap_or_default(),
+            placed.and_then(|placed| placed.provider.as_ref()).map(ToString::to_string).unwrap_or_default(),
+            human::time(self.created_at),
+            self.placement_id.clone(),
         ]
     }
 }

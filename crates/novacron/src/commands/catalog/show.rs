@@ -194,7 +194,7 @@ fn region_text(catalog: &Catalog, ty: TypeId, id: RegionId) -> String {
 /// One line a region, the ways of paying side by side.
 fn prices(catalog: &Catalog, offers: &[OfferId], wide: bool) -> String {
     let mut titles = vec!["REGION"];
-    titles.extend([">ON-DEMAND", ">SPOT", ">COMMIT 1Y", ">COMMIT 3Y", ">ON-DEMAND/MONTH", "TAKEN AWAY", ">AGE"]);
+    titles.extend([">ON-DEMAND", ">SPOT", ">COMMIT 1Y", ">COMMIT 3Y", ">ON-DEMAND/MONTH", "TAKEN AWAY", ">OLDEST"]);
     if wide {
         titles.extend(["ZONES", "SOURCES"]);
     }

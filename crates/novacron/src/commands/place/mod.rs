@@ -103,6 +103,9 @@ async fn asks(context: &Context, args: &PlaceArgs, mut request: PlacementRequest
         confirm(output, args.yes, "Make it there?").await?;
     }
     let record: PlacementRecord = context.client.post(if args.dry_run { dry } else { "/placements" }, &request).await?;
+    if args.dry_run {
+        output.note("Nothing was kept.\n");
+    }
     let why_not = explain::why_not(context, &record.vm_id, &args.why_not).await?;
     let Some(operation) = &record.operation_id else { return explain::show(output, &record, &why_not) };
     let ended = work::follow(context, operation).await?;
@@ -120,7 +123,7 @@ pub fn outcome(name: &str, decision: &Decision) -> Result<()> {
     let failure = Failure::new(Exit::Infeasible, format!("no place will do for {name}"));
     Err(match decision.relaxations.first() {
         Some(first) => failure.hint(format!(
-            "Relax {}: {} in {} would do, at {} an hour.",
+            "Relax {}: {} in {} would do, at {}.",
             first.constraints.join(" and "),
             first.instance_type,
             first.region,

@@ -43,6 +43,7 @@ pub fn decide(output: &Output, args: &PlaceArgs, request: &PlacementRequest) -> 
     let market = placing.settings.market();
     let mut settings = placing.settings.settings;
     settings.today = Some(today());
+    let refused = |error| refused(error, args.file.is_none());
     let ask = Ask::new(&market, &settings, request).map_err(refused)?;
     let answers = places_meant(&args.why_not).into_iter().map(|words| {
         let told = why_not(&ask, &words).map_err(refused)?;
@@ -56,8 +57,24 @@ pub fn today() -> jiff::civil::Date {
     Zoned::now().with_time_zone(jiff::tz::TimeZone::UTC).date()
 }
 
-/// In the command line's own words: the fields of requests have options of their own here.
-pub fn refused(error: PlacementError) -> Failure {
+/// Fields of a request, and the options that set them.
+const OPTIONS: [(&str, &str); 12] = [
+    ("required_cpu", "--cpu"),
+    ("required_memory_gb", "--memory"),
+    ("required_disk_gb", "--disk"),
+    ("disk_type", "--disk-type"),
+    ("max_cost_per_hour", "--max-cost"),
+    ("required_sla", "--sla"),
+    ("weights", "--weights"),
+    ("pricing", "--pricing"),
+    ("gpu", "--gpu"),
+    ("near", "--near"),
+    ("instance_type", "--type"),
+    ("traffic_gb_per_month", "--traffic"),
+];
+
+/// In the command line's own words where the question came from there.
+fn refused(error: PlacementError, by_options: bool) -> Failure {
     let hint = match error {
         PlacementError::UnknownPlace { .. } => {
             "`novacron catalog regions` lists the regions and the groups of them; `--config` has the providers."
@@ -74,5 +91,9 @@ pub fn refused(error: PlacementError) -> Failure {
         }
     };
     let code = error.code();
-    Failure::usage(format!("the question can't be answered: {error}")).why(code).hint(hint)
+    let mut what = error.to_string();
+    for (field, option) in OPTIONS.iter().filter(|_| by_options) {
+        what = what.replace(&format!("`{field}`"), &format!("`{option}`"));
+    }
+    Failure::usage(format!("the question can't be answered: {what}")).why(code).hint(hint)
 }
