@@ -203,7 +203,7 @@ fn links(operation: &mut Value) {
 }
 
 /// The errors of each operation, beside those that every one has.
-const OWN_ERRORS: [(&str, &[u16]); 15] = [
+const OWN_ERRORS: [(&str, &[u16]); 25] = [
     ("audit", &[422, 503]),
     ("discover", &[404, 409, 422, 502, 503]),
     ("import", &[404, 409, 422, 502, 503]),
@@ -218,6 +218,16 @@ const OWN_ERRORS: [(&str, &[u16]); 15] = [
     ("migration_events", &[404, 503]),
     ("list_vms", &[404, 409, 422, 503]),
     ("get_vm", &[404, 409, 503]),
+    ("place", &[404, 409, 413, 415, 422, 503]),
+    ("list_placements", &[422, 503]),
+    ("get_placement", &[404, 503]),
+    ("why_not", &[404, 409, 422, 503]),
+    ("burst", &[404, 409, 413, 415, 422, 502, 503]),
+    ("apply", &[404, 409, 413, 415, 422, 503]),
+    ("plan_optimization", &[409, 413, 415, 422, 503]),
+    ("apply_optimization", &[404, 409, 413, 415, 422, 503]),
+    ("get_operation", &[404, 503]),
+    ("cancel_operation", &[404, 409, 413, 415, 422, 503]),
     ("profile", &[409, 503]),
 ];
 
@@ -232,7 +242,7 @@ fn errors(operation: &mut Value) {
     if ["import", "export", "migrate"].contains(&id.as_str()) || id.ends_with("_migration") && id != "get_migration" {
         statuses.extend([413, 415]);
     }
-    if id == "metrics" {
+    if id == "metrics" || id == "statistics" {
         statuses.push(503);
     }
     let Some(responses) = operation["responses"].as_object_mut() else { return };

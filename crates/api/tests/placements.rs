@@ -25,7 +25,8 @@ async fn ended(app: &Router, id: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_placement_is_decided_as_the_guide_says_and_kept() {
-    let app = app(&world(0, 0).await, &ApiConfig::default());
+    let world = world(0, 0).await;
+    let app = app(&world, &ApiConfig::default());
     let body = json!({
         "vm_id": "vm-web-001", "required_cpu": 2, "required_memory_gb": 4, "required_disk_gb": 50, "max_cost_per_hour": 0.5
     });
@@ -59,7 +60,8 @@ async fn a_placement_is_decided_as_the_guide_says_and_kept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_place_is_an_answer_and_nonsense_is_not() {
-    let app = app(&world(0, 0).await, &ApiConfig::default());
+    let world = world(0, 0).await;
+    let app = app(&world, &ApiConfig::default());
     let body = json!({ "required_cpu": 64, "required_memory_gb": 256, "max_cost_per_hour": 0.01 });
     let record = post(&app, "placements", body).await.json();
     assert_eq!((&record["status"], &record["primary_placement"]), (&json!("infeasible"), &Value::Null));
@@ -109,7 +111,8 @@ fn manifest(cpu: u32, replicas: u32) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn applying_the_same_again_changes_nothing() {
-    let app = app(&world(0, 0).await, &ApiConfig::default());
+    let world = world(0, 0).await;
+    let app = app(&world, &ApiConfig::default());
     let apply = async |path: &str, cpu, replicas| {
         let answer = post(&app, path, json!({ "machines": [manifest(cpu, replicas)] })).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
@@ -130,7 +133,8 @@ async fn applying_the_same_again_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_burst_places_machines_together_at_clouds() {
-    let app = app(&world(0, 0).await, &ApiConfig::default());
+    let world = world(0, 0).await;
+    let app = app(&world, &ApiConfig::default());
     let requests: Vec<Value> = (1..4)
         .map(|i| json!({ "vm_id": format!("burst-vm-{i}"), "required_cpu": 2 * i, "required_memory_gb": 4 }))
         .collect();
@@ -155,7 +159,8 @@ async fn a_burst_places_machines_together_at_clouds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plan_without_machines_has_nothing_to_do() {
-    let app = app(&world(0, 0).await, &ApiConfig::default());
+    let world = world(0, 0).await;
+    let app = app(&world, &ApiConfig::default());
     let plan = post(&app, "optimization/plan", json!({})).await;
     assert_eq!(plan.status, StatusCode::OK, "{}", plan.text);
     let plan = plan.json();

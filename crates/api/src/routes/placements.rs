@@ -113,8 +113,8 @@ pub async fn why_not(
 ) -> Result<Json<WhyNotAnswer>> {
     let words = params.all("place");
     params.end()?;
-    if words.is_empty() || words.len() > 4 {
-        return Err(Failure::bad_request("invalid_parameter", "`place` is given one to four times")
+    if words.is_empty() {
+        return Err(Failure::bad_request("invalid_parameter", "`place` is given once or several times")
             .advice("`?place=aws&place=us-east-1&place=m5.large`"));
     }
     Ok(Json(state.control.why_not(&vm_id, &words).await?))

@@ -31,6 +31,7 @@ const PLAN_AGE: SignedDuration = SignedDuration::from_hours(24);
 impl Control {
     /// Plans moves of the federation's machines, and keeps the plan so that it can be applied as it is.
     pub async fn plan_optimization(&self, asked: OptimizationRequest) -> Result<PlanRecord, ControlError> {
+        check(&asked)?;
         let placing = &self.inner.tools.placing;
         let now = Timestamp::now();
         let (market, settings) = self.question(now).await?;
@@ -140,6 +141,20 @@ impl Control {
         };
         Ok(Ok(Machine { request, at, disk_gb: whole_gib(disk), movable: true }))
     }
+}
+
+fn check(asked: &OptimizationRequest) -> Result<(), ControlError> {
+    for (field, value, low, high) in [
+        ("max_moves", asked.max_moves, 0, 100_000),
+        ("payback_days", asked.payback_days, 1, 3650),
+        ("hysteresis_percent", asked.hysteresis_percent, 0, 1000),
+    ] {
+        if value.is_some_and(|value| value < low || value > high) {
+            let message = format!("`{field}` must be between {low} and {high}");
+            return Err(ControlError::invalid("invalid_optimization", message));
+        }
+    }
+    Ok(())
 }
 
 fn kept_as(plan_id: &str) -> String {
