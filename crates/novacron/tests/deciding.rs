@@ -267,7 +267,7 @@ fn the_catalog_shows_what_it_knows() {
     has(&estimate, &["compute", "storage", "network", "together", "ON-DEMAND", "70.08"]);
     has(&catalog(&["regions", "--kind", "gcp", "eu"]).expect(0), &["europe-west1"]);
     has(&catalog(&["sources", "-o", "wide"]).expect(0), &["LICENCE", "aws-on-demand", "DERIVED BY"]);
-    catalog(&["diff", "embedded", "embedded"]).expect(3).says("the same");
+    catalog(&["diff", "embedded", "embedded"]).expect(3).says("the same prices");
     for (args, says) in [
         (&["show", "m5.lrage"][..], "m5.large"),
         (&["show", "m5.large", "us-esat-1"], "us-east-1"),
@@ -311,4 +311,96 @@ fn a_refresh_that_fails_keeps_what_there_was() {
     refresh(&["--source", "oci"]).expect(4).says("enabled");
     refresh(&["--source", "ibm"]).expect(2);
     assert!(!dir.path().join("catalog").exists(), "nothing was kept");
+}
+
+/// A server decides with the same words, keeps it, and says what manifests change; applied twice, nothing is left to do.
+#[test]
+fn a_server_decides_and_keeps_it() {
+    let site = common::Site::bare();
+    let serve = site.serve();
+    let ask = ["place", "web", "--cpu", "2", "--memory", "4Gi", "--region", "eu", "--why-not", "us-east-1", "m5.large"];
+    let ran = serve.run(&ask).expect(0);
+    has(&ran, &["web → ", "CHOSEN ✔", "placement-", "WHY NOT m5.large in us-east-1", "it breaks region"]);
+    let kept = serve.run(&["explain", "web", "-o", "json"]).expect(0).json();
+    let here = offline(&["web", "--cpu", "2", "--memory", "4Gi", "--region", "eu", "-o", "json"]).expect(0).json();
+    assert_eq!(kept["primary_placement"], here["primary_placement"], "the server decides as this process does");
+    has(&serve.run(&["explain"]).expect(0), &["web", "decided"]);
+    serve.run(&["explain", "--status", "fine"]).expect(2).says("infeasible");
+    serve.run(&["explain", "nobody"]).expect(4).says("novacron explain");
+    serve.run(&["place", "--cpu", "2", "--memory", "4Gi", "--region", "us-esat-1"]).expect(2).says("did you mean");
+    serve.run(&["place", "big", "--cpu", "64", "--max-cost", "0.01", "--memory", "1Gi"]).expect(8).says("Relax ");
+
+    let path = manifest("web.yaml");
+    let file = path.to_str().unwrap();
+    let shown = serve.run(&["apply", "-f", file, "--dry-run"]).expect(0);
+    has(&shown, &["+ web-0  create → ", "+ spec.template.spec.resources.memory: 4.0 GiB", "2 to create"]);
+    serve.run(&["apply", "-f", file]).expect(4).says("Add -y");
+    has(&serve.run(&["apply", "-f", file, "-y"]).expect(0), &["+ web-1  create"]);
+    serve.run(&["apply", "-f", file, "-y"]).expect(3).says("everything is as described");
+    let changed = site.dir.path().join("web.yaml");
+    fs::write(&changed, fs::read_to_string(&path).unwrap().replace("cpu: 2", "cpu: 4")).unwrap();
+    has(&serve.run(&["apply", "-f", changed.to_str().unwrap(), "--dry-run"]).expect(0), &["~ web-0  update", "2 → 4"]);
+    serve
+        .run(&["apply", "-f", manifest("seed.yaml").to_str().unwrap(), "--dry-run"])
+        .expect(8)
+        .says("no place will do");
+
+    has(
+        &serve.run(&["burst", "-f", manifest("batch.yaml").to_str().unwrap(), "--dry-run"]).expect(0),
+        &["✔", "batch", "together"],
+    );
+    let plan = serve.run(&["plan", "-o", "json"]).expect(3).json();
+    assert_eq!(plan["moves"], serde_json::json!([]));
+    serve.run(&["plan", "--strategy", "cots"]).expect(2).says("Did you mean `cost`");
+    serve.run(&["apply", "--plan", "none", "-y"]).expect(4).says("novacron plan");
+    assert_eq!(serve.run(&["statistics", "-o", "json"]).expect(0).json()["total_vms"], 0);
+}
+
+/// Prices from the vendors' own APIs, here an emulation of them: taken, kept, shown as new, and used from then on.
+#[cfg(feature = "sandbox")]
+#[test]
+fn a_refresh_takes_todays_prices_and_keeps_them() {
+    let mut sandbox = common::Process::spawn(&mut novacron(&["sandbox", "serve", "--listen", "127.0.0.1:0"]));
+    let line = sandbox.line_with("AWS_ENDPOINT_URL=");
+    let endpoint = line.split('=').nth(1).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("multicloud.yaml");
+    fs::write(
+        &file,
+        format!(
+            "data_dir: {}\ncatalog: {{sources: {{aws: {{enabled: false}}, azure: {{enabled: false}}, oci: {{endpoint_url: '{endpoint}/pls/apex'}}, gcp: {{endpoint_url: 'http://127.0.0.1:1', api_key: sandbox}}}}}}\n",
+            dir.path().display()
+        ),
+    )
+    .unwrap();
+    let config = file.to_str().unwrap();
+    let catalog = |args: &[&str]| run(novacron(&["catalog", "--config", config]).args(args));
+    let dry = catalog(&["refresh", "--source", "oci", "--dry-run"]).expect(0).says("Nothing is kept");
+    has(&dry, &["oci", "refreshed"]);
+    assert!(!dir.path().join("catalog").exists());
+    // One that fails is not the other's failure: what came is kept.
+    let ran = catalog(&["refresh"]).expect(1).says("1 of 2 sources failed: gcp").says("Kept in");
+    has(&ran, &["refreshed", "kept"]);
+    let sources = catalog(&["sources", "-o", "json"]).expect(0).json();
+    let fresh = |row: &serde_json::Value| row["age_days"].as_i64().is_some_and(|days| days <= 1);
+    let oci = sources.as_array().unwrap().iter().filter(|row| row["group"].as_str().unwrap().starts_with("oci"));
+    assert!(oci.clone().any(fresh), "{sources}");
+    // The emulation sells at the prices that the executable has: all are confirmed, and none is another.
+    catalog(&["diff", "embedded", "current"]).expect(3).says("the same prices");
+    // Deciding goes by them.
+    let placed = run(&mut novacron(&[
+        "place",
+        "--config",
+        config,
+        "--cpu",
+        "2",
+        "--memory",
+        "4Gi",
+        "--provider",
+        "oci",
+        "-o",
+        "json",
+    ]));
+    let placed = placed.expect(0).json();
+    assert!(placed["sources"].as_array().unwrap().iter().any(fresh), "{placed}");
 }

@@ -9,10 +9,6 @@ use novacron_types::{ByteSize, placement::PlanMode};
 pub struct PlaceArgs {
     /// The machine's name. Default: what --file says, else one is made.
     pub name: Option<String>,
-    #[command(flatten)]
-    pub machine: MachineArgs,
-    #[command(flatten)]
-    pub wish: WishArgs,
     /// A `kind: VirtualMachine` manifest, or a request as the API takes it, in YAML or JSON; `-` is standard input. Options
     /// go before what it says.
     #[arg(short, long, value_name = "FILE")]
@@ -42,6 +38,10 @@ pub struct PlaceArgs {
     /// The configuration to decide by in this process; implies --offline.
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    #[command(flatten)]
+    pub wish: WishArgs,
 }
 
 /// What the machine is.

@@ -88,7 +88,7 @@ pub fn run(output: &Output, from: &CatalogFrom, old: &str, new: &str, least: f64
     let changes = diff(&before, &after);
     if changes.is_empty() {
         output.rows::<ChangeRow>(&[])?;
-        return Err(Failure::new(Exit::NothingToDo, format!("{old} and {new} are the same")));
+        return Err(Failure::new(Exit::NothingToDo, format!("{old} and {new} have the same prices")));
     }
     show(output, &changes, least, limit)
 }
