@@ -217,7 +217,7 @@ impl Ask<'_> {
             // A share of its own, of the size that was asked for; its network is known or not.
             Candidate::Host(index) => {
                 let network = self.host(index).network_mbps.map_or(0.0, score::network_points);
-                40.0 + 25.0 * network + 15.0
+                45.0 + 30.0 * network + 17.0
             }
         }
     }

@@ -63,8 +63,9 @@ pub(crate) fn network_points(mbps: u32) -> f64 {
     ((1.0 + f64::from(mbps) / 1e3).log2() / 26f64.log2()).min(1.0)
 }
 
-/// 40 for vCPUs that are had all the time, 20 for room to grow up to twice what was asked for, 25 for the network, 15 for a
-/// type that does not share its cores. A burstable type whose baseline is not known counts as a fifth of its vCPUs.
+/// 45 for vCPUs that are had all the time, 8 for room to grow up to twice what was asked for, 30 for the network, 17 for a
+/// type that does not share its cores. Room that nobody asked for counts little, or twice the machine at twice the price would
+/// win. A burstable type whose baseline is not known counts as a fifth of its vCPUs.
 pub(crate) fn performance_points(ty: &Lean, size: &Size) -> f64 {
     let asked = f64::from(size.vcpus.max(1));
     let sustained = match ty.sustained_milli_vcpus {
@@ -75,7 +76,7 @@ pub(crate) fn performance_points(ty: &Lean, size: &Size) -> f64 {
     let spare_cpu = (sustained / asked - 1.0).clamp(0.0, 1.0);
     let spare_memory = (ty.memory_bytes as f64 / (size.memory_bytes.max(1)) as f64 - 1.0).clamp(0.0, 1.0);
     let own = if ty.shared { 0.0 } else { 1.0 };
-    40.0 * steady + 10.0 * (spare_cpu + spare_memory) + 25.0 * ty.network + 15.0 * own
+    45.0 * steady + 4.0 * (spare_cpu + spare_memory) + 30.0 * ty.network + 17.0 * own
 }
 
 /// All of what was asked for is given by the rules; the rest is how many of the programmes the region is listed for.
