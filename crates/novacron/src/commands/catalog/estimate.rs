@@ -142,12 +142,10 @@ fn text(catalog: &Catalog, shown: &Shown, quotes: &[Quote]) -> String {
     }
     let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
     let mut grid = Grid::new(&titles);
-    let rows: [(&str, fn(&Quote) -> &Part); 3] =
-        [("compute", |q| &q.compute), ("storage", |q| &q.storage), ("network", |q| &q.network)];
-    for (name, of) in rows {
+    for (row, name) in ["compute", "storage", "network"].into_iter().enumerate() {
         let mut cells = vec![name.to_owned()];
         for quote in quotes {
-            let part = of(quote);
+            let part = [&quote.compute, &quote.storage, &quote.network][row];
             let derived = part.groups.iter().any(|group| catalog.group(*group).is_derived());
             let mark = if derived { "~" } else { "" };
             let open = if part.unknown.is_empty() { "" } else { " + ?" };
