@@ -122,13 +122,10 @@ pub fn read_volume(text: &str, today: Date) -> Result<Option<Volume>> {
     if name.is_empty() || region.is_empty() || !entry.attribute("usagetype").contains("EBS:VolumeUsage") {
         return Ok(None);
     }
-    for offered in entry.terms.on_demand.values().filter(|offered| offered.has_begun(today)) {
-        for dimension in offered.price_dimensions.values().filter(|dimension| dimension.unit == "GB-Mo") {
-            let price = dimension.usd()?;
-            return Ok(Some(Volume { name: name.to_owned(), region: region.to_owned(), price }));
-        }
-    }
-    Ok(None)
+    let begun = entry.terms.on_demand.values().filter(|offered| offered.has_begun(today));
+    let size = begun.flat_map(|offered| offered.price_dimensions.values()).find(|dimension| dimension.unit == "GB-Mo");
+    let price = size.map(Dimension::usd).transpose()?;
+    Ok(price.map(|price| Volume { name: name.to_owned(), region: region.to_owned(), price }))
 }
 
 impl<'a> Entry<'a> {
