@@ -17,7 +17,7 @@ use crate::{
 /// What is believed of a sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MergePolicy {
-    /// A sheet that would take away a larger part of what the vendor stated before is refused. In thousandths.
+    /// A sheet that would take away a larger part of what the vendor said before is refused. In thousandths.
     pub most_removed_permille: u32,
     /// A sheet that would make the middle price of a way of paying so many times larger or smaller is refused.
     pub most_median_factor: u32,
@@ -144,7 +144,9 @@ fn offers(
             continue;
         }
         let key = (old.ty, old.pricing, old.region);
-        let stated = !parts.groups[usize::from(old.group.0)].is_derived();
+        // What a refresh derived follows from the vendor's own figures; what shipped derived may be a guess.
+        let group_of = &parts.groups[usize::from(old.group.0)];
+        let stated = !group_of.is_derived() || group_of.licence == groups::LICENCE;
         let guard = guards.entry(old.pricing).or_default();
         guard.stated += usize::from(stated && whole.contains(&(old.pricing, old.region)));
         if let Some(row) = fresh.remove(&key) {

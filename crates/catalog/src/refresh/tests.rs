@@ -201,6 +201,13 @@ fn a_sheet_that_is_not_believed_changes_nothing() {
         assert!(error.to_string().contains(&format!("{factor}.000 times")), "{error}");
         assert_eq!(merge(&catalog(), &month, TODAY, &forced).unwrap().1.changed, 10);
     }
+    // Once refreshed, prices that follow from the vendor's by a rule are guarded as well.
+    let mut all = done(full(|_, _| Some(1_000_000_000)));
+    all.groups[0].rule = Some("a sum".into());
+    let (refreshed, _) = merged(&all).unwrap();
+    let again = merge(&refreshed, &half, TODAY, &MergePolicy::default());
+    assert!(matches!(again, Err(RefreshError::TooManyRemoved { removed: 6, of: 10, .. })), "{again:?}");
+
     let mut euros = done(full(|_, _| Some(1_000_000_000)));
     euros.currency = *b"EUR";
     assert!(matches!(merge(&catalog(), &euros, TODAY, &forced), Err(RefreshError::Currency { .. })));
