@@ -246,6 +246,24 @@ impl Ask<'_> {
         }
     }
 
+    /// Of the regions that no rule excludes, in milligrams per kWh; `None` where carbon does not count or is known nowhere.
+    pub(crate) fn cleanest_grid(&self) -> Option<u32> {
+        if self.share.carbon <= 0.0 {
+            return None;
+        }
+        let regions = &self.catalog().parts().regions;
+        let open = self.regions.iter().zip(regions).filter(|(mask, _)| **mask == 0);
+        open.filter_map(|(_, region)| region.grid.map(|grid| grid.mg_per_kwh)).min()
+    }
+
+    /// What a type can have for carbon at most, weighted.
+    pub(crate) fn most_carbon_points(&self, ty: usize, cleanest: Option<u32>) -> f64 {
+        let lean = &self.market.lean[ty];
+        let Some((grid, load)) = cleanest.zip(lean.half_load) else { return 0.0 };
+        let electricity = u128::from(load) * u128::from(grid) / 1_000_000_000;
+        self.share.carbon * score::carbon_points(electricity as u64 + lean.embodied, self.size.vcpus)
+    }
+
     pub(crate) fn milligrams(&self, candidate: Candidate) -> Option<u64> {
         match candidate {
             Candidate::Offer(id) => {

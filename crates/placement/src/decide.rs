@@ -74,19 +74,27 @@ fn promising(ask: &Ask<'_>, kind: Option<ProviderKind>) -> BinaryHeap<(Bound, u3
         }
     }
     let limit = ask.limit.map_or(u64::MAX, |(_, limit)| limit);
-    let most = points + ask.share.carbon * 100.0;
+    let cleanest = ask.cleanest_grid();
     let bound = |(index, run): (usize, &Run)| {
         let ty = usize::from(run.ty.0);
         let least = run.least.saturating_add(around);
         let possible = ask.types[ty] == 0 && ask.pricing[run.pricing as usize] == 0 && least <= limit;
-        if !possible || kind.is_some_and(|kind| kind != ask.market.lean[ty].kind) {
+        if !possible {
             return None;
         }
-        let sum = most + ask.type_points[ty] + ask.share.cost * score::cost_points(least as f64, ask.fair);
+        let sum = points
+            + ask.most_carbon_points(ty, cleanest)
+            + ask.type_points[ty]
+            + ask.share.cost * score::cost_points(least as f64, ask.fair);
         let score = (sum * times * ask.pricing_times[run.pricing as usize] * 1e6) as i64 + 2;
         Some((Bound { score, cheap: Reverse(least) }, index as u32))
     };
-    ask.market.runs.iter().enumerate().filter_map(bound).collect::<Vec<_>>().into()
+    let all = 0..ask.market.runs.len();
+    let range = kind.map_or(all, |kind| {
+        ask.market.kinds.iter().find(|(known, _)| *known == kind).map_or(0..0, |(_, range)| range.clone())
+    });
+    let runs = ask.market.runs[range.clone()].iter();
+    range.zip(runs).filter_map(bound).collect::<Vec<_>>().into()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,7 +107,8 @@ struct Bound {
 fn look_through(ask: &Ask<'_>, run: usize, best: &mut Kept) {
     let offers = ask.catalog().offers();
     let run = &ask.market.runs[run];
-    let own = ask.type_points[usize::from(run.ty.0)] + ask.share.carbon * 100.0;
+    let ty = usize::from(run.ty.0);
+    let own = ask.type_points[ty] + ask.most_carbon_points(ty, ask.cleanest_grid());
     // Policies that look at one offer at a time may raise it: then each is looked at in full.
     let sure = !ask.default_first && ask.extras.iter().all(|extra| !matches!(extra.then, Then::Times { .. }));
     let paid = ask.pricing_times[run.pricing as usize];

@@ -64,6 +64,8 @@ pub struct Market {
     pub(crate) hosts: Vec<Host>,
     pub(crate) bindings: Vec<Binding>,
     pub(crate) runs: Vec<Run>,
+    /// Which runs are of a kind: types are sorted by it.
+    pub(crate) kinds: Vec<(ProviderKind, Range<usize>)>,
     /// Regions by the name of an area, sorted.
     pub(crate) areas: HashMap<&'static str, Vec<RegionId>>,
     /// Programmes of each region, as bits in the order of [`PROGRAMMES`].
@@ -92,10 +94,12 @@ impl Market {
             usual_disk: Vec::new(),
             latency: latency(&catalog),
             offers_in: offers_in(&catalog),
+            kinds: Vec::new(),
             catalog,
             hosts,
             bindings,
         };
+        market.index_kinds();
         market.index_compliance();
         market.index_disks();
         market
@@ -164,6 +168,16 @@ impl Market {
                 sla.spread_milli_percent.max(sla.single_milli_percent)
             }
         })
+    }
+
+    fn index_kinds(&mut self) {
+        for (i, run) in self.runs.iter().enumerate() {
+            let kind = self.lean[usize::from(run.ty.0)].kind;
+            match self.kinds.last_mut() {
+                Some((last, range)) if *last == kind => range.end = i + 1,
+                _ => self.kinds.push((kind, i..i + 1)),
+            }
+        }
     }
 
     fn index_compliance(&mut self) {

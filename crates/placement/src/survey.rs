@@ -59,15 +59,21 @@ pub(crate) fn survey(ask: &Ask<'_>, winner: Option<&Choice>) -> Survey {
     pass.survey
 }
 
-/// Disks and traffic laid out for the pass: what they cost by region, and which bits it sets that a price is not known.
+/// What a region adds: to the price, and of rules that are broken there, a price that is not known among them.
+#[derive(Clone, Copy)]
+struct Cell {
+    sum: u64,
+    bits: u64,
+}
+
+/// Disks and traffic laid out for the pass.
 struct Around<'a, 'm> {
     ask: &'a Ask<'m>,
-    disks: Vec<u64>,
-    traffic: Vec<u64>,
+    /// By region, of types that take the disk and of those that do not.
+    with_disk: Vec<Cell>,
+    without: Vec<Cell>,
     unknown: Vec<bool>,
     some_unknown: bool,
-    /// With the bits of what is not known there.
-    regions: Vec<u64>,
     /// Of a price that is not known.
     bits: u64,
 }
@@ -77,17 +83,18 @@ impl<'a, 'm> Around<'a, 'm> {
         let bits = ask.priced | ask.limit.map_or(0, |(bit, _)| bit);
         let unknown: Vec<bool> =
             ask.disk.iter().zip(&ask.traffic).map(|(disk, traffic)| disk.is_none() || traffic.is_none()).collect();
-        let regions =
-            ask.regions.iter().zip(&unknown).map(|(mask, unknown)| if *unknown { mask | bits } else { *mask });
-        Self {
-            ask,
-            disks: ask.disk.iter().map(|disk| disk.unwrap_or(0)).collect(),
-            traffic: ask.traffic.iter().map(|traffic| traffic.unwrap_or(0)).collect(),
-            regions: regions.collect(),
-            some_unknown: unknown.contains(&true),
-            unknown,
-            bits,
-        }
+        let cell = |i: usize, disk: u64| Cell {
+            sum: disk.saturating_add(ask.traffic[i].unwrap_or(0)),
+            bits: ask.regions[i] | if unknown[i] { bits } else { 0 },
+        };
+        let all = 0..ask.regions.len();
+        let with_disk = all.clone().map(|i| cell(i, ask.disk[i].unwrap_or(0))).collect();
+        let without = all.map(|i| cell(i, 0)).collect();
+        Self { ask, with_disk, without, some_unknown: unknown.contains(&true), unknown, bits }
+    }
+
+    fn cells(&self, takes: bool) -> &[Cell] {
+        if takes { &self.with_disk } else { &self.without }
     }
 
     /// The bits of a run whatever the region, and whether its type takes the disk, if one is asked for.
@@ -95,12 +102,6 @@ impl<'a, 'm> Around<'a, 'm> {
         let takes = self.ask.size.disk_gb == 0 || self.ask.takes_disk[usize::from(run.ty.0)];
         let bits = self.ask.types[usize::from(run.ty.0)] | self.ask.pricing[run.pricing as usize];
         (if takes { bits } else { bits | self.bits }, takes)
-    }
-
-    #[inline]
-    fn cost(&self, hourly: u64, region: usize, takes: bool) -> u64 {
-        let disk = if takes { self.disks[region] } else { 0 };
-        hourly.saturating_add(disk).saturating_add(self.traffic[region])
     }
 }
 
@@ -140,6 +141,7 @@ impl Pass<'_, '_> {
         let around = Around::new(ask);
         let offers = ask.catalog().offers();
         let slow = ask.extras.iter().any(|extra| matches!(extra.then, Then::Break { .. }));
+        let by_group = ask.groups.iter().any(|mask| *mask != 0);
         let (limit_bit, limit) = ask.limit.unwrap_or((0, u64::MAX));
         let (mut over, mut unpriced) = (0u64, 0u64);
         for run in &ask.market.runs {
@@ -147,30 +149,35 @@ impl Pass<'_, '_> {
             let range = run.offers.start as usize..run.offers.end as usize;
             let (regions, groups) = (&offers.region[range.clone()], &offers.group[range.clone()]);
             let prices = &offers.hourly_nanos[range.clone()];
-            let each = || regions.iter().zip(groups).zip(prices).enumerate();
+            let cells = around.cells(takes);
             let mut of_run = OfKind { offers: range.len() as u64, ..OfKind::default() };
-            if limit_bit != 0 || !takes {
-                for (_, ((region, _), price)) in each() {
-                    let region = usize::from(region.0);
-                    let unknown = around.unknown[region] || !takes;
-                    over += u64::from(limit_bit != 0 && (around.cost(*price, region, takes) > limit || unknown));
-                    unpriced += u64::from(unknown);
-                }
+            if !takes {
+                unpriced += of_run.offers;
             } else if around.some_unknown {
                 unpriced += regions.iter().filter(|region| around.unknown[usize::from(region.0)]).count() as u64;
             }
             // What fails for two already is no candidate; it only counts.
             if fixed & fixed.wrapping_sub(1) != 0 && !slow {
+                if limit_bit != 0 {
+                    for (region, price) in regions.iter().zip(prices) {
+                        let cell = cells[usize::from(region.0)];
+                        let dear = price.saturating_add(cell.sum) > limit;
+                        over += u64::from(dear || cell.bits & limit_bit != 0 || !takes);
+                    }
+                }
                 self.count_kind(run, of_run);
                 continue;
             }
-            let mut least: Option<(u64, u32)> = None;
-            let mut alone = 0;
-            for (i, ((region, group), price)) in each() {
-                let region = usize::from(region.0);
-                let cost = around.cost(*price, region, takes);
-                let dear = if cost > limit { limit_bit } else { 0 };
-                let mut rest = around.regions[region] | ask.groups[usize::from(group.0)] | dear;
+            let (mut least, mut at, mut alone) = (u64::MAX, 0, 0);
+            for (i, ((region, group), price)) in regions.iter().zip(groups).zip(prices).enumerate() {
+                let cell = cells[usize::from(region.0)];
+                let cost = price.saturating_add(cell.sum);
+                let dear = cost > limit;
+                over += u64::from(limit_bit != 0 && (dear || cell.bits & limit_bit != 0 || !takes));
+                let mut rest = cell.bits | if dear { limit_bit } else { 0 };
+                if by_group {
+                    rest |= ask.groups[usize::from(group.0)];
+                }
                 let id = run.offers.start + i as u32;
                 if slow {
                     rest |= self.slow_bits(Candidate::Offer(OfferId(id)), fixed | rest);
@@ -178,20 +185,18 @@ impl Pass<'_, '_> {
                 // Of a run that fails for one rule, those that fail for no other.
                 if rest | fixed == fixed {
                     alone += 1;
-                    if least.is_none_or(|(known, _)| cost < known) {
-                        least = Some((cost, id));
+                    if cost < least {
+                        (least, at) = (cost, id);
                     }
                 } else if fixed == 0 && rest & (rest - 1) == 0 {
                     self.alone(rest, 1, cost, Candidate::Offer(OfferId(id)));
                 }
             }
-            if let Some((cost, id)) = least {
-                if fixed == 0 {
-                    (of_run.feasible, of_run.cheapest) = (alone, Some(cost));
-                } else if fixed & (fixed - 1) == 0 {
-                    // How far off it is does not depend on the region: the rule is one of types or of paying.
-                    self.alone(fixed, alone, cost, Candidate::Offer(OfferId(id)));
-                }
+            if alone > 0 && fixed == 0 {
+                (of_run.feasible, of_run.cheapest) = (alone, Some(least));
+            } else if alone > 0 && fixed & (fixed - 1) == 0 {
+                // How far off it is does not depend on the region: the rule is one of types or of paying.
+                self.alone(fixed, alone, least, Candidate::Offer(OfferId(at)));
             }
             self.count_kind(run, of_run);
         }
@@ -311,19 +316,7 @@ pub(crate) fn is_firm(kind: &Kind) -> bool {
 fn smallest_sets(ask: &Ask<'_>) -> Vec<(u64, Near)> {
     let firm = ask.rules.iter().enumerate().filter(|(_, rule)| is_firm(&rule.kind));
     let firm = firm.fold(0u64, |bits, (place, _)| bits | 1 << place);
-    let mut least = u32::MAX;
-    let mut sets: BTreeMap<u64, Near> = BTreeMap::new();
-    let mut note = |bits: u64, near: &dyn Fn() -> Near| {
-        let size = bits.count_ones();
-        if bits & firm != 0 || size > least {
-            return;
-        }
-        if size < least {
-            (least, _) = (size, sets.clear());
-        }
-        let near = near();
-        sets.entry(bits).and_modify(|known| *known = (*known).min(near)).or_insert(near);
-    };
+    let mut note = Sets { least: u32::MAX, firm, sets: BTreeMap::new() };
     let near = |bits: u64, candidate: Candidate| {
         let mut distance_of_all = 0u64;
         for (place, rule) in ask.rules.iter().enumerate() {
@@ -337,7 +330,7 @@ fn smallest_sets(ask: &Ask<'_>) -> Vec<(u64, Near)> {
     for index in 0..ask.hosts.len() {
         let candidate = Candidate::Host(index);
         let bits = ask.broken(candidate);
-        note(bits, &|| near(bits, candidate));
+        note.note(bits, || near(bits, candidate));
     }
     let around = Around::new(ask);
     let offers = ask.catalog().offers();
@@ -345,20 +338,48 @@ fn smallest_sets(ask: &Ask<'_>) -> Vec<(u64, Near)> {
     let (limit_bit, limit) = ask.limit.unwrap_or((0, u64::MAX));
     for run in &ask.market.runs {
         let (fixed, takes) = around.fixed(run);
+        // Nothing in it can be among the smallest.
+        if fixed & firm != 0 || fixed.count_ones() > note.least {
+            continue;
+        }
+        let cells = around.cells(takes);
         for id in run.offers.clone() {
             let i = id as usize;
-            let region = usize::from(offers.region[i].0);
-            let dear = if around.cost(offers.hourly_nanos[i], region, takes) > limit { limit_bit } else { 0 };
-            let mut bits = fixed | around.regions[region] | ask.groups[usize::from(offers.group[i].0)] | dear;
+            let cell = cells[usize::from(offers.region[i].0)];
+            let dear = if offers.hourly_nanos[i].saturating_add(cell.sum) > limit { limit_bit } else { 0 };
+            let mut bits = fixed | cell.bits | ask.groups[usize::from(offers.group[i].0)] | dear;
             let candidate = Candidate::Offer(OfferId(id));
             if slow {
                 bits |= ask.broken(candidate);
             }
-            note(bits, &|| near(bits, candidate));
+            note.note(bits, || near(bits, candidate));
         }
     }
-    let mut sets: Vec<_> = sets.into_iter().collect();
+    let mut sets: Vec<_> = note.sets.into_iter().collect();
     sets.sort_by_key(|(bits, near)| (near.hourly_nanos, *bits));
     sets.truncate(MOST_SETS);
     sets
+}
+
+/// The smallest sets so far, each with the nearest place that it would open.
+struct Sets {
+    least: u32,
+    firm: u64,
+    sets: BTreeMap<u64, Near>,
+}
+
+impl Sets {
+    #[inline]
+    fn note(&mut self, bits: u64, near: impl FnOnce() -> Near) {
+        let size = bits.count_ones();
+        if size > self.least || bits & self.firm != 0 {
+            return;
+        }
+        if size < self.least {
+            self.least = size;
+            self.sets.clear();
+        }
+        let near = near();
+        self.sets.entry(bits).and_modify(|known| *known = (*known).min(near)).or_insert(near);
+    }
 }

@@ -63,7 +63,7 @@ pub(crate) async fn look(
 fn used_percent(host: &Host, here: &[&VmRecord]) -> u32 {
     let vcpus: u64 = here.iter().filter_map(|record| record.instance.spec.vcpus).map(u64::from).sum();
     let memory: u64 = here.iter().filter_map(|record| record.instance.spec.memory_bytes).sum();
-    let part = |used: u64, free: u64| if used + free == 0 { 0 } else { (used * 100 / (used + free)) as u32 };
+    let part = |used: u64, free: u64| (used * 100).checked_div(used + free).unwrap_or(0) as u32;
     let load = host.load_permille.unwrap_or(0) / 10;
     part(vcpus, host.vcpus.into()).max(part(memory, host.memory_bytes)).max(load)
 }

@@ -100,7 +100,7 @@ fn plain(number: &Number) -> String {
 mod schema {
     use super::{Dollars, Gigabytes};
     use utoipa::openapi::{
-        OneOfBuilder, ObjectBuilder, RefOr,
+        ObjectBuilder, OneOfBuilder, RefOr,
         schema::{Schema, Type},
     };
 

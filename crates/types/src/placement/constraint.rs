@@ -158,7 +158,7 @@ impl<'de> Deserialize<'de> for Millis {
 #[cfg(feature = "openapi")]
 impl utoipa::PartialSchema for Millis {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        use utoipa::openapi::{OneOfBuilder, ObjectBuilder, schema::Type};
+        use utoipa::openapi::{ObjectBuilder, OneOfBuilder, schema::Type};
         let number = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0)).maximum(Some(1e9));
         let text =
             ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^[0-9]{1,6}(\.[0-9]{1,3})?(ms|us|s)?$"));
