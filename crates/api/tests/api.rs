@@ -11,18 +11,15 @@ use axum::{
     http::{Method, Request, StatusCode, header},
 };
 use common::{
-    Shape, World,
-    http::{Answer, app, ask, get, post, send},
+    Shape,
+    http::{app, ask, get, post, send},
     world,
 };
-use http_body_util::BodyExt;
 use novacron_api::{ApiConfig, BASE, Token};
 use novacron_provider::Provider;
 use novacron_types::{InstanceState, Role};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
 async fn ended(app: &Router, id: &str) -> Value {
     for _ in 0..400 {
