@@ -11,7 +11,9 @@ use novacron_catalog::{
     AREAS, Catalog, EMBEDDED, HALF, HostCost, HostPower, LocalHost, Point, Sector, programme, refresh::LastGood,
 };
 use novacron_config::{BurstMode, Config, ConfigError, HostConfig, Location, contradictions, unknown_regions};
-use novacron_control::{BurstSettings, BurstWatch, HostSettings, OptimizationSettings, PlacingSettings, Schedule};
+use novacron_control::{
+    BurstSettings, BurstWatch, CatalogSource, HostSettings, OptimizationSettings, PlacingSettings, Schedule,
+};
 use novacron_placement::{Binding, Quota, Settings};
 use novacron_types::{
     ProviderKind, ProviderName,
@@ -61,7 +63,10 @@ pub fn placing(config: &Config, file: &str) -> Result<Placing> {
     let (catalog, mut notes) = catalog(Some(&config.data_dir))?;
     check(config, file, &catalog)?;
     notes.extend(config.deciding_only.iter().map(|provider| format!("{file}:{provider}")));
-    let mut settings = PlacingSettings::new(Arc::clone(&catalog));
+    // What was read to check the configuration is let go: it is read again when the first question is asked.
+    let data_dir = config.data_dir.clone();
+    let read = move || self::catalog(Some(&data_dir)).map(|(catalog, _)| catalog).map_err(|why| why.to_string());
+    let mut settings = PlacingSettings::new(CatalogSource::new(read));
     settings.bindings = bindings(config, &catalog, &mut notes);
     settings.hosts = config.hosts.iter().map(|host| self::host(host, &catalog, &mut notes)).collect();
     settings.settings = orchestrator(config, &catalog, &mut notes);

@@ -2,19 +2,19 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use jiff::{Timestamp, tz::TimeZone};
-use novacron_catalog::{Catalog, Pricing};
+use novacron_catalog::Pricing;
 use novacron_operations::PageCursor;
 use novacron_placement::{Failure, Host, Market, Peer, Settings};
 use novacron_store::{Store, VmQuery};
 use novacron_types::{ProviderKind, ProviderName, VmRecord, placement::PlacementFailure};
 
 use super::{HostSettings, PlacingSettings};
-use crate::{ControlError, Directory};
+use crate::{ControlError, Directory, ErrorClass};
 
 /// What a host said is believed so long.
 const HOST_AGE: Duration = Duration::from_secs(15);
@@ -27,24 +27,29 @@ pub(crate) struct Placing {
     directory: Arc<Directory>,
     store: Store,
     /// Without hosts.
-    market: Mutex<Market>,
+    market: OnceLock<Market>,
     hosts: tokio::sync::Mutex<Option<(Instant, Vec<Host>)>>,
 }
 
 impl Placing {
     pub fn new(settings: PlacingSettings, directory: Arc<Directory>, store: Store) -> Self {
-        let market = Market::new(settings.catalog.clone(), Vec::new(), settings.bindings.clone());
-        Self { settings, directory, store, market: Mutex::new(market), hosts: tokio::sync::Mutex::default() }
+        Self { settings, directory, store, market: OnceLock::new(), hosts: tokio::sync::Mutex::default() }
     }
 
-    pub fn catalog(&self) -> Arc<Catalog> {
-        self.market.lock().unwrap_or_else(PoisonError::into_inner).catalog().clone()
+    /// The market without hosts, indexed when it is first asked for.
+    fn index(&self) -> Result<&Market, ControlError> {
+        if let Some(market) = self.market.get() {
+            return Ok(market);
+        }
+        let unreadable = |why| ControlError::new(ErrorClass::Internal, "catalog", why);
+        let catalog = self.settings.catalog.read().map_err(unreadable)?;
+        Ok(self.market.get_or_init(|| Market::new(catalog, Vec::new(), self.settings.bindings.clone())))
     }
 
     /// With what is left on each host.
     pub async fn market(&self) -> Result<Market, ControlError> {
         let hosts = self.hosts().await?;
-        Ok(self.market.lock().unwrap_or_else(PoisonError::into_inner).with_hosts(hosts))
+        Ok(self.index()?.with_hosts(hosts))
     }
 
     async fn hosts(&self) -> Result<Vec<Host>, ControlError> {
@@ -162,7 +167,7 @@ impl Placing {
 
     /// What its compute costs a month; `None` where the catalog does not have it.
     pub fn monthly_nanos(&self, record: &VmRecord) -> Option<i128> {
-        let (kind, catalog) = (self.kind(&record.provider), self.catalog());
+        let (kind, catalog) = (self.kind(&record.provider), self.index().ok()?.catalog());
         let ty = catalog.find_type(kind, record.instance.spec.instance_type.as_deref()?)?;
         let region = catalog.find_region(kind, &self.region(record))?;
         let pricing = if record.instance.spec.spot.is_some() { Pricing::Spot } else { Pricing::OnDemand };

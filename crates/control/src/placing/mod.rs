@@ -17,7 +17,7 @@ mod statistics;
 
 pub use records::{PlacementPage, PlacementQuery};
 pub use schedule::Schedule;
-pub use settings::{BurstSettings, BurstWatch, HostSettings, OptimizationSettings, PlacingSettings};
+pub use settings::{BurstSettings, BurstWatch, CatalogSource, HostSettings, OptimizationSettings, PlacingSettings};
 
 pub(crate) use known::Placing;
 pub(crate) use schedule::Background;

@@ -1,6 +1,6 @@
 //! What the configuration says of where machines run, in the words of the engines.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use novacron_catalog::{Catalog, LocalHost};
 use novacron_placement::{Binding, Host, HostCost, Market, Settings};
@@ -58,10 +58,36 @@ pub struct BurstWatch {
     pub window: Duration,
 }
 
+/// Where the catalog is from. It is read when the first question is asked: a server that is asked none stays small.
+#[derive(Clone)]
+pub struct CatalogSource(Arc<dyn Fn() -> Result<Arc<Catalog>, String> + Send + Sync>);
+
+impl CatalogSource {
+    pub fn new(read: impl Fn() -> Result<Arc<Catalog>, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    pub fn read(&self) -> Result<Arc<Catalog>, String> {
+        (self.0)()
+    }
+}
+
+impl From<Arc<Catalog>> for CatalogSource {
+    fn from(catalog: Arc<Catalog>) -> Self {
+        Self::new(move || Ok(catalog.clone()))
+    }
+}
+
+impl fmt::Debug for CatalogSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CatalogSource")
+    }
+}
+
 /// All of it.
 #[derive(Debug, Clone)]
 pub struct PlacingSettings {
-    pub catalog: Arc<Catalog>,
+    pub catalog: CatalogSource,
     /// Peers, failures and the date are filled in for each question.
     pub settings: Settings,
     pub bindings: Vec<Binding>,
@@ -74,9 +100,9 @@ pub struct PlacingSettings {
 
 impl PlacingSettings {
     /// With nothing configured.
-    pub fn new(catalog: Arc<Catalog>) -> Self {
+    pub fn new(catalog: impl Into<CatalogSource>) -> Self {
         Self {
-            catalog,
+            catalog: catalog.into(),
             settings: Settings::default(),
             bindings: Vec::new(),
             hosts: Vec::new(),
@@ -95,9 +121,12 @@ impl PlacingSettings {
     }
 
     /// The market as it is known without asking anybody: hosts whose capacity is configured, all of it free.
-    pub fn market(&self) -> Market {
+    ///
+    /// # Errors
+    /// In words, if the catalog can't be read.
+    pub fn market(&self) -> Result<Market, String> {
         let hosts = self.hosts.iter().filter(|host| host.configured).map(|host| host.all_free(None));
-        Market::new(self.catalog.clone(), hosts.collect(), self.bindings.clone())
+        Ok(Market::new(self.catalog.read()?, hosts.collect(), self.bindings.clone()))
     }
 }
 

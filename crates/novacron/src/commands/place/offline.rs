@@ -40,7 +40,7 @@ pub fn decide(output: &Output, args: &PlaceArgs, request: &PlacementRequest) -> 
         }
     };
     placing.notes.iter().for_each(|note| output.note(note));
-    let market = placing.settings.market();
+    let market = placing.settings.market().map_err(|why| Failure::failed("cannot read the catalog").why(why))?;
     let mut settings = placing.settings.settings;
     settings.today = Some(today());
     let refused = |error| refused(error, args.file.is_none());
