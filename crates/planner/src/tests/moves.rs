@@ -377,7 +377,7 @@ fn a_group_stays_in_as_many_providers_as_it_is() {
 
 #[test]
 fn points_decide_where_cost_does_not() {
-    let mut world = simple(vec![(8, 1_000_000)], [40_000_000, 50_000_000], vec![(1, 0, 0)]);
+    let mut world = simple(vec![(8, 1_000_000)], [10_000_000, 50_000_000], vec![(1, 0, 0)]);
     world.strategy = Strategy::Performance;
     let plan = world.plan();
     assert_eq!(world.after(&plan), vec![1], "{plan:?}");
