@@ -61,6 +61,7 @@ impl Control {
         let making = Making::new(&record, vm_id);
         let operation = self.make(vec![making], PlanMode::AllOrNothing, caller).await;
         match operation {
+            // From here on the operation keeps the record: it may have ended already, and what it wrote stays.
             Ok(id) => record.operation_id = Some(id),
             Err(error) => {
                 record.status = PlacementStatus::Failed;
@@ -68,7 +69,6 @@ impl Control {
                 return Err(error);
             }
         }
-        self.store().placements().put_placement(&record).await?;
         Ok(record)
     }
 
