@@ -27,8 +27,11 @@ pub(crate) struct Run {
     pub ty: TypeId,
     pub pricing: Pricing,
     pub offers: Range<u32>,
-    /// Least of their hourly prices.
+    /// Least and most of their hourly prices.
     pub least: u64,
+    pub most: u64,
+    /// Their regions: a place in [`Market::spreads`].
+    pub spread: u32,
 }
 
 /// What the rules and scores of every question read of a type, close together.
@@ -64,6 +67,8 @@ pub struct Market {
     pub(crate) hosts: Vec<Host>,
     pub(crate) bindings: Vec<Binding>,
     pub(crate) runs: Vec<Run>,
+    /// The regions of a run's offers, one each; what is equal is there once.
+    pub(crate) spreads: Vec<Box<[RegionId]>>,
     /// Which runs are of a kind: types are sorted by it.
     pub(crate) kinds: Vec<(ProviderKind, Range<usize>)>,
     /// Regions by the name of an area, sorted.
@@ -85,8 +90,10 @@ const UNKNOWN: u32 = u32::MAX;
 
 impl Market {
     pub fn new(catalog: Arc<Catalog>, hosts: Vec<Host>, bindings: Vec<Binding>) -> Self {
+        let (runs, spreads) = runs(&catalog);
         let mut market = Self {
-            runs: runs(&catalog),
+            runs,
+            spreads,
             areas: areas(&catalog),
             compliance: Vec::new(),
             lean: lean(&catalog),
@@ -211,22 +218,24 @@ impl Market {
     }
 }
 
-fn runs(catalog: &Catalog) -> Vec<Run> {
+fn runs(catalog: &Catalog) -> (Vec<Run>, Vec<Box<[RegionId]>>) {
     let offers = catalog.offers();
-    let mut runs = Vec::new();
+    let (mut runs, mut spreads) = (Vec::new(), HashMap::new());
     let mut start = 0;
     while start < offers.len() {
         let (ty, pricing) = (offers.ty[start], offers.pricing[start]);
-        let mut end = start;
-        let mut least = u64::MAX;
-        while end < offers.len() && offers.ty[end] == ty && offers.pricing[end] == pricing {
-            least = least.min(offers.hourly_nanos[end]);
-            end += 1;
-        }
-        runs.push(Run { ty, pricing, offers: start as u32..end as u32, least });
-        start = end;
+        let same = |i: &usize| offers.ty[*i] == ty && offers.pricing[*i] == pricing;
+        let all = start..start + (start..offers.len()).take_while(same).count();
+        let prices = offers.hourly_nanos[all.clone()].iter().copied();
+        let next = spreads.len() as u32;
+        let spread = *spreads.entry(&offers.region[all.clone()]).or_insert(next);
+        let (least, most) = prices.fold((u64::MAX, 0), |(least, most), price| (least.min(price), most.max(price)));
+        runs.push(Run { ty, pricing, offers: all.start as u32..all.end as u32, least, most, spread });
+        start = all.end;
     }
-    runs
+    let mut spreads: Vec<_> = spreads.into_iter().collect();
+    spreads.sort_unstable_by_key(|(_, place)| *place);
+    (runs, spreads.into_iter().map(|(regions, _)| regions.into()).collect())
 }
 
 fn lean(catalog: &Catalog) -> Vec<Lean> {

@@ -8,7 +8,10 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::CLOUDS;
-use crate::{Ask, Candidate, Settings, decide, survey::survey};
+use crate::{
+    Ask, Candidate, Settings, decide,
+    survey::{Near, distance, is_graded, survey},
+};
 
 fn requests() -> impl Strategy<Value = PlacementRequest> {
     let strategy = prop::sample::select(vec!["cost-optimized", "performance", "balanced", "compliance", "carbon"]);
@@ -58,17 +61,31 @@ proptest! {
         let ask = Ask::new(&CLOUDS, &Settings::default(), &request).unwrap();
         let mut runs: BTreeMap<_, _> = BTreeMap::new();
         let (mut feasible, mut least_broken) = (0u64, u32::MAX);
-        let mut fails = vec![(0u64, 0u64); ask.rules.len()];
+        let winner = decide(&ask, 1);
+        let below = winner.first().map_or(u64::MAX, |winner| winner.hourly_nanos);
+        let mut cheapest = BTreeMap::new();
+        let mut fails = vec![(0u64, 0u64, None); ask.rules.len()];
         for id in 0..ask.catalog().offers().len() as u32 {
             let candidate = Candidate::Offer(OfferId(id));
             let broken = ask.broken(candidate);
-            for (place, (all, alone)) in fails.iter_mut().enumerate() {
+            for (place, (all, alone, nearest)) in fails.iter_mut().enumerate() {
                 *all += broken >> place & 1;
-                *alone += u64::from(broken == 1 << place);
+                if broken == 1 << place {
+                    *alone += 1;
+                    let kind = &ask.rules[place].kind;
+                    let distance = if is_graded(kind) { distance(&ask, kind, candidate) } else { 0 };
+                    let near = Near { distance, hourly_nanos: ask.cost(candidate).hourly_nanos, candidate };
+                    if near.hourly_nanos < below {
+                        *nearest = Some(nearest.map_or(near, |known: Near| known.min(near)));
+                    }
+                }
             }
             least_broken = least_broken.min(broken.count_ones());
             if broken == 0 {
                 feasible += 1;
+                let kind = ask.catalog().instance_type(ask.offer(OfferId(id)).ty).kind;
+                let cost = ask.cost(candidate).hourly_nanos;
+                cheapest.entry(kind).and_modify(|least: &mut u64| *least = cost.min(*least)).or_insert(cost);
                 let offer = ask.offer(OfferId(id));
                 let rank = ask.rank(candidate);
                 let best = runs.entry((offer.ty, offer.pricing)).or_insert((rank, candidate));
@@ -81,11 +98,12 @@ proptest! {
         let found: Vec<Candidate> = decide(&ask, 7).iter().map(|choice| choice.candidate).collect();
         prop_assert_eq!(&found, &best);
 
-        let winner = decide(&ask, 1);
         let survey = survey(&ask, winner.first());
-        let counted: Vec<_> = survey.fails.iter().map(|fails| (fails.all, fails.alone)).collect();
+        let counted: Vec<_> = survey.fails.iter().map(|fails| (fails.all, fails.alone, fails.nearest)).collect();
         prop_assert_eq!(counted, fails);
         prop_assert_eq!(survey.kinds.values().map(|kind| kind.feasible).sum::<u64>(), feasible);
+        let found = survey.kinds.iter().filter_map(|(kind, found)| Some((*kind, found.cheapest?)));
+        prop_assert_eq!(found.collect::<BTreeMap<_, _>>(), cheapest);
         // Nothing smaller than the sets that are told would do; what nobody can give up is in none.
         for (bits, near) in &survey.sets {
             prop_assert!(bits.count_ones() >= least_broken && least_broken > 0);
