@@ -66,6 +66,7 @@ within_limit!(VmStore {
 
 within_limit!(PlacementStore {
     fn put_placement(placement: &PlacementRecord) -> ();
+    fn take_on(new: NewOperation, placements: &[PlacementRecord], declared: &[Declared], now: Timestamp) -> Created;
     fn placement(id: &str) -> Option<PlacementRecord>;
     fn placement_of(vm_id: &str) -> Option<PlacementRecord>;
     fn placements(query: &PlacementQuery) -> Page<PlacementRecord>;

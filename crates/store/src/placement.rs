@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use novacron_operations::{Page, PageCursor, StoreError};
+use novacron_operations::{Created, NewOperation, Page, PageCursor, StoreError};
 use novacron_types::placement::{PlacementFailure, PlacementRecord, PlacementStatus};
 use serde_json::Value;
 
@@ -11,6 +11,17 @@ use serde_json::Value;
 pub trait PlacementStore: Send + Sync + 'static {
     /// Makes or replaces the record of that id.
     async fn put_placement(&self, placement: &PlacementRecord) -> Result<(), StoreError>;
+
+    /// Makes an operation, as [`OperationStore::create`](novacron_operations::OperationStore::create) does, together with
+    /// the placements and declarations that it is to see to: all is stored, or nothing. Where the operation had been
+    /// made before, nothing else is stored.
+    async fn take_on(
+        &self,
+        new: NewOperation,
+        placements: &[PlacementRecord],
+        declared: &[Declared],
+        now: Timestamp,
+    ) -> Result<Created, StoreError>;
 
     async fn placement(&self, id: &str) -> Result<Option<PlacementRecord>, StoreError>;
 

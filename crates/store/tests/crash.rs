@@ -5,7 +5,7 @@
 mod common;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env, fs,
     hash::{BuildHasher as _, Hasher as _},
     path::{Path, PathBuf},
@@ -14,8 +14,11 @@ use std::{
 };
 
 use common::filing::{FilingWorkflow, check_file, filing};
-use novacron_operations::{Backoff, Engine, EngineConfig, ListQuery, RetryPolicy, Status};
-use novacron_store::Store;
+use novacron_operations::{
+    Backoff, Engine, EngineConfig, ListQuery, NewOperation, OperationId, Options, RetryPolicy, Status,
+};
+use novacron_store::{PlacementQuery, Store};
+use novacron_types::placement::PlacementRecord;
 use tokio::process::{Child, Command};
 
 const OPERATIONS: usize = 6;
@@ -63,9 +66,91 @@ async fn worker() {
     store.close().await;
 }
 
+/// As [`worker`]: takes on work with its placements, one after the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn taker() {
+    let (Ok(url), Ok(_)) = (env::var("CRASH_STORE"), env::var("CRASH_FOLDER")) else {
+        eprintln!("skipped: another test of this file starts it");
+        return;
+    };
+    let store = Store::open(&url).await.unwrap();
+    let begun = Instant::now();
+    for i in 0.. {
+        if begun.elapsed() > PATIENCE {
+            return;
+        }
+        let id = format!("taken-{}-{i}", std::process::id());
+        let now = jiff::Timestamp::now();
+        let new = NewOperation {
+            id: OperationId::new(id.as_str()).unwrap(),
+            kind: "create".to_owned(),
+            subject: id.clone(),
+            state: serde_json::json!({}),
+            steps: Vec::new(),
+            summary: None,
+            controls: serde_json::json!({}),
+            exclusive: vec![id.clone()],
+            idempotency: None,
+            options: Options::default(),
+        };
+        store.placements().take_on(new, &[creating(&id)], &[], now).await.unwrap();
+    }
+}
+
+fn creating(id: &str) -> PlacementRecord {
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    serde_json::from_value(serde_json::json!({
+        "placement_id": format!("placement-{id}"), "vm_id": id, "status": "creating", "operation_id": id,
+        "created_at": at, "updated_at": at, "primary_placement": null, "alternative_placements": [],
+        "strategy": "balanced", "weights": {}, "considered": [], "rejections": [], "relaxations": [], "policies": [],
+        "notes": [], "sources": [], "request": { "required_cpu": 1 },
+    }))
+    .unwrap()
+}
+
+/// No record says that a machine is being made while nobody makes it, and no work is without its record.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_taking_work_on() {
+    let place = common::sqlite();
+    let mut dice = Dice::new();
+    for _ in 0..20 {
+        let mut child = start_as("taker", &place.url, place.folder.path());
+        tokio::time::sleep(Duration::from_millis(60 + dice.below(60))).await;
+        child.kill().await.unwrap();
+    }
+    let store = Store::open(&place.url).await.unwrap();
+    let (mut at_work, mut recorded) = (BTreeSet::new(), BTreeSet::new());
+    let mut query = ListQuery { limit: 500, ..ListQuery::default() };
+    loop {
+        let page = store.operations().list(&query).await.unwrap();
+        at_work.extend(page.items.into_iter().map(|operation| operation.id));
+        query.cursor = page.next;
+        if query.cursor.is_none() {
+            break;
+        }
+    }
+    let mut query = PlacementQuery { limit: 500, ..PlacementQuery::default() };
+    loop {
+        let page = store.placements().placements(&query).await.unwrap();
+        recorded.extend(page.items.into_iter().map(|record| record.operation_id.unwrap()));
+        query.cursor = page.next;
+        if query.cursor.is_none() {
+            break;
+        }
+    }
+    eprintln!("{} taken on", at_work.len());
+    assert!(at_work.len() > 20, "the processes took on {}", at_work.len());
+    assert_eq!(at_work, recorded);
+    store.close().await;
+}
+
 fn start(url: &str, folder: &Path) -> Child {
+    start_as("worker", url, folder)
+}
+
+fn start_as(test: &str, url: &str, folder: &Path) -> Child {
     Command::new(env::current_exe().unwrap())
-        .args(["--exact", "worker", "--nocapture"])
+        .args(["--exact", test, "--nocapture"])
         .env("CRASH_STORE", url)
         .env("CRASH_FOLDER", folder)
         .stdin(Stdio::null())

@@ -5,7 +5,8 @@
 mod common;
 
 use jiff::Timestamp;
-use novacron_store::{Declared, PlacementQuery, Store};
+use novacron_operations::{IdempotencyKey, NewOperation, OperationId, Options};
+use novacron_store::{Declared, PlacementQuery, Store, StoreError};
 use novacron_types::{
     ProviderKind,
     placement::{PlacementFailure, PlacementRecord, PlacementStatus},
@@ -29,6 +30,8 @@ async fn all(url: &str) {
     forgets_old_failures(&store).await;
     keeps_what_was_declared(&store).await;
     gives_a_run_to_one(&store).await;
+    takes_on_work_with_what_it_sees_to(&store).await;
+    a_dropped_taking_on_is_whole_or_not_at_all(&store).await;
     store.close().await;
 }
 
@@ -121,4 +124,82 @@ async fn gives_a_run_to_one(store: &Store) {
     assert_eq!(won, 1);
     assert!(store.placements().claim_run("rebalance", at(120)).await.unwrap());
     assert!(store.placements().claim_run("other", at(60)).await.unwrap());
+}
+
+fn work(id: &str, exclusive: &str) -> NewOperation {
+    NewOperation {
+        id: OperationId::new(id).unwrap(),
+        kind: "create".to_owned(),
+        subject: id.to_owned(),
+        state: json!({}),
+        steps: vec!["create".to_owned()],
+        summary: None,
+        controls: json!({}),
+        exclusive: vec![exclusive.to_owned()],
+        idempotency: Some(IdempotencyKey { key: format!("key of {id}"), digest: "d".to_owned() }),
+        options: Options::default(),
+    }
+}
+
+async fn takes_on_work_with_what_it_sees_to(store: &Store) {
+    let placements = store.placements();
+    let declared = |name: &str| Declared { name: name.to_owned(), manifest: json!({ "of": name }), updated_at: at(1) };
+    let kept = async |id: &str, name: &str| {
+        let found = placements.placement(id).await.unwrap();
+        (found.is_some(), placements.declared(name).await.unwrap().is_some())
+    };
+    let records = ["t-1", "t-2"].map(|id| placement(id, id, "creating"));
+    let made = placements.take_on(work("w-1", "VM t"), &records, &[declared("t-1")], at(1)).await.unwrap();
+    assert!(!made.existing);
+    assert!(store.operations().get(made.operation.id()).await.unwrap().is_some());
+    assert_eq!((kept("t-1", "t-1").await, kept("t-2", "t-2").await), ((true, true), (true, false)));
+
+    // What another is at work on is refused, with all that came with it.
+    let refused = placements.take_on(work("w-2", "VM t"), &[placement("t-3", "t-3", "creating")], &[], at(2)).await;
+    assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
+    assert!(store.operations().get(&OperationId::new("w-2").unwrap()).await.unwrap().is_none());
+    assert_eq!(kept("t-3", "t-3").await, (false, false));
+
+    // The same request again finds what it had started, and writes over nothing.
+    let again = [placement("t-1", "t-1", "failed"), placement("t-4", "t-4", "creating")];
+    let found = placements.take_on(work("w-1", "VM t"), &again, &[declared("t-4")], at(3)).await.unwrap();
+    assert!(found.existing && found.operation.id() == made.operation.id());
+    assert_eq!(placements.placement("t-1").await.unwrap().unwrap(), records[0]);
+    assert_eq!(kept("t-4", "t-4").await, (false, false));
+}
+
+/// Given up after so many polls, from none to all that it takes.
+async fn a_dropped_taking_on_is_whole_or_not_at_all(store: &Store) {
+    let placements = store.placements();
+    let (mut whole, mut nothing) = (0, 0);
+    for polls in 0..200 {
+        let id = format!("dropped-{polls}");
+        let records = [placement(&format!("{id}-a"), &id, "creating"), placement(&format!("{id}-b"), &id, "creating")];
+        let declared = [Declared { name: id.clone(), manifest: json!({}), updated_at: at(1) }];
+        let mut call = Box::pin(placements.take_on(work(&id, &id), &records, &declared, at(1)));
+        let mut left = polls;
+        let ended = std::future::poll_fn(|cx| {
+            if left == 0 {
+                return std::task::Poll::Ready(None);
+            }
+            left -= 1;
+            call.as_mut().poll(cx).map(Some)
+        })
+        .await;
+        drop(call);
+        // The writer's queue: what was begun has ended when this is through.
+        placements.put_declared(&declared[0].clone()).await.unwrap();
+        let operation = store.operations().get(&OperationId::new(id.as_str()).unwrap()).await.unwrap().is_some();
+        for record in &records {
+            let kept = placements.placement(&record.placement_id).await.unwrap().is_some();
+            assert_eq!(kept, operation, "after {polls} polls");
+        }
+        (whole, nothing) = if operation { (whole + 1, nothing) } else { (whole, nothing + 1) };
+        if let Some(ended) = ended {
+            ended.unwrap();
+            assert!(operation && nothing > 1, "{whole} whole, {nothing} not at all");
+            return;
+        }
+    }
+    panic!("it did not end within 200 polls");
 }

@@ -1,11 +1,15 @@
 //! Taking an operation on.
 
+use std::future::Future;
+
+use jiff::Timestamp;
 use novacron_types::OperationId;
 use serde_json::Value;
 
 use super::{Engine, Random};
 use crate::{
-    EngineError, IdempotencyKey, NewOperation, OperationRecord, Options, StoreError, Workflow, workflow::encode,
+    Created, EngineError, IdempotencyKey, NewOperation, OperationRecord, Options, StoreError, Workflow,
+    workflow::encode,
 };
 
 const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
@@ -48,6 +52,20 @@ pub struct Submitted {
 impl Engine {
     /// Stores the operation, to be run by this or another process. When this has returned, it will be done or undone.
     pub async fn submit<W: Workflow>(&self, submission: Submission<W::State>) -> Result<Submitted, EngineError> {
+        self.submit_by::<W, _>(submission, |new, now| self.inner.store.create(new, now)).await
+    }
+
+    /// As [`submit`](Self::submit), with `create` in the place of [`OperationStore::create`](crate::OperationStore::create): the
+    /// same to the engine, and to the store one with what the caller wants stored with the operation or not at all. It
+    /// may be called again with another id.
+    pub async fn submit_by<W: Workflow, F>(
+        &self,
+        submission: Submission<W::State>,
+        mut create: impl FnMut(NewOperation, Timestamp) -> F,
+    ) -> Result<Submitted, EngineError>
+    where
+        F: Future<Output = Result<Created, StoreError>>,
+    {
         let inner = &self.inner;
         let workflow = inner.workflows.get(W::KIND).ok_or_else(|| EngineError::UnknownKind(W::KIND.to_owned()))?;
         let invalid = |error: crate::StepError| EngineError::Invalid(error.to_string());
@@ -68,7 +86,7 @@ impl Engine {
         };
         // Two of a second with the same four letters: once in a million.
         for _ in 0..8 {
-            match inner.store.create(new.clone(), now).await {
+            match create(new.clone(), now).await {
                 Err(StoreError::IdTaken(_)) => {
                     new.id = operation_id(W::KIND, &new.subject, now, &inner.random)?;
                 }
@@ -84,7 +102,7 @@ impl Engine {
 }
 
 /// `import-i-0123456789abcdef-1699564800-k3f9`
-fn operation_id(kind: &str, subject: &str, now: jiff::Timestamp, random: &Random) -> Result<OperationId, EngineError> {
+fn operation_id(kind: &str, subject: &str, now: Timestamp, random: &Random) -> Result<OperationId, EngineError> {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
     let subject: String = subject.chars().take(100).map(plain).collect();
     let bits = random.next();

@@ -22,39 +22,9 @@ const COLUMNS: &str = "SELECT owner, generation, lease_until, record, run FROM o
 impl OperationStore for Backend {
     async fn create(&self, new: NewOperation, now: Timestamp) -> Result<Created, StoreError> {
         let mut tx = self.begin_write().await.map_err(store_error)?;
-        if let Some(existing) = remember_request(&mut tx, &new, now).await? {
-            return Ok(Created { operation: existing, existing: true });
-        }
-        let (operation, events) = Operation::create(new, now);
-        let record = &operation.record;
-        let inserted = sqlx::query(
-            "INSERT INTO operations (id, kind, subject, status, phase, progress, search, generation, runnable_at,
-                                     created_at, updated_at, record, run)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12)
-             ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(record.id.as_str())
-        .bind(&record.kind)
-        .bind(&record.subject)
-        .bind(record.status.as_str())
-        .bind(&record.phase)
-        .bind(record.progress)
-        .bind(record.search_text())
-        .bind(operation.run.runnable_at.map(Timestamp::as_microsecond))
-        .bind(record.created_at.to_string())
-        .bind(record.updated_at.to_string())
-        .bind(json(record)?)
-        .bind(json(&operation.run)?)
-        .execute(&mut *tx)
-        .await
-        .map_err(store_error)?;
-        if inserted.rows_affected() == 0 {
-            return Err(StoreError::IdTaken(record.id.clone()));
-        }
-        take_keys(&mut tx, &operation).await?;
-        insert_events(&mut tx, operation.id(), events).await?;
+        let created = create(&mut tx, new, now).await?;
         tx.commit().await.map_err(store_error)?;
-        Ok(Created { operation, existing: false })
+        Ok(created)
     }
 
     async fn requested(&self, key: &IdempotencyKey) -> Result<Option<Operation>, StoreError> {
@@ -228,6 +198,42 @@ impl Backend {
         let due: Option<i64> = row.try_get("due").map_err(store_error)?;
         due.map(timestamp).transpose()
     }
+}
+
+/// Makes an operation within a transaction that is then to be committed, unless this failed.
+pub(super) async fn create(tx: &mut Tx, new: NewOperation, now: Timestamp) -> Result<Created, StoreError> {
+    if let Some(existing) = remember_request(tx, &new, now).await? {
+        return Ok(Created { operation: existing, existing: true });
+    }
+    let (operation, events) = Operation::create(new, now);
+    let record = &operation.record;
+    let inserted = sqlx::query(
+        "INSERT INTO operations (id, kind, subject, status, phase, progress, search, generation, runnable_at,
+                                 created_at, updated_at, record, run)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11, $12)
+         ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(record.id.as_str())
+    .bind(&record.kind)
+    .bind(&record.subject)
+    .bind(record.status.as_str())
+    .bind(&record.phase)
+    .bind(record.progress)
+    .bind(record.search_text())
+    .bind(operation.run.runnable_at.map(Timestamp::as_microsecond))
+    .bind(record.created_at.to_string())
+    .bind(record.updated_at.to_string())
+    .bind(json(record)?)
+    .bind(json(&operation.run)?)
+    .execute(&mut **tx)
+    .await
+    .map_err(store_error)?;
+    if inserted.rows_affected() == 0 {
+        return Err(StoreError::IdTaken(record.id.clone()));
+    }
+    take_keys(tx, &operation).await?;
+    insert_events(tx, operation.id(), events).await?;
+    Ok(Created { operation, existing: false })
 }
 
 /// Notes the request's key, or returns the operation that it started before.

@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use novacron_operations::{ListQuery, Page, StoreError};
+use novacron_operations::{Created, ListQuery, NewOperation, Page, StoreError};
 use novacron_types::placement::{PlacementFailure, PlacementRecord};
 use serde::{Serialize, de::DeserializeOwned};
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::{Executor, QueryBuilder, Row as _};
 
-use super::{Backend, Db, age::before_text};
+use super::{Backend, Db, age::before_text, operations};
 use crate::{Declared, PlacementQuery, PlacementStore, error::store_error};
 
 /// More failures than these say no more.
@@ -16,21 +16,28 @@ const MOST_FAILURES: i64 = 1000;
 #[async_trait]
 impl PlacementStore for Backend {
     async fn put_placement(&self, placement: &PlacementRecord) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO placements (id, vm_id, status, created_at, updated_at, record) VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (id) DO UPDATE SET status = excluded.status, updated_at = excluded.updated_at,
-                 record = excluded.record",
-        )
-        .bind(&placement.placement_id)
-        .bind(&placement.vm_id)
-        .bind(placement.status.as_str())
-        .bind(placement.created_at.to_string())
-        .bind(placement.updated_at.to_string())
-        .bind(written(placement)?)
-        .execute(self.writer())
-        .await
-        .map(drop)
-        .map_err(store_error)
+        put(self.writer(), placement).await
+    }
+
+    async fn take_on(
+        &self,
+        new: NewOperation,
+        placements: &[PlacementRecord],
+        declared: &[Declared],
+        now: Timestamp,
+    ) -> Result<Created, StoreError> {
+        let mut tx = self.begin_write().await.map_err(store_error)?;
+        let created = operations::create(&mut tx, new, now).await?;
+        if !created.existing {
+            for placement in placements {
+                put(&mut *tx, placement).await?;
+            }
+            for declared in declared {
+                declare(&mut *tx, declared).await?;
+            }
+        }
+        tx.commit().await.map_err(store_error)?;
+        Ok(created)
     }
 
     async fn placement(&self, id: &str) -> Result<Option<PlacementRecord>, StoreError> {
@@ -104,17 +111,7 @@ impl PlacementStore for Backend {
     }
 
     async fn put_declared(&self, declared: &Declared) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO declared (name, updated_at, record) VALUES ($1, $2, $3)
-             ON CONFLICT (name) DO UPDATE SET updated_at = excluded.updated_at, record = excluded.record",
-        )
-        .bind(&declared.name)
-        .bind(declared.updated_at.to_string())
-        .bind(declared.manifest.to_string())
-        .execute(self.writer())
-        .await
-        .map(drop)
-        .map_err(store_error)
+        declare(self.writer(), declared).await
     }
 
     async fn declared(&self, name: &str) -> Result<Option<Declared>, StoreError> {
@@ -153,6 +150,38 @@ impl PlacementStore for Backend {
         .map_err(store_error)?;
         Ok(true)
     }
+}
+
+async fn put<'e>(to: impl Executor<'e, Database = Db>, placement: &PlacementRecord) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO placements (id, vm_id, status, created_at, updated_at, record) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (id) DO UPDATE SET status = excluded.status, updated_at = excluded.updated_at,
+             record = excluded.record",
+    )
+    .bind(&placement.placement_id)
+    .bind(&placement.vm_id)
+    .bind(placement.status.as_str())
+    .bind(placement.created_at.to_string())
+    .bind(placement.updated_at.to_string())
+    .bind(written(placement)?)
+    .execute(to)
+    .await
+    .map(drop)
+    .map_err(store_error)
+}
+
+async fn declare<'e>(to: impl Executor<'e, Database = Db>, declared: &Declared) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO declared (name, updated_at, record) VALUES ($1, $2, $3)
+         ON CONFLICT (name) DO UPDATE SET updated_at = excluded.updated_at, record = excluded.record",
+    )
+    .bind(&declared.name)
+    .bind(declared.updated_at.to_string())
+    .bind(declared.manifest.to_string())
+    .execute(to)
+    .await
+    .map(drop)
+    .map_err(store_error)
 }
 
 fn written(record: &impl Serialize) -> Result<String, StoreError> {
