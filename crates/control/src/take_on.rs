@@ -1,7 +1,10 @@
 //! Takes moves on. Each that is asked for is in the audit log, refused ones too.
 
-use novacron_operations::Submitted;
-use novacron_types::{ExportRequest, ImportRequest, MigrateRequest, MigrationAccepted, MigrationKind};
+use novacron_operations::{NewOperation, OperationId, Submitted};
+use novacron_store::Declared;
+use novacron_types::{
+    ExportRequest, ImportRequest, MigrateRequest, MigrationAccepted, MigrationKind, placement::PlacementRecord,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -53,8 +56,19 @@ impl MoveRequest {
 impl Control {
     /// Takes a move on. Everything that can be refused at once is; then it is stored, and will be done or undone.
     pub async fn take_on(&self, asked: MoveRequest, caller: Caller) -> Result<MigrationAccepted, ControlError> {
+        self.take_on_placed(asked, caller, Follows::default()).await
+    }
+
+    /// The same, of a move that follows from a placement: that, and what is declared with it, is stored in the same step
+    /// or not at all.
+    pub(crate) async fn take_on_placed(
+        &self,
+        asked: MoveRequest,
+        caller: Caller,
+        follows: Follows,
+    ) -> Result<MigrationAccepted, ControlError> {
         let mut detail = asked.detail();
-        let submitted = self.submit(&asked, &caller, &mut detail).await;
+        let submitted = self.submit(&asked, &caller, &follows, &mut detail).await;
         // What was answered before was noted before.
         if !submitted.as_ref().is_ok_and(|submitted| submitted.existing) {
             self.note(&caller.actor, asked.kind().as_str(), asked.provider(), detail, submitted.as_ref().err()).await;
@@ -72,6 +86,7 @@ impl Control {
         &self,
         asked: &MoveRequest,
         caller: &Caller,
+        follows: &Follows,
         detail: &mut Value,
     ) -> Result<Submitted, ControlError> {
         let engine = &self.inner.engine;
@@ -86,10 +101,15 @@ impl Control {
         detail["source"] = json!(prepared.params.source);
         detail["destination"] = json!(prepared.params.target);
         let submission = prepared.submission(key);
+        let store = self.store().placements();
+        let create = |new: NewOperation, now| {
+            let (placement, note, store) = (follows.placement_of(&new.id), follows.note_of(&new.id), &store);
+            async move { store.take_on(new, placement.as_slice(), note.as_slice(), now).await }
+        };
         let submitted = match asked.kind() {
-            MigrationKind::Import => engine.submit::<Import>(submission).await,
-            MigrationKind::Export => engine.submit::<Export>(submission).await,
-            MigrationKind::Migrate => engine.submit::<Migrate>(submission).await,
+            MigrationKind::Import => engine.submit_by::<Import, _>(submission, create).await,
+            MigrationKind::Export => engine.submit_by::<Export, _>(submission, create).await,
+            MigrationKind::Migrate => engine.submit_by::<Migrate, _>(submission, create).await,
         }?;
         detail["migration_id"] = json!(submitted.record.id);
         Ok(submitted)
@@ -99,5 +119,25 @@ impl Control {
     pub async fn plan(&self, asked: &MoveRequest) -> Result<crate::MigrationPlan, ControlError> {
         let prepared: Prepared = request::prepare(self, asked).await?;
         Ok(crate::plan::of(self, prepared))
+    }
+}
+
+/// What is stored with a move, once its id is known.
+#[derive(Default)]
+pub(crate) struct Follows {
+    pub placement: Option<PlacementRecord>,
+    pub note: Option<Note>,
+}
+
+pub(crate) type Note = Box<dyn Fn(&OperationId) -> Declared + Send + Sync>;
+
+impl Follows {
+    fn placement_of(&self, operation: &OperationId) -> Option<PlacementRecord> {
+        let placement = self.placement.clone()?;
+        Some(PlacementRecord { operation_id: Some(operation.clone()), ..placement })
+    }
+
+    fn note_of(&self, operation: &OperationId) -> Option<Declared> {
+        self.note.as_ref().map(|note| note(operation))
     }
 }

@@ -11,8 +11,8 @@ use novacron_types::{
 };
 use serde_json::{Value, json};
 
-use super::{decide, diff::diff};
-use crate::{Caller, Control, ControlError, workflow::Making};
+use super::{decide, diff::diff, records::Keep};
+use crate::{Caller, Control, ControlError, request, workflow::Making};
 
 /// More in one request are a mistake.
 const MOST_MACHINES: usize = 1000;
@@ -52,7 +52,7 @@ impl Control {
             let known = self.store().placements().placement_of(&name).await?;
             let changes = diff(before.as_ref().map_or(&Value::Null, |before| &before.manifest), &manifest);
             let action = match (&before, changes.is_empty()) {
-                (Some(_), true) if known.is_some() => ApplyAction::Unchanged,
+                (Some(_), true) if known.as_ref().is_some_and(came_true) => ApplyAction::Unchanged,
                 (None, _) => ApplyAction::Create,
                 _ => ApplyAction::Update,
             };
@@ -83,10 +83,12 @@ impl Control {
         let exists = self.store().vms().vm(&vm_id).await?.is_some();
         request.create = request.image.is_some() && !exists;
         decide::check(&request)?;
+        // It does not stand in its own way.
+        let own = settings.peers.iter().position(|peer| peer.vm_id == vm_id.as_str());
+        let own = own.map(|index| settings.peers.remove(index));
         let decision = explain(&Ask::new(market, settings, &request)?);
         let mut record = decide::record(vm_id.clone(), request, decision, now);
         if let Some(placed) = &record.decision.primary_placement {
-            settings.peers.retain(|peer| peer.vm_id != record.vm_id);
             settings.peers.push(Peer {
                 vm_id: record.vm_id.clone(),
                 provider: placed.provider.clone(),
@@ -101,11 +103,13 @@ impl Control {
                 record.status = PlacementStatus::Creating;
                 making.push(Making::new(&record, vm_id));
             }
+        } else {
+            settings.peers.extend(own);
         }
         Ok(record)
     }
 
-    /// Stores the decisions, takes on what is to be made, and only then notes the manifests as applied.
+    /// Stores the decisions and the manifests, and takes on what is to be made: all of it in one step.
     async fn keep(
         &self,
         answers: &mut [Applied],
@@ -113,28 +117,37 @@ impl Control {
         declared: Vec<Declared>,
         caller: &Caller,
     ) -> Result<(), ControlError> {
-        let placements = self.store().placements();
-        let changed = |applied: &&mut Applied| applied.action != ApplyAction::Unchanged;
-        for applied in answers.iter_mut().filter(changed) {
-            if let Some(record) = &applied.placement {
+        let changed = answers.iter_mut().filter(|applied| applied.action != ApplyAction::Unchanged);
+        let mut records: Vec<&mut PlacementRecord> = changed.filter_map(|applied| applied.placement.as_mut()).collect();
+        let kept = Keep { placements: records.iter().map(|record| (**record).clone()).collect(), declared };
+        if making.is_empty() {
+            let placements = self.store().placements();
+            for record in &kept.placements {
                 placements.put_placement(record).await?;
             }
-        }
-        if !making.is_empty() {
-            let id = self.make(making, PlanMode::BestEffort, caller).await?;
-            let records = answers.iter_mut().filter_map(|applied| applied.placement.as_mut());
-            for record in
-                records.filter(|record| record.status == PlacementStatus::Creating && record.operation_id.is_none())
-            {
-                // The operation may have been quicker; what it wrote stays.
-                record.operation_id = Some(id.clone());
+            // Last: what was not stored whole is applied again.
+            for declared in &kept.declared {
+                placements.put_declared(declared).await?;
             }
+            return Ok(());
         }
-        for declared in &declared {
-            placements.put_declared(declared).await?;
+        let ids: Vec<&str> = making.iter().map(|making| making.vm_id.as_str()).collect();
+        let key = request::idempotency(caller, &ids)?;
+        let submitted = self.make(making, PlanMode::BestEffort, key, &kept).await?;
+        let made = if submitted.existing { self.made_by(&submitted.record).await? } else { Vec::new() };
+        for record in records.iter_mut().filter(|record| record.status == PlacementStatus::Creating) {
+            match made.iter().find(|made| made.vm_id == record.vm_id) {
+                Some(made) => **record = made.clone(),
+                None => record.operation_id = Some(submitted.record.id.clone()),
+            }
         }
         Ok(())
     }
+}
+
+/// What was decided of it holds: it was placed, and nothing that was to be made has failed.
+fn came_true(record: &PlacementRecord) -> bool {
+    !matches!(record.status, PlacementStatus::Infeasible | PlacementStatus::Failed)
 }
 
 /// Each machine that the documents describe, with its document.

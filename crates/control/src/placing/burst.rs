@@ -1,24 +1,32 @@
 //! Overflow: machines that the local hosts have no room for go to clouds, placed together.
 
+mod moving;
+#[cfg(test)]
+mod tests;
+
 use std::{
     sync::atomic::AtomicBool,
     time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
+use novacron_catalog::Pricing;
 use novacron_placement::{Ask, Market, Settings, explain};
 use novacron_planner::{ManyOptions, Search, place_many};
+use novacron_store::Declared;
 use novacron_types::{
-    ExportRequest, VmRecord,
+    ProviderName, VmRecord,
     placement::{
         BurstAnswer, BurstPlaced, BurstRequest, Constraint, ConstraintKind, Gigabytes, ManyPlan, Operator,
         PlacementRecord, PlacementRequest, PlacementStatus, PlanMode, Scalar,
     },
 };
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use super::{decide, statistics::BURST_LABEL};
-use crate::{Caller, Control, ControlError, MoveRequest, workflow::Making};
+use self::moving::Moving;
+use super::{decide, records::Keep, statistics::BURST_LABEL};
+use crate::{Caller, Control, ControlError, ErrorClass, request, workflow::Making};
 
 const MOST_MACHINES: usize = 1000;
 const CLOUDS: [&str; 4] = ["aws", "azure", "gcp", "oci"];
@@ -28,8 +36,18 @@ const SEARCH_EACH: Duration = Duration::from_millis(5);
 
 /// A machine of a burst: one that is new, or one that moves.
 struct Bursting {
+    /// As it is asked for, and kept.
+    asked: PlacementRequest,
+    /// The same within the burst: only at its targets.
     request: PlacementRequest,
     moves: Option<VmRecord>,
+}
+
+/// What a burst with a caller's key came to, under the name that the key gives it.
+#[derive(Serialize, Deserialize)]
+struct Known {
+    digest: String,
+    answer: BurstAnswer,
 }
 
 impl Control {
@@ -42,7 +60,7 @@ impl Control {
         dry_run: bool,
     ) -> Result<BurstAnswer, ControlError> {
         let count = request.requests.len();
-        let answer = self.bursted(request, &caller, dry_run).await;
+        let answer = self.burst_once(request, &caller, dry_run).await;
         if !dry_run {
             let detail = json!({ "machines": count });
             let target = answer.as_ref().map_or("", |answer| answer.burst_id.as_str());
@@ -51,61 +69,134 @@ impl Control {
         answer
     }
 
-    async fn bursted(&self, asked: BurstRequest, caller: &Caller, dry_run: bool) -> Result<BurstAnswer, ControlError> {
-        let burst_id = format!("burst-{}", uuid::Uuid::now_v7().simple());
+    /// The same key and request are answered as they were.
+    async fn burst_once(
+        &self,
+        asked: BurstRequest,
+        caller: &Caller,
+        dry_run: bool,
+    ) -> Result<BurstAnswer, ControlError> {
+        let Some(key) = request::idempotency(caller, &asked)?.filter(|_| !dry_run) else {
+            let burst_id = format!("burst-{}", uuid::Uuid::now_v7().simple());
+            return self.bursted(asked, burst_id, caller, dry_run, None).await;
+        };
+        let burst_id = format!("burst-{}", &blake3::hash(key.key.as_bytes()).to_hex()[..32]);
+        let placements = self.store().placements();
+        if let Some(kept) = placements.declared(&burst_id).await?
+            && let Ok(known) = serde_json::from_value::<Known>(kept.manifest)
+        {
+            if known.digest != key.digest {
+                let message = "the idempotency key was used before, for another burst";
+                return Err(ControlError::new(ErrorClass::Conflict, "idempotency_key_reused", message));
+            }
+            return Ok(known.answer);
+        }
+        let answer = self.bursted(asked, burst_id.clone(), caller, dry_run, None).await?;
+        let manifest = serde_json::to_value(Known { digest: key.digest, answer: answer.clone() })
+            .map_err(|error| ControlError::new(ErrorClass::Internal, "store", error.to_string()))?;
+        placements.put_declared(&Declared { name: burst_id, manifest, updated_at: Timestamp::now() }).await?;
+        Ok(answer)
+    }
+
+    /// `sent_by`: the host that sends its machines away, to take them back when there is room.
+    pub(super) async fn bursted(
+        &self,
+        asked: BurstRequest,
+        burst_id: String,
+        caller: &Caller,
+        dry_run: bool,
+        sent_by: Option<&ProviderName>,
+    ) -> Result<BurstAnswer, ControlError> {
         let mode = asked.mode.unwrap_or(self.inner.tools.placing.settings.bursting.mode);
-        let machines = self.machines(asked.requests, &burst_id).await?;
-        let now = Timestamp::now();
-        let (market, settings) = self.question(now).await?;
+        let key = |ids: &[&str]| request::idempotency(caller, &ids);
+        let before = match key(&ids(&asked.requests))?.filter(|_| !dry_run) {
+            Some(key) => self.inner.engine.requested(&key).await?,
+            None => None,
+        };
+        let machines = self.machines(asked.requests, &burst_id, before.is_some()).await?;
         let requests: Vec<PlacementRequest> = machines.iter().map(|machine| machine.request.clone()).collect();
+        let idempotency = key(&ids(&requests))?;
+        let now = Timestamp::now();
+        let (market, mut settings) = self.question(now).await?;
+        // Who moves does not stand in their own way.
+        let moves = |vm_id: &str| machines.iter().any(|machine| machine.moves.is_some() && machine.is(vm_id));
+        settings.peers.retain(|peer| !moves(&peer.vm_id));
         let (plan, records) = plan(market, settings, requests, mode, now).await?;
         let mut answer = BurstAnswer { burst_id, mode, operation_id: None, placed: Vec::new(), plan };
-        let by_id = |vm_id: &str| machines.iter().find(|machine| machine.request.vm_id.as_deref() == Some(vm_id));
-        let mut making = Vec::new();
+        let (mut making, mut keep, mut moving) = (Vec::new(), Keep::default(), Vec::new());
         for mut record in records {
             let Some(placement) = record.decision.primary_placement.clone() else { continue };
-            let machine = by_id(&record.vm_id);
-            let mut migration_id = None;
-            if !dry_run {
+            let machine = machines.iter().find(|machine| machine.is(&record.vm_id));
+            answer.placed.push(BurstPlaced { vm_id: record.vm_id.clone(), placement, migration_id: None });
+            if let Some(Bursting { asked, moves: Some(vm), .. }) = machine {
+                record.request = asked.clone();
+                moving.push(Moving::new(vm, record, sent_by));
+            } else {
                 if record.request.create {
                     record.status = PlacementStatus::Creating;
                     making.push(Making::new(&record, decide::vm_id(Some(&record.vm_id))?));
                 }
-                self.store().placements().put_placement(&record).await?;
-                if let Some(vm) = machine.and_then(|machine| machine.moves.as_ref()) {
-                    migration_id = Some(self.overflow(vm, &placement, &answer.burst_id, caller).await?);
+                keep.placements.push(record);
+            }
+        }
+        let moving = self.movable(moving, &mut answer).await?;
+        if dry_run {
+            return Ok(answer);
+        }
+        if making.is_empty() {
+            for record in &keep.placements {
+                self.store().placements().put_placement(record).await?;
+            }
+        } else {
+            let submitted = self.make(making, mode, idempotency, &keep).await?;
+            if submitted.existing {
+                for made in self.made_by(&submitted.record).await? {
+                    let placed = answer.placed.iter_mut().find(|placed| placed.vm_id == made.vm_id);
+                    if let (Some(placed), Some(placement)) = (placed, made.decision.primary_placement) {
+                        placed.placement = placement;
+                    }
                 }
             }
-            answer.placed.push(BurstPlaced { vm_id: record.vm_id, placement, migration_id });
+            answer.operation_id = Some(submitted.record.id);
         }
-        if !making.is_empty() {
-            answer.operation_id = Some(self.make(making, mode, caller).await?);
-        }
+        self.move_all(moving, &mut answer, caller).await?;
         Ok(answer)
     }
 
-    /// Each request made whole: of a VM that there is, its size; for all, only clouds.
-    async fn machines(&self, requests: Vec<PlacementRequest>, burst_id: &str) -> Result<Vec<Bursting>, ControlError> {
+    /// Each request made whole: of a VM that there is, what it was placed by and its size; for all, only clouds.
+    async fn machines(
+        &self,
+        requests: Vec<PlacementRequest>,
+        burst_id: &str,
+        again: bool,
+    ) -> Result<Vec<Bursting>, ControlError> {
         if requests.is_empty() || requests.len() > MOST_MACHINES {
             let message = format!("a burst has 1 to {MOST_MACHINES} machines, not {}", requests.len());
             return Err(ControlError::invalid("invalid_burst", message));
         }
-        let targets = &self.inner.tools.placing.settings.bursting.targets;
-        let clouds: Vec<Scalar> = match targets.is_empty() {
+        let bursting = &self.inner.tools.placing.settings.bursting;
+        let clouds: Vec<Scalar> = match bursting.targets.is_empty() {
             true => CLOUDS.map(|kind| Scalar::Text(kind.to_owned())).to_vec(),
-            false => targets.iter().cloned().map(Scalar::Text).collect(),
+            false => bursting.targets.iter().cloned().map(Scalar::Text).collect(),
         };
         let mut machines = Vec::new();
-        for mut request in requests {
-            decide::check(&request)?;
-            let vm_id = decide::vm_id(request.vm_id.as_deref())?;
-            let moves = self.store().vms().vm(&vm_id).await?;
+        for mut asked in requests {
+            decide::check(&asked)?;
+            let vm_id = decide::vm_id(asked.vm_id.as_deref())?;
+            // A repeated request finds the machines that it made.
+            let moves = self.store().vms().vm(&vm_id).await?.filter(|_| !(again && asked.create));
             if let Some(record) = &moves {
-                fill(&mut request, record);
+                self.check_moves(record, &asked)?;
+                asked = self.placed_by(asked, record).await?;
             }
-            request.vm_id = Some(vm_id.to_string());
+            asked.vm_id = Some(vm_id.to_string());
+            let mut request = asked.clone();
             if moves.is_some() || request.create {
                 request.configured_only = Some(true);
+            }
+            if moves.is_some() {
+                // A migration makes its machine so, whatever was asked for.
+                request.pricing = vec![Pricing::OnDemand.to_string()];
             }
             request.tags.insert(BURST_LABEL.to_owned(), burst_id.to_owned());
             request.constraints.push(Constraint {
@@ -115,35 +206,48 @@ impl Control {
                 values: clouds.clone(),
                 max_latency: None,
             });
-            machines.push(Bursting { request, moves });
+            machines.push(Bursting { asked, request, moves });
         }
         Ok(machines)
     }
 
-    /// Moves a VM off its host: the place is freed once the target is verified and the grace period has passed.
-    async fn overflow(
-        &self,
-        vm: &VmRecord,
-        placement: &novacron_types::placement::Placed,
-        burst_id: &str,
-        caller: &Caller,
-    ) -> Result<novacron_types::OperationId, ControlError> {
-        let Some(provider) = &placement.provider else {
-            let message = format!("no provider is configured that {} could move to", vm.vm_id);
-            return Err(ControlError::invalid("not_configured", message));
-        };
-        let options = Map::from_iter([
-            ("instance_type".to_owned(), Value::from(placement.instance_type.clone())),
-            ("delete_source".to_owned(), Value::from(true)),
-        ]);
-        let asked = MoveRequest::Export {
-            provider: provider.to_string(),
-            request: ExportRequest { vm_id: vm.vm_id.clone(), name: None, options },
-        };
-        let key = caller.idempotency_key.as_ref().map(|key| format!("{burst_id}-{key}"));
-        let caller = Caller { actor: caller.actor.clone(), idempotency_key: key };
-        Ok(self.take_on(asked, caller).await?.migration_id)
+    fn check_moves(&self, record: &VmRecord, asked: &PlacementRequest) -> Result<(), ControlError> {
+        if asked.create {
+            let message = format!("there is a VM {} already", record.vm_id);
+            return Err(ControlError::new(ErrorClass::Conflict, "vm_exists", message)
+                .advice("Choose another `vm_id`, or leave out `create` to move the one that there is."));
+        }
+        let hosts = &self.inner.tools.placing.settings.hosts;
+        if hosts.iter().all(|host| host.provider != record.provider) {
+            let message = format!("{} is at {}, and not on a host of one's own", record.vm_id, record.provider);
+            return Err(ControlError::new(ErrorClass::Conflict, "not_local", message).advice(
+                "A burst moves what runs on local hosts. `novacron plan` looks for better places for all machines.",
+            ));
+        }
+        Ok(())
     }
+
+    /// A VM that is only named is still bound by what it was placed by.
+    async fn placed_by(&self, asked: PlacementRequest, record: &VmRecord) -> Result<PlacementRequest, ControlError> {
+        let only_named = asked == PlacementRequest { vm_id: asked.vm_id.clone(), ..PlacementRequest::default() };
+        let known = match only_named {
+            true => self.store().placements().placement_of(record.vm_id.as_str()).await?,
+            false => None,
+        };
+        let mut request = known.map_or(asked, |known| known.request);
+        fill(&mut request, record);
+        Ok(request)
+    }
+}
+
+impl Bursting {
+    fn is(&self, vm_id: &str) -> bool {
+        self.request.vm_id.as_deref() == Some(vm_id)
+    }
+}
+
+fn ids(requests: &[PlacementRequest]) -> Vec<&str> {
+    requests.iter().filter_map(|request| request.vm_id.as_deref()).collect()
 }
 
 /// What the request leaves open is as the machine has it.

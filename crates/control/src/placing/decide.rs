@@ -1,6 +1,7 @@
 //! One decision: asked, answered, kept, and if wanted carried out.
 
 use jiff::Timestamp;
+use novacron_operations::OperationRecord;
 use novacron_placement::{Ask, Market, Settings, explain, why_not};
 use novacron_types::{
     VmId,
@@ -8,7 +9,8 @@ use novacron_types::{
 };
 use serde_json::json;
 
-use crate::{Caller, Control, ControlError, workflow::Making};
+use super::records::Keep;
+use crate::{Caller, Control, ControlError, request, workflow::Making};
 
 impl Control {
     /// Decides where a machine should run, and keeps the decision; with `create`, the machine is made there or, where that
@@ -39,6 +41,13 @@ impl Control {
         check(&request)?;
         let vm_id = vm_id(request.vm_id.as_deref())?;
         request.vm_id = Some(vm_id.to_string());
+        let key = request::idempotency(caller, &[vm_id.as_str()])?.filter(|_| request.create && !dry_run);
+        // This comes before every other check: what the first request has made since forbids a second one.
+        if let Some(key) = &key
+            && let Some(made) = self.inner.engine.requested(key).await?
+        {
+            return self.made_before(&made).await;
+        }
         if request.create && self.store().vms().vm(&vm_id).await?.is_some() {
             return Err(ControlError::new(
                 crate::ErrorClass::Conflict,
@@ -57,19 +66,23 @@ impl Control {
             return Ok(record);
         }
         record.status = PlacementStatus::Creating;
-        self.store().placements().put_placement(&record).await?;
         let making = Making::new(&record, vm_id);
-        let operation = self.make(vec![making], PlanMode::AllOrNothing, caller).await;
-        match operation {
-            // From here on the operation keeps the record: it may have ended already, and what it wrote stays.
-            Ok(id) => record.operation_id = Some(id),
-            Err(error) => {
-                record.status = PlacementStatus::Failed;
-                self.store().placements().put_placement(&record).await?;
-                return Err(error);
-            }
+        let kept = Keep { placements: vec![record.clone()], ..Keep::default() };
+        let submitted = self.make(vec![making], PlanMode::AllOrNothing, key, &kept).await?;
+        if submitted.existing {
+            return self.made_before(&submitted.record).await;
         }
+        // From here on the operation keeps the record, and may have written it again already.
+        record.operation_id = Some(submitted.record.id);
         Ok(record)
+    }
+
+    /// What the same request led to before.
+    async fn made_before(&self, operation: &OperationRecord) -> Result<PlacementRecord, ControlError> {
+        let made = self.made_by(operation).await?.pop();
+        made.ok_or_else(|| {
+            ControlError::not_found("unknown_placement", format!("the placement of {} is gone", operation.id))
+        })
     }
 
     pub(crate) async fn decide(&self, request: &PlacementRequest, now: Timestamp) -> Result<Decision, ControlError> {

@@ -1,18 +1,34 @@
 //! Hosts that are too busy send machines to clouds; what was sent comes home when there is room.
+//!
+//! A host sends or takes back one machine at a time, and does nothing while that is on its way. Nothing comes home that would
+//! make the host too busy again, and a move that failed is not tried again for a while.
+
+#[cfg(test)]
+pub(super) mod tests;
 
 use std::{collections::HashMap, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use novacron_operations::OperationRecord;
 use novacron_placement::Host;
 use novacron_store::Declared;
 use novacron_types::{
-    ExportRequest, ProviderName, VmId, VmRecord,
-    placement::{BurstRequest, PlacementRequest},
+    ExportRequest, OperationId, ProviderName, Status, VmId, VmRecord,
+    placement::{BurstRequest, PlacementRequest, PlanMode},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::settings::BurstWatch;
-use crate::{Caller, Control, ControlError, MoveRequest};
+use crate::{
+    Caller, Control, ControlError, MoveRequest,
+    take_on::{Follows, Note},
+};
+
+/// After a move that failed, so long nothing is tried with that machine.
+const PAUSE: SignedDuration = SignedDuration::from_hours(1);
+/// Of a host that is too busy so many machines are looked at, the newest first, until one has a place.
+const MOST_TRIED: usize = 8;
 
 /// Looks at the hosts, again and again.
 pub(super) async fn watch(control: Control, settings: BurstWatch, every: Duration) {
@@ -21,106 +37,205 @@ pub(super) async fn watch(control: Control, settings: BurstWatch, every: Duratio
     let mut busy = HashMap::new();
     loop {
         minutes.tick().await;
-        if let Err(error) = look(&control, &settings, every, &mut busy).await {
+        if let Err(error) = look(&control, &settings, every, Timestamp::now(), &mut busy).await {
             tracing::warn!(%error, "the hosts' use could not be looked at; the next try is in a minute");
         }
     }
 }
 
+/// A machine that its host has sent away. It is stored with the move that it tells of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Sent {
+    home: ProviderName,
+    vm_id: VmId,
+    /// Where it was sent; a machine that is elsewhere was moved by somebody, and is left alone.
+    to: ProviderName,
+    /// The last one, away or home.
+    migration_id: OperationId,
+}
+
 /// One look at all hosts. `busy` has how long each has been over the threshold.
-pub(crate) async fn look(
+async fn look(
     control: &Control,
     settings: &BurstWatch,
     every: Duration,
+    now: Timestamp,
     busy: &mut HashMap<ProviderName, Duration>,
 ) -> Result<(), ControlError> {
-    let now = Timestamp::now();
-    let due = Timestamp::from_second(now.as_second() / every.as_secs().max(1) as i64 * every.as_secs() as i64);
-    let due = due.unwrap_or(now);
+    let seconds = every.as_secs().max(1) as i64;
+    let due = Timestamp::from_second(now.as_second().div_euclid(seconds) * seconds).unwrap_or(now);
     let placing = &control.inner.tools.placing;
     placing.forget_hosts().await;
     let market = placing.market().await?;
     let records = placing.records().await?;
+    let known = known(control, &records, now).await?;
     for host in market.hosts() {
-        let here: Vec<&VmRecord> = records.iter().filter(|record| record.provider == host.provider).collect();
-        let percent = used_percent(host, &here);
         let long = busy.entry(host.provider.clone()).or_default();
+        if known.iter().any(|(_, sent, state)| sent.home == host.provider && *state == Moves::OnItsWay) {
+            *long = Duration::ZERO;
+            continue;
+        }
+        let here: Vec<&VmRecord> = records.iter().filter(|record| record.provider == host.provider).collect();
+        let percent = used_percent(host, &here, None);
         *long = if percent >= settings.threshold_percent { *long + every } else { Duration::ZERO };
         let name = format!("overflow:{}", host.provider);
         if *long >= settings.window && !here.is_empty() {
-            if control.store().placements().claim_run(&name, due).await? {
-                away(control, host, &here).await?;
-            }
             *long = Duration::ZERO;
-        } else if percent < settings.return_percent && control.store().placements().claim_run(&name, due).await? {
-            home(control, host, &records).await?;
+            if control.store().placements().claim_run(&name, due).await? {
+                let resting = |record: &VmRecord| known.iter().any(|(known, ..)| known.vm_id == record.vm_id);
+                away(control, host, here.into_iter().filter(|record| !resting(record)).collect()).await?;
+            }
+        } else if percent < settings.return_percent {
+            let back = known.iter().find(|(record, sent, state)| {
+                sent.home == host.provider
+                    && *state == Moves::No
+                    && fits(host, record)
+                    && used_percent(host, &here, Some(record)) < settings.threshold_percent
+            });
+            if let Some((_, sent, _)) = back
+                && control.store().placements().claim_run(&name, due).await?
+            {
+                home(control, sent).await?;
+            }
         }
     }
     Ok(())
 }
 
-/// The larger of what is promised of the host's CPUs and memory, and what it measures of its load.
-fn used_percent(host: &Host, here: &[&VmRecord]) -> u32 {
-    let vcpus: u64 = here.iter().filter_map(|record| record.instance.spec.vcpus).map(u64::from).sum();
-    let memory: u64 = here.iter().filter_map(|record| record.instance.spec.memory_bytes).sum();
-    let part = |used: u64, free: u64| (used * 100).checked_div(used + free).unwrap_or(0) as u32;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moves {
+    OnItsWay,
+    /// The last move failed not long ago.
+    Rests,
+    No,
+}
+
+/// The machines that were sent away, or were to be. What is over is forgotten here.
+async fn known<'r>(
+    control: &Control,
+    records: &'r [VmRecord],
+    now: Timestamp,
+) -> Result<Vec<(&'r VmRecord, Sent, Moves)>, ControlError> {
+    let placements = control.store().placements();
+    let mut known = Vec::new();
+    for record in records {
+        let Some(note) = placements.declared(&noted_as(&record.vm_id)).await? else { continue };
+        let Ok(sent) = serde_json::from_value::<Sent>(note.manifest) else { continue };
+        let moves = moves(control.inner.engine.get(&sent.migration_id).await?.as_ref(), now);
+        let is_away = record.provider == sent.to;
+        if moves == Moves::No && !is_away {
+            let over = Declared { name: noted_as(&record.vm_id), manifest: json!({}), updated_at: now };
+            placements.put_declared(&over).await?;
+        } else {
+            known.push((record, sent, moves));
+        }
+    }
+    Ok(known)
+}
+
+fn moves(last: Option<&OperationRecord>, now: Timestamp) -> Moves {
+    match last {
+        Some(last) if !last.status.is_terminal() => Moves::OnItsWay,
+        Some(last) if last.status != Status::Completed => {
+            let ended = last.ended_at.unwrap_or(last.updated_at);
+            if now.duration_since(ended) < PAUSE { Moves::Rests } else { Moves::No }
+        }
+        _ => Moves::No,
+    }
+}
+
+/// The larger of what is promised of the host's CPUs and memory, and what it measures of its load; with one more machine, if
+/// there is one.
+fn used_percent(host: &Host, here: &[&VmRecord], more: Option<&VmRecord>) -> u32 {
+    let sum = |part: fn(&VmRecord) -> u64| {
+        let more = more.map_or(0, part);
+        (here.iter().map(|record| part(record)).fold(more, u64::saturating_add), more)
+    };
+    // What is free has the additional machine in it still.
+    let part = |(used, more): (u64, u64), free: u64| {
+        let all = u128::from(used - more) + u128::from(free);
+        (u128::from(used) * 100).checked_div(all).unwrap_or(0).min(1000) as u32
+    };
     let load = host.load_permille.unwrap_or(0) / 10;
-    part(vcpus, host.vcpus.into()).max(part(memory, host.memory_bytes)).max(load)
+    part(sum(vcpus), host.vcpus.into()).max(part(sum(memory), host.memory_bytes)).max(load)
+}
+
+fn vcpus(record: &VmRecord) -> u64 {
+    record.instance.spec.vcpus.unwrap_or(0).into()
+}
+
+fn memory(record: &VmRecord) -> u64 {
+    record.instance.spec.memory_bytes.unwrap_or(0)
+}
+
+/// Where the host's disk is not known, the move finds out, and is undone if it must.
+fn fits(host: &Host, record: &VmRecord) -> bool {
+    let disks = record.instance.disks.iter().filter_map(|disk| disk.size_bytes).fold(0, u64::saturating_add);
+    vcpus(record) <= host.vcpus.into()
+        && memory(record) <= host.memory_bytes
+        && (host.disk_bytes == 0 || disks <= host.disk_bytes)
 }
 
 fn caller() -> Caller {
     Caller { actor: "bursting".to_owned(), idempotency_key: None }
 }
 
-/// Sends the machine away that came last: the others have been here longer.
-async fn away(control: &Control, host: &Host, here: &[&VmRecord]) -> Result<(), ControlError> {
-    let Some(newest) = here.iter().max_by_key(|record| (record.created_at, record.vm_id.as_str())) else {
-        return Ok(());
-    };
-    let request = PlacementRequest { vm_id: Some(newest.vm_id.to_string()), ..PlacementRequest::default() };
-    // It is noted first: a machine that was sent is always known to be.
-    let home = json!({ "home": host.provider, "vm_id": newest.vm_id });
-    let note = Declared { name: sent(&newest.vm_id), manifest: home, updated_at: Timestamp::now() };
-    control.store().placements().put_declared(&note).await?;
-    let answer = control.burst(BurstRequest { requests: vec![request], mode: None }, caller(), false).await?;
-    match answer.placed.first() {
-        Some(placed) => {
-            tracing::info!(vm = %newest.vm_id, host = %host.provider, to = placed.placement.region, "a busy host sends a machine away");
-        }
-        None => {
-            tracing::warn!(vm = %newest.vm_id, host = %host.provider, "a busy host has a machine that fits nowhere")
-        }
-    }
-    Ok(())
-}
-
-/// Takes one machine back that was sent from here and fits now.
-async fn home(control: &Control, host: &Host, records: &[VmRecord]) -> Result<(), ControlError> {
-    for record in records.iter().filter(|record| record.provider != host.provider) {
-        let note = control.store().placements().declared(&sent(&record.vm_id)).await?;
-        let from = note.and_then(|note| note.manifest["home"].as_str().map(str::to_owned));
-        let spec = &record.instance.spec;
-        let fits = spec.vcpus.unwrap_or(0) <= host.vcpus && spec.memory_bytes.unwrap_or(0) <= host.memory_bytes;
-        if from.as_deref() != Some(host.provider.as_str()) || !fits {
-            continue;
-        }
-        let options = Map::from_iter([("delete_source".to_owned(), Value::from(true))]);
-        let request = ExportRequest { vm_id: record.vm_id.clone(), name: None, options };
-        let asked = MoveRequest::Export { provider: host.provider.to_string(), request };
-        match control.take_on(asked, caller()).await {
-            Ok(accepted) => {
-                tracing::info!(vm = %record.vm_id, host = %host.provider, migration = %accepted.migration_id, "a machine comes home");
-                let gone = Declared { name: sent(&record.vm_id), manifest: json!({}), updated_at: Timestamp::now() };
-                return Ok(control.store().placements().put_declared(&gone).await?);
+/// Sends one machine away: the newest that has a place elsewhere.
+async fn away(control: &Control, host: &Host, mut here: Vec<&VmRecord>) -> Result<(), ControlError> {
+    here.sort_by_key(|record| std::cmp::Reverse((record.created_at, record.vm_id.as_str())));
+    for record in here.into_iter().take(MOST_TRIED) {
+        let asked = PlacementRequest { vm_id: Some(record.vm_id.to_string()), ..PlacementRequest::default() };
+        let request = BurstRequest { requests: vec![asked], mode: Some(PlanMode::BestEffort) };
+        let burst_id = format!("overflow-{}", uuid::Uuid::now_v7().simple());
+        // What can't be asked of one machine, can of another.
+        match control.bursted(request, burst_id, &caller(), false, Some(&host.provider)).await {
+            Ok(answer) => match answer.placed.first() {
+                Some(placed) => {
+                    tracing::info!(vm = %record.vm_id, host = %host.provider, to = placed.placement.region, "a busy host sends a machine away");
+                    return Ok(());
+                }
+                None => {
+                    let why = answer.plan.left_out.first().map(|left| left.why.as_str()).unwrap_or_default();
+                    tracing::warn!(vm = %record.vm_id, host = %host.provider, why, "a busy host has a machine that fits nowhere");
+                }
+            },
+            Err(error) => {
+                tracing::warn!(vm = %record.vm_id, host = %host.provider, %error, "a machine of a busy host can't be sent away");
             }
-            // It is on its way already.
-            Err(error) if error.code == "already_at_work" => {}
-            Err(error) => return Err(error),
         }
     }
     Ok(())
 }
 
-fn sent(vm_id: &VmId) -> String {
+/// Takes one machine back.
+async fn home(control: &Control, sent: &Sent) -> Result<(), ControlError> {
+    let Sent { home, vm_id, to, .. } = sent.clone();
+    let options = Map::from_iter([("delete_source".to_owned(), Value::from(true))]);
+    let request = ExportRequest { vm_id: vm_id.clone(), name: None, options };
+    let asked = MoveRequest::Export { provider: home.to_string(), request };
+    let note = self::sent(home.clone(), vm_id.clone(), to);
+    let follows = Follows { placement: None, note: Some(note) };
+    match control.take_on_placed(asked, caller(), follows).await {
+        Ok(accepted) => {
+            tracing::info!(vm = %vm_id, host = %home, migration = %accepted.migration_id, "a machine comes home");
+            Ok(())
+        }
+        // Somebody moves it.
+        Err(error) if error.code == "already_at_work" => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is noted of a move away or home, once its id is known.
+pub(super) fn sent(home: ProviderName, vm_id: VmId, to: ProviderName) -> Note {
+    Box::new(move |migration_id| {
+        let name = noted_as(&vm_id);
+        let (home, vm_id, to, migration_id) = (home.clone(), vm_id.clone(), to.clone(), migration_id.clone());
+        let manifest = json!(Sent { home, vm_id, to, migration_id });
+        Declared { name, manifest, updated_at: Timestamp::now() }
+    })
+}
+
+fn noted_as(vm_id: &VmId) -> String {
     format!("sent:{vm_id}")
 }

@@ -1,16 +1,17 @@
 //! Placements that were decided, and the work that makes machines of them.
 
-use novacron_operations::{OperationRecord, StoreError, Submission};
-use novacron_store::PlacementQuery as StoreQuery;
+use novacron_operations::{IdempotencyKey, NewOperation, OperationRecord, StoreError, Submission, Submitted};
+use novacron_store::{Declared, PlacementQuery as StoreQuery};
 use novacron_types::{
     OperationId,
     placement::{PlacementRecord, PlacementStatus, PlanMode, Work},
 };
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    Caller, Control, ControlError, request, view,
+    Control, ControlError, view,
     workflow::{Create, CreateState, Making},
 };
 
@@ -31,6 +32,13 @@ pub struct PlacementPage {
     pub placements: Vec<PlacementRecord>,
     /// Give it as `cursor` for the next page. Absent on the last.
     pub next_cursor: Option<String>,
+}
+
+/// What is stored together with the work that it leads to.
+#[derive(Default)]
+pub(super) struct Keep {
+    pub placements: Vec<PlacementRecord>,
+    pub declared: Vec<Declared>,
 }
 
 impl Control {
@@ -57,24 +65,40 @@ impl Control {
         Ok(PlacementPage { placements: page.items, next_cursor: page.next.map(|cursor| cursor.to_string()) })
     }
 
-    /// Takes on the making of machines.
-    pub(crate) async fn make(
+    /// Takes on the making of machines, and stores in the same step what is to be kept with it: both, or neither. Of the
+    /// placements, those that are `creating` get the operation's id.
+    pub(super) async fn make(
         &self,
         machines: Vec<Making>,
         mode: PlanMode,
-        caller: &Caller,
-    ) -> Result<OperationId, ControlError> {
+        idempotency: Option<IdempotencyKey>,
+        kept: &Keep,
+    ) -> Result<Submitted, ControlError> {
         let subject = match machines.as_slice() {
             [one] => one.vm_id.to_string(),
             several => format!("{}-machines", several.len()),
         };
-        let ids: Vec<&str> = machines.iter().map(|making| making.vm_id.as_str()).collect();
-        let idempotency = request::idempotency(caller, &ids)?;
         let exclusive = machines.iter().map(|making| format!("VM {}", making.vm_id)).collect();
         let mut submission = Submission::new(subject, CreateState { mode, machines });
         submission.exclusive = exclusive;
         submission.idempotency = idempotency;
-        Ok(self.inner.engine.submit::<Create>(submission).await?.record.id)
+        let store = self.store().placements();
+        let create = |new: NewOperation, now| {
+            let placements: Vec<_> = kept.placements.iter().map(|record| begun(record, &new.id)).collect();
+            let store = &store;
+            async move { store.take_on(new, &placements, &kept.declared, now).await }
+        };
+        Ok(self.inner.engine.submit_by::<Create, _>(submission, create).await?)
+    }
+
+    /// The placements of the machines that an operation makes, as they are stored.
+    pub(super) async fn made_by(&self, operation: &OperationRecord) -> Result<Vec<PlacementRecord>, ControlError> {
+        let told = operation.summary.as_ref().and_then(Value::as_array).into_iter().flatten();
+        let mut found = Vec::new();
+        for id in told.filter_map(|machine| machine["placement_id"].as_str()) {
+            found.extend(self.store().placements().placement(id).await?);
+        }
+        Ok(found)
     }
 
     /// Long work that is no migration.
@@ -91,9 +115,15 @@ impl Control {
     pub async fn cancel_work(&self, id: &OperationId, actor: &str) -> Result<Work, ControlError> {
         self.work(id).await?;
         let outcome = self.inner.engine.cancel(id, actor).await.map_err(ControlError::from);
-        self.note(actor, "cancel", id.as_str(), serde_json::Value::Null, outcome.as_ref().err()).await;
+        self.note(actor, "cancel", id.as_str(), Value::Null, outcome.as_ref().err()).await;
         Ok(work(outcome?))
     }
+}
+
+/// As it is kept while its machine is being made.
+fn begun(record: &PlacementRecord, operation: &OperationId) -> PlacementRecord {
+    let operation_id = (record.status == PlacementStatus::Creating).then(|| operation.clone());
+    PlacementRecord { operation_id, ..record.clone() }
 }
 
 pub(super) fn work(record: OperationRecord) -> Work {

@@ -18,7 +18,7 @@ mod rebalance;
 mod state;
 mod steps;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::{Arc, OnceLock, Weak};
 

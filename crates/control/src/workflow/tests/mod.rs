@@ -28,14 +28,14 @@ use super::{Export, Import, Migrate, MoveParams, MoveState, StartPolicy, Tools};
 use crate::{Directory, DiskJob, DiskMover, DiskResult, MoverFault, PlacingSettings, placing::Placing};
 
 /// The catalog that ships, read once.
-fn catalog() -> Arc<Catalog> {
+pub(crate) fn catalog() -> Arc<Catalog> {
     static CATALOG: std::sync::LazyLock<Arc<Catalog>> =
         std::sync::LazyLock::new(|| Arc::new(Catalog::from_snapshot(novacron_catalog::EMBEDDED).unwrap()));
     CATALOG.clone()
 }
 
 /// The providers, each within a layer.
-struct Clones<L>(Vec<MemoryProvider>, fn(MemoryProvider) -> L);
+pub(crate) struct Clones<L>(pub Vec<MemoryProvider>, pub fn(MemoryProvider) -> L);
 
 impl<L: Layer> ProviderFactory for Clones<L> {
     fn kind(&self) -> ProviderKind {
@@ -53,7 +53,7 @@ impl<L: Layer> ProviderFactory for Clones<L> {
 }
 
 /// Copies chunk by chunk within the process.
-struct PlainMover(Vec<MemoryProvider>);
+pub(crate) struct PlainMover(pub Vec<MemoryProvider>);
 
 #[async_trait]
 impl DiskMover for PlainMover {
