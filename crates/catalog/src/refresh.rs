@@ -1,11 +1,12 @@
 //! Prices as the vendors state them today, put over a catalog.
 //!
-//! [`run`] asks each source by itself and [`merge`]s what it brings; a source that fails, or whose prices are not to be
-//! believed, leaves its rows as they were, with their own date. [`LastGood`] keeps the result, and [`Freshness`] says whether a
-//! price is still good enough for a quote.
+//! [`fetch`] asks each source by itself and [`merge_all`] puts what they bring over a catalog; a source that fails, or whose
+//! prices are not to be believed, leaves its rows as they were, with their own date. [`LastGood`] keeps the result, and
+//! [`Freshness`] says whether a price is still good enough for a quote.
 
 mod freshness;
 mod groups;
+mod kept;
 mod last_good;
 mod merge;
 mod report;
@@ -16,12 +17,13 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use futures::future::join_all;
 use jiff::civil::Date;
-use novacron_provider::prices::{Machine, MachineGpu, PriceProgress, PriceRequest, PriceSource, Term};
+use novacron_provider::prices::{Machine, MachineGpu, PriceProgress, PriceRequest, PriceSheet, PriceSource, Term};
 use novacron_types::ProviderKind;
 
 use crate::{Catalog, InstanceType, Pricing, Sector};
 
 pub use freshness::{Freshness, Stale, Verdict};
+pub use kept::{Held, Stamp, Updated};
 pub use last_good::{LastGood, Loaded, SaveError, Warning};
 pub use merge::{MergePolicy, RefreshError, merge};
 pub use report::{Examples, RefreshReport};
@@ -45,7 +47,47 @@ pub struct Refreshed {
 /// Told now and then how far a source has come, by its name; from any thread.
 pub type OnProgress<'a> = &'a (dyn Fn(&'static str, PriceProgress) + Send + Sync);
 
-/// Asks all sources at once, and merges each after the other. Merging takes a moment of computing for each source.
+/// What one source said.
+#[derive(Debug)]
+pub struct Fetched {
+    pub kind: ProviderKind,
+    pub source: &'static str,
+    pub sheet: Result<PriceSheet, RefreshError>,
+}
+
+/// Asks all sources at once. Only what is asked for is of the catalog, which need not be kept until the answers are here.
+pub fn fetch<'a>(
+    catalog: &Catalog,
+    sources: &'a [Arc<dyn PriceSource>],
+    today: Date,
+    progress: OnProgress<'a>,
+) -> impl Future<Output = Vec<Fetched>> + Send + use<'a> {
+    let ask = |source: &'a Arc<dyn PriceSource>| {
+        let request = request(catalog, source.kind(), today);
+        async move {
+            let name = source.name();
+            let sheet = source.fetch(&request, &|so_far| progress(name, so_far)).await;
+            Fetched { kind: source.kind(), source: name, sheet: sheet.map_err(|e| RefreshError::Fetch(Box::new(e))) }
+        }
+    };
+    join_all(sources.iter().map(ask).collect::<Vec<_>>())
+}
+
+/// Merges one source after the other, which takes a moment of computing for each.
+pub fn merge_all(catalog: &Catalog, fetched: Vec<Fetched>, today: Date, policy: &MergePolicy) -> Refreshed {
+    let mut refreshed = Refreshed { catalog: catalog.clone(), sources: Vec::new() };
+    for Fetched { kind, source, sheet } in fetched {
+        let merged = sheet.and_then(|sheet| merge(&refreshed.catalog, &sheet, today, policy));
+        let outcome = merged.map(|(catalog, report)| {
+            refreshed.catalog = catalog;
+            report
+        });
+        refreshed.sources.push(SourceResult { kind, source, outcome });
+    }
+    refreshed
+}
+
+/// Asks all sources, and merges what they say.
 pub async fn run(
     catalog: &Catalog,
     sources: &[Arc<dyn PriceSource>],
@@ -53,27 +95,7 @@ pub async fn run(
     policy: &MergePolicy,
     progress: OnProgress<'_>,
 ) -> Refreshed {
-    let fetch = |source: &Arc<dyn PriceSource>| {
-        let (source, request) = (Arc::clone(source), request(catalog, source.kind(), today));
-        async move {
-            let name = source.name();
-            source.fetch(&request, &|so_far| progress(name, so_far)).await
-        }
-    };
-    let sheets = join_all(sources.iter().map(fetch)).await;
-    let mut refreshed = Refreshed { catalog: catalog.clone(), sources: Vec::new() };
-    for (source, sheet) in sources.iter().zip(sheets) {
-        let merged = match sheet {
-            Ok(sheet) => merge(&refreshed.catalog, &sheet, today, policy),
-            Err(error) => Err(RefreshError::Fetch(Box::new(error))),
-        };
-        let outcome = merged.map(|(catalog, report)| {
-            refreshed.catalog = catalog;
-            report
-        });
-        refreshed.sources.push(SourceResult { kind: source.kind(), source: source.name(), outcome });
-    }
-    refreshed
+    merge_all(catalog, fetch(catalog, sources, today, progress).await, today, policy)
 }
 
 /// What to ask a source of this kind: prices of every region that has offers or is open to everyone, and of every machine.

@@ -37,11 +37,18 @@ struct PathLabels {
     destination: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RefreshLabels {
+    cloud: String,
+    outcome: &'static str,
+}
+
 type Latencies = Family<PathLabels, Histogram, fn() -> Histogram>;
 
 pub(crate) struct Metrics {
     latency: Latencies,
     running: Gauge,
+    refreshes: Family<RefreshLabels, Counter>,
     registry: Mutex<Registry>,
 }
 
@@ -56,7 +63,20 @@ impl Metrics {
         );
         let running = Gauge::default();
         registry.register("novacron_operations_running", "Operations that run in this process", running.clone());
-        Self { latency, running, registry: Mutex::new(registry) }
+        let refreshes = Family::<RefreshLabels, Counter>::default();
+        // The encoder adds `_total` to a counter's name.
+        registry.register(
+            "novacron_catalog_refreshes",
+            "Refreshes of a cloud's prices on schedule by this process: `refreshed`, or `kept` where it failed",
+            refreshes.clone(),
+        );
+        Self { latency, running, refreshes, registry: Mutex::new(registry) }
+    }
+
+    /// A cloud's prices were refreshed, or those of before are kept.
+    pub fn refreshed(&self, cloud: &str, fresh: bool) {
+        let outcome = if fresh { "refreshed" } else { "kept" };
+        self.refreshes.get_or_create(&RefreshLabels { cloud: cloud.to_owned(), outcome }).inc();
     }
 
     pub fn latency(&self, destination: &str, milliseconds: f64) {

@@ -8,7 +8,8 @@ use std::{
 };
 
 use novacron_catalog::{
-    AREAS, Catalog, EMBEDDED, HALF, HostCost, HostPower, LocalHost, Point, Sector, programme, refresh::LastGood,
+    AREAS, Catalog, EMBEDDED, HALF, HostCost, HostPower, LocalHost, Point, Sector, SnapshotError, programme,
+    refresh::LastGood,
 };
 use novacron_config::{BurstMode, Config, ConfigError, HostConfig, Location, contradictions, unknown_regions};
 use novacron_control::{
@@ -37,24 +38,20 @@ pub fn catalog_folder(data_dir: &Path) -> PathBuf {
 
 /// The last good catalog of a data directory, else the executable's own; and what a person should know of it.
 pub fn catalog(data_dir: Option<&Path>) -> Result<(Arc<Catalog>, Vec<String>)> {
-    let mut notes = Vec::new();
-    if let Some(dir) = data_dir {
-        let loaded = LastGood::new(catalog_folder(dir)).load();
-        notes.extend(loaded.warnings.iter().map(ToString::to_string));
-        if let Some(catalog) = loaded.catalog {
-            return Ok((Arc::new(catalog), notes));
-        }
-    }
-    Ok((Arc::new(embedded()?), notes))
+    let Some(dir) = data_dir else { return Ok((Arc::new(embedded()?), Vec::new())) };
+    let (catalog, warnings) = LastGood::new(catalog_folder(dir)).load_or_embedded().map_err(damaged)?;
+    Ok((Arc::new(catalog), warnings.iter().map(ToString::to_string).collect()))
 }
 
 /// The catalog that the executable has.
 pub fn embedded() -> Result<Catalog> {
-    Catalog::from_snapshot(EMBEDDED).map_err(|error| {
-        Failure::failed("the executable's own catalog can't be read")
-            .why(error)
-            .hint("The executable is damaged: install it anew.")
-    })
+    Catalog::from_snapshot(EMBEDDED).map_err(damaged)
+}
+
+fn damaged(error: SnapshotError) -> Failure {
+    Failure::failed("the executable's own catalog can't be read")
+        .why(error)
+        .hint("The executable is damaged: install it anew.")
 }
 
 /// Settings and notes. What of the configuration the catalog does not know is refused, with its line and column; `file` is for
@@ -64,9 +61,7 @@ pub fn placing(config: &Config, file: &str) -> Result<Placing> {
     check(config, file, &catalog)?;
     notes.extend(config.deciding_only.iter().map(|provider| format!("{file}:{provider}")));
     // What was read to check the configuration is let go: it is read again when the first question is asked.
-    let data_dir = config.data_dir.clone();
-    let read = move || self::catalog(Some(&data_dir)).map(|(catalog, _)| catalog).map_err(|why| why.to_string());
-    let mut settings = PlacingSettings::new(CatalogSource::new(read));
+    let mut settings = PlacingSettings::new(CatalogSource::Kept(LastGood::new(catalog_folder(&config.data_dir))));
     settings.bindings = bindings(config, &catalog, &mut notes);
     settings.hosts = config.hosts.iter().map(|host| self::host(host, &catalog, &mut notes)).collect();
     settings.settings = orchestrator(config, &catalog, &mut notes);
@@ -148,7 +143,8 @@ fn provider_kinds(config: &Config) -> BTreeMap<String, String> {
     enabled.chain(deciding).collect()
 }
 
-const CLOUDS: [ProviderKind; 4] = [ProviderKind::Aws, ProviderKind::Azure, ProviderKind::Gcp, ProviderKind::Oci];
+/// Those with prices.
+pub const CLOUDS: [ProviderKind; 4] = [ProviderKind::Aws, ProviderKind::Azure, ProviderKind::Gcp, ProviderKind::Oci];
 
 fn bindings(config: &Config, catalog: &Catalog, notes: &mut Vec<String>) -> Vec<Binding> {
     let enabled = config.providers.iter().map(|provider| {

@@ -18,7 +18,7 @@ const MOST_BYTES: u64 = 64 << 20;
 /// `catalog-BASE.previous.snapshot`.
 #[derive(Debug, Clone)]
 pub struct LastGood {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     base: String,
 }
 
@@ -75,6 +75,8 @@ pub enum SaveError {
     Io { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    #[error("the program's own catalog can't be read: {0}")]
+    Embedded(#[from] SnapshotError),
 }
 
 impl LastGood {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,8 +13,8 @@ use novacron_placement::{Failure, Host, Market, Peer, Settings};
 use novacron_store::{Store, VmQuery};
 use novacron_types::{ProviderKind, ProviderName, VmRecord, placement::PlacementFailure};
 
-use super::{HostSettings, PlacingSettings};
-use crate::{ControlError, Directory, ErrorClass};
+use super::{HostSettings, PlacingSettings, prices::Prices};
+use crate::{ControlError, Directory};
 
 /// What a host said is believed so long.
 const HOST_AGE: Duration = Duration::from_secs(15);
@@ -26,30 +26,20 @@ pub(crate) struct Placing {
     pub settings: PlacingSettings,
     directory: Arc<Directory>,
     store: Store,
-    /// Without hosts.
-    market: OnceLock<Market>,
+    prices: Arc<Prices>,
     hosts: tokio::sync::Mutex<Option<(Instant, Vec<Host>)>>,
 }
 
 impl Placing {
     pub fn new(settings: PlacingSettings, directory: Arc<Directory>, store: Store) -> Self {
-        Self { settings, directory, store, market: OnceLock::new(), hosts: tokio::sync::Mutex::default() }
+        let prices = Arc::new(Prices::new(settings.catalog.clone(), settings.bindings.clone()));
+        Self { settings, directory, store, prices, hosts: tokio::sync::Mutex::default() }
     }
 
-    /// The market without hosts, indexed when it is first asked for.
-    fn index(&self) -> Result<&Market, ControlError> {
-        if let Some(market) = self.market.get() {
-            return Ok(market);
-        }
-        let unreadable = |why| ControlError::new(ErrorClass::Internal, "catalog", why);
-        let catalog = self.settings.catalog.read().map_err(unreadable)?;
-        Ok(self.market.get_or_init(|| Market::new(catalog, Vec::new(), self.settings.bindings.clone())))
-    }
-
-    /// With what is left on each host.
+    /// With what is left on each host, and at prices of seconds ago at most.
     pub async fn market(&self) -> Result<Market, ControlError> {
         let hosts = self.hosts().await?;
-        Ok(self.index()?.with_hosts(hosts))
+        Ok(self.prices.market().await?.with_hosts(hosts))
     }
 
     async fn hosts(&self) -> Result<Vec<Host>, ControlError> {
@@ -167,7 +157,8 @@ impl Placing {
 
     /// What its compute costs a month; `None` where the catalog does not have it.
     pub fn monthly_nanos(&self, record: &VmRecord) -> Option<i128> {
-        let (kind, catalog) = (self.kind(&record.provider), self.index().ok()?.catalog());
+        let market = self.prices.last().ok()?;
+        let (kind, catalog) = (self.kind(&record.provider), market.catalog());
         let ty = catalog.find_type(kind, record.instance.spec.instance_type.as_deref()?)?;
         let region = catalog.find_region(kind, &self.region(record))?;
         let pricing = if record.instance.spec.spot.is_some() { Pricing::Spot } else { Pricing::OnDemand };

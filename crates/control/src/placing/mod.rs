@@ -10,14 +10,19 @@ mod diff;
 mod known;
 mod optimize;
 mod overflow;
+mod prices;
 mod records;
+mod refresh;
 mod schedule;
 mod settings;
 mod statistics;
 
 pub use records::{PlacementPage, PlacementQuery};
 pub use schedule::Schedule;
-pub use settings::{BurstSettings, BurstWatch, CatalogSource, HostSettings, OptimizationSettings, PlacingSettings};
+pub use settings::{
+    BurstSettings, BurstWatch, CatalogSource, CloudRefreshed, HostSettings, OptimizationSettings, PlacingSettings,
+    PriceRefresh, RefreshSettings,
+};
 
 pub(crate) use known::Placing;
 pub(crate) use schedule::Background;

@@ -1,6 +1,7 @@
-//! What is done without being asked: the regular search for better places, and overflow from hosts that are too busy.
+//! What is done without being asked: the regular search for better places, overflow from hosts that are too busy, and fresh
+//! prices.
 //!
-//! Any number of processes of one store run this; a due time is taken on by one of them.
+//! Any number of processes of one store run this; a due time is taken on by one of them, but for prices, which each has its own.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -40,6 +41,9 @@ impl Background {
         if let Some(schedule) = settings.optimization.schedule.clone() {
             tasks.push(tokio::spawn(optimize(control.clone(), schedule)));
         }
+        if let Some(settings) = settings.refresh.clone() {
+            tasks.push(tokio::spawn(super::refresh::on_schedule(control.clone(), settings)));
+        }
         if let Some(watch) = settings.bursting.watch.clone() {
             tasks.push(tokio::spawn(super::overflow::watch(control.clone(), watch, EVERY)));
         }
@@ -47,11 +51,18 @@ impl Background {
     }
 }
 
-async fn optimize(control: Control, schedule: Schedule) {
-    loop {
-        let Some(due) = (schedule.0)(Timestamp::now()) else { return };
+impl Schedule {
+    /// Waits until it is due, and says what was the time; `None` where it never is again.
+    pub(super) async fn due(&self) -> Option<Timestamp> {
+        let due = (self.0)(Timestamp::now())?;
         let wait = due.duration_since(Timestamp::now());
         tokio::time::sleep(Duration::try_from(wait).unwrap_or_default()).await;
+        Some(due)
+    }
+}
+
+async fn optimize(control: Control, schedule: Schedule) {
+    while let Some(due) = schedule.due().await {
         match search(&control, due).await {
             Ok(()) => {}
             Err(error) => tracing::warn!(%error, "better places could not be looked for; the next try is on schedule"),

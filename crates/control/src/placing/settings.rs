@@ -2,7 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use novacron_catalog::{Catalog, LocalHost};
+use async_trait::async_trait;
+use novacron_catalog::{Catalog, LocalHost, refresh::LastGood};
 use novacron_placement::{Binding, Host, HostCost, Market, Settings};
 use novacron_types::{
     GIB, ProviderKind, ProviderName,
@@ -59,28 +60,56 @@ pub struct BurstWatch {
 }
 
 /// Where the catalog is from. It is read when the first question is asked: a server that is asked none stays small.
-#[derive(Clone)]
-pub struct CatalogSource(Arc<dyn Fn() -> Result<Arc<Catalog>, String> + Send + Sync>);
+#[derive(Debug, Clone)]
+pub enum CatalogSource {
+    /// It does not change.
+    Fixed(Arc<Catalog>),
+    /// What is kept there, else the program's own. It is read again when its files have changed.
+    Kept(LastGood),
+}
 
 impl CatalogSource {
-    pub fn new(read: impl Fn() -> Result<Arc<Catalog>, String> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(read))
-    }
-
     pub fn read(&self) -> Result<Arc<Catalog>, String> {
-        (self.0)()
+        match self {
+            Self::Fixed(catalog) => Ok(catalog.clone()),
+            Self::Kept(kept) => {
+                kept.load_or_embedded().map(|(catalog, _)| Arc::new(catalog)).map_err(|why| why.to_string())
+            }
+        }
     }
 }
 
 impl From<Arc<Catalog>> for CatalogSource {
     fn from(catalog: Arc<Catalog>) -> Self {
-        Self::new(move || Ok(catalog.clone()))
+        Self::Fixed(catalog)
     }
 }
 
-impl fmt::Debug for CatalogSource {
+/// Asks the vendors for their prices and keeps them, each by itself.
+#[async_trait]
+pub trait PriceRefresh: Send + Sync {
+    /// What became of each cloud's prices; an error in words where none could be asked.
+    async fn refresh(&self) -> Result<Vec<CloudRefreshed>, String>;
+}
+
+/// What became of a cloud's prices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudRefreshed {
+    pub cloud: String,
+    /// What changed, or why the prices of before are kept.
+    pub outcome: Result<String, String>,
+}
+
+/// The regular refresh of prices.
+#[derive(Clone)]
+pub struct RefreshSettings {
+    pub schedule: Schedule,
+    pub prices: Arc<dyn PriceRefresh>,
+}
+
+impl fmt::Debug for RefreshSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CatalogSource")
+        f.write_str("RefreshSettings")
     }
 }
 
@@ -88,6 +117,8 @@ impl fmt::Debug for CatalogSource {
 #[derive(Debug, Clone)]
 pub struct PlacingSettings {
     pub catalog: CatalogSource,
+    /// Absent: prices change only when somebody refreshes them.
+    pub refresh: Option<RefreshSettings>,
     /// Peers, failures and the date are filled in for each question.
     pub settings: Settings,
     pub bindings: Vec<Binding>,
@@ -103,6 +134,7 @@ impl PlacingSettings {
     pub fn new(catalog: impl Into<CatalogSource>) -> Self {
         Self {
             catalog: catalog.into(),
+            refresh: None,
             settings: Settings::default(),
             bindings: Vec::new(),
             hosts: Vec::new(),

@@ -11,6 +11,7 @@ mod logging;
 mod mover;
 mod notify;
 mod preflight;
+mod refresh;
 mod stop_signal;
 
 use std::{
@@ -48,7 +49,8 @@ pub async fn run(args: ServeArgs, output: &Output, verbose: u8) -> Result<()> {
     let began = Instant::now();
     let overrides = Overrides { data_dir: args.data_dir, listen: args.listen, store_url: None };
     let loaded = commands::config::load(&args.file, overrides)?;
-    let placing = preflight::check(&loaded).await?;
+    let mut placing = preflight::check(&loaded).await?;
+    placing.settings.refresh = refresh::settings(&loaded, &mut placing.notes).await?;
     logging::install(&loaded.config.logging, verbose)?;
     for key in &loaded.config.ineffective {
         tracing::warn!("{key}");

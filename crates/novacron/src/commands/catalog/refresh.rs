@@ -6,8 +6,8 @@ use std::{
 };
 
 use novacron_catalog::{
-    Change, diff,
-    refresh::{LastGood, MergePolicy, RefreshError, SourceResult, run as refresh},
+    diff,
+    refresh::{LastGood, MergePolicy, RefreshError, SaveError, SourceResult, Updated, fetch, merge_all},
 };
 use novacron_config::Config;
 use novacron_provider::prices::{PriceProgress, PriceSource};
@@ -120,9 +120,16 @@ pub async fn run(output: &Output, from: &CatalogFrom, only: &[String], dry_run: 
             output.note(format_args!("{source}: {} pages, {} prices", so_far.pages, so_far.rows));
         }
     };
-    let refreshed = tokio::select! {
-        refreshed = refresh(&before, &sources, today(), &policy, &progress) => refreshed,
+    let fetched = tokio::select! {
+        fetched = fetch(&before, &sources, today(), &progress) => fetched,
         _ = tokio::signal::ctrl_c() => return Err(Failure::new(Exit::Interrupted, "nothing was refreshed")),
+    };
+    let kept = LastGood::new(placing::catalog_folder(&config.data_dir));
+    let Updated { before, refreshed, .. } = if dry_run {
+        let refreshed = merge_all(&before, fetched, today(), &policy);
+        Updated { before: Arc::unwrap_or_clone(before), refreshed, warnings: Vec::new() }
+    } else {
+        kept.update(fetched, today(), &policy).map_err(|error| not_kept(&error))?
     };
     let rows: Vec<SourceRow> = refreshed.sources.iter().map(SourceRow::new).collect();
     output.rows(&rows)?;
@@ -131,14 +138,16 @@ pub async fn run(output: &Output, from: &CatalogFrom, only: &[String], dry_run: 
     }
     let failed: Vec<&SourceResult> = refreshed.sources.iter().filter(|source| source.outcome.is_err()).collect();
     if failed.len() < refreshed.sources.len() {
-        let changes: Vec<Change> = diff(&before, &refreshed.catalog);
         if dry_run {
             output.note("Nothing is kept. What would change:");
             if output.for_people() {
-                show(output, &changes, 0.0, 20)?;
+                show(output, &diff(&before, &refreshed.catalog), 0.0, 20)?;
             }
         } else {
-            keep(output, &config, &refreshed.catalog)?;
+            output.note(format_args!(
+                "Kept in {}. `novacron catalog diff` shows what changed; a server that runs decides by it within seconds.",
+                kept.path().display()
+            ));
         }
     }
     match failed.as_slice() {
@@ -147,19 +156,11 @@ pub async fn run(output: &Output, from: &CatalogFrom, only: &[String], dry_run: 
     }
 }
 
-fn keep(output: &Output, config: &Config, catalog: &novacron_catalog::Catalog) -> Result<()> {
-    let kept = LastGood::new(placing::catalog_folder(&config.data_dir));
-    kept.save(catalog).map_err(|error| {
-        let why = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        Failure::failed(error.to_string())
-            .why(why)
-            .hint("Name a directory of yours with --data-dir, or run as the server's user.")
-    })?;
-    output.note(format_args!(
-        "Kept in {}. `novacron catalog diff` shows what changed; a server reads it when it starts.",
-        kept.path().display()
-    ));
-    Ok(())
+fn not_kept(error: &SaveError) -> Failure {
+    let why = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    Failure::failed(error.to_string())
+        .why(why)
+        .hint("Name a directory of yours with --data-dir, or run as the server's user.")
 }
 
 fn failure(failed: &[&SourceResult], of: usize) -> Failure {
@@ -184,7 +185,7 @@ fn failure(failed: &[&SourceResult], of: usize) -> Failure {
 /// The sources that were asked for, or those that can be asked as things stand.
 async fn sources(output: &Output, config: &Config, only: &[ProviderKind]) -> Result<Vec<Arc<dyn PriceSource>>> {
     let mut sources = Vec::new();
-    for kind in [ProviderKind::Aws, ProviderKind::Azure, ProviderKind::Gcp, ProviderKind::Oci] {
+    for kind in placing::CLOUDS {
         if !only.is_empty() && !only.contains(&kind) {
             continue;
         }
