@@ -7,6 +7,7 @@
 //! | `POST /_sandbox/faults` | puts a [`Fault`] in force, answers `{"id":…}` |
 //! | `GET /_sandbox/faults` | the faults in force and how often each has happened |
 //! | `DELETE /_sandbox/faults`, `…/faults/{id}` | takes all of them, or one, back |
+//! | `PUT /_sandbox/prices` | moves prices of the lists: a [`PriceDrift`] |
 //! | `GET /_sandbox/volumes/{id}/data` | the bytes of a volume or snapshot; `?offset=` and `?length=` |
 //! | `PUT /_sandbox/volumes/{id}/write?offset=` | changes the bytes of a volume, as its guest would |
 
@@ -18,12 +19,14 @@ use http::request::Parts;
 use http::{Method, Response};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::SandboxError;
 use crate::blocks::BLOCK;
 use crate::core::Core;
 use crate::faults::Fault;
+use crate::prices::PriceDrift;
 use crate::reply::{Body, Reply, finish};
 use crate::volume_io::{self, pieces, read_block};
 
@@ -56,6 +59,10 @@ pub(crate) async fn answer(
             true => Ok(Reply::json(200, &json!({}))),
             false => Err(SandboxError::NotFound(format!("fault {id}"))),
         },
+        (Method::PUT, ["prices"]) => read::<PriceDrift>(body).await.map(|drift| {
+            core.prices_mut().drift = drift;
+            Reply::json(200, &json!({}))
+        }),
         (Method::GET, ["volumes", id, "data"]) => match stream_data(core, id, parts, request_id) {
             Ok(response) => return response,
             Err(e) => Err(e),
@@ -74,10 +81,14 @@ pub(crate) async fn answer(
     reply.into_response(request_id)
 }
 
-async fn add_fault(core: &Core, body: Incoming) -> Result<Reply, SandboxError> {
+async fn read<T: DeserializeOwned>(body: Incoming) -> Result<T, SandboxError> {
     let body = http_body_util::Limited::new(body, 64 * 1024).collect().await;
     let body = body.map_err(|e| SandboxError::Invalid(e.to_string()))?.to_bytes();
-    let fault: Fault = serde_json::from_slice(&body).map_err(|e| SandboxError::Invalid(e.to_string()))?;
+    serde_json::from_slice(&body).map_err(|e| SandboxError::Invalid(e.to_string()))
+}
+
+async fn add_fault(core: &Core, body: Incoming) -> Result<Reply, SandboxError> {
+    let fault: Fault = read(body).await?;
     let id = core.faults().add(fault);
     Ok(Reply::json(201, &json!({ "id": id })))
 }

@@ -56,9 +56,13 @@ impl Ran {
 }
 
 pub fn run(command: &mut Command) -> Ran {
+    run_within(command, PATIENCE)
+}
+
+pub fn run_within(command: &mut Command, limit: Duration) -> Ran {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (stdout, stderr) = (drain(child.stdout.take().unwrap()), drain(child.stderr.take().unwrap()));
-    let status = wait(&mut child, PATIENCE).unwrap_or_else(|| {
+    let status = wait(&mut child, limit).unwrap_or_else(|| {
         child.kill().unwrap();
         panic!("{command:?} did not end; it said {:?}", stderr.recv().unwrap_or_default())
     });
@@ -258,17 +262,22 @@ impl Cloud {
     }
 
     fn ask(&self, head: &str, body: &str) -> Vec<u8> {
-        let host = self.endpoint.trim_start_matches("http://");
-        let mut stream = TcpStream::connect(host).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "{head}Host: {host}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
-        let status = String::from_utf8_lossy(&answer[..end]).into_owned();
-        assert!(status.contains(" 20"), "{status}");
-        answer.split_off(end + 4)
+        ask(&self.endpoint, head, body)
     }
+}
+
+/// The body of a good answer.
+pub fn ask(endpoint: &str, head: &str, body: &str) -> Vec<u8> {
+    let host = endpoint.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "{head}Host: {host}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+    let status = String::from_utf8_lossy(&answer[..end]).into_owned();
+    assert!(status.contains(" 20"), "{status}");
+    answer.split_off(end + 4)
 }
 
 trait IntoCloud {

@@ -6,11 +6,13 @@ use std::sync::OnceLock;
 
 use novacron_catalog::{Catalog, Offer, OfferId, Pricing, RegionId};
 use novacron_types::ProviderKind;
+use serde::Deserialize;
 
 use super::{gcp, oci};
 
 /// Which prices differ from the catalog's: as the vendors', they move a little, and the same way for the same seed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PriceDrift {
     pub seed: u64,
     /// How many of a thousand prices are moved, each by 1 to 10 % up or down.
