@@ -272,7 +272,7 @@ fn orchestrator(config: &Config, catalog: &Catalog, notes: &mut Vec<String>) -> 
         load_balancing: orchestrator.load_balancing,
         location,
         policies: config.policies.clone(),
-        quotas: orchestrator.quotas.iter().flat_map(|quota| quotas(config, quota, notes)).collect(),
+        quotas: orchestrator.quotas.iter().map(quota).collect(),
         max_age_days: u32::try_from(config.catalog.max_age.as_secs() / 86_400).ok(),
         refuse_stale: config.catalog.stale == novacron_config::Stale::Refuse,
         ..Settings::default()
@@ -284,30 +284,13 @@ fn nearest_region(catalog: &Catalog, from: Point) -> Option<(String, f64)> {
     open.filter_map(|region| Some((region.name.clone(), region.point?.km_to(from)))).min_by(|a, b| a.1.total_cmp(&b.1))
 }
 
-/// The engine holds a quota at one name: what is wider or narrower is said.
-fn quotas(config: &Config, quota: &novacron_config::Quota, notes: &mut Vec<String>) -> Vec<Quota> {
+fn quota(quota: &novacron_config::Quota) -> Quota {
     let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-    let at = |place: String| Quota {
-        place,
+    Quota {
+        provider: quota.provider.clone(),
+        region: quota.region.clone(),
         vcpus: quota.vcpus.map(small),
         instances: quota.instances.map(small),
         monthly_nanos: quota.monthly_budget.map(|budget| budget.nanos),
-    };
-    match (&quota.provider, &quota.region) {
-        (None, None) => {
-            let mut kinds: Vec<String> = CLOUDS.iter().map(ToString::to_string).collect();
-            kinds.extend(config.hosts.iter().map(|host| host.provider.to_string()));
-            notes.push(
-                "A quota of all providers together is held for each cloud and each host by itself when one machine is placed."
-                    .to_owned(),
-            );
-            kinds.into_iter().map(at).collect()
-        }
-        (Some(provider), None) => vec![at(provider.clone())],
-        (None, Some(region)) => vec![at(region.clone())],
-        (Some(provider), Some(region)) => {
-            notes.push(format!("The quota of `{provider}` in {region} is held for {region}, whoever has it."));
-            vec![at(region.clone())]
-        }
     }
 }

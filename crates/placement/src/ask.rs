@@ -184,10 +184,16 @@ impl Ask<'_> {
     }
 
     fn host_extra_bits(&self, index: usize, cost: Cost) -> u64 {
-        self.extras.iter().fold(0, |bits, extra| match (&extra.test, &extra.then) {
-            (Test::Cost(compare), Then::Break { bit, unless })
-                if compare.holds(i128::from(cost.hourly_nanos))
-                    && !unless.as_ref().is_some_and(|places| places.hosts[index]) =>
+        let holds = |test: &Test| match test {
+            Test::Cost(compare) => compare.holds(i128::from(cost.hourly_nanos)),
+            Test::Quota { within, vcpus, monthly_nanos } => {
+                within.hosts[index] && (vcpus.is_some_and(|left| self.size.vcpus > left) || over(cost, *monthly_nanos))
+            }
+            _ => false,
+        };
+        self.extras.iter().fold(0, |bits, extra| match &extra.then {
+            Then::Break { bit, unless }
+                if holds(&extra.test) && !unless.as_ref().is_some_and(|places| places.hosts[index]) =>
             {
                 bits | bit
             }
@@ -202,7 +208,7 @@ impl Ask<'_> {
             Test::Quota { within, vcpus, monthly_nanos } => {
                 within.regions[usize::from(region.0)]
                     && (vcpus.is_some_and(|left| self.market.lean[usize::from(ty.0)].vcpus > left)
-                        || monthly_nanos.is_some_and(|left| i128::from(cost.hourly_nanos) * 730 > left))
+                        || over(cost, *monthly_nanos))
             }
             Test::Failed { region: failed, ty: only } => *failed == region && only.is_none_or(|only| only == ty),
         }
@@ -333,6 +339,11 @@ impl Ask<'_> {
             earlier: std::cmp::Reverse(candidate),
         }
     }
+}
+
+/// Whether a month costs more than is left of a budget. What is not known is not counted.
+fn over(cost: Cost, left: Option<i128>) -> bool {
+    left.is_some_and(|left| i128::from(cost.hourly_nanos) * 730 > left)
 }
 
 /// The order of places: score, then the default cloud, then the cheaper, the better, a host of one's own, and at last the

@@ -286,6 +286,7 @@ impl Ask<'_> {
                     ByteSize(*bytes)
                 )
             }
+            Kind::Quota(place) => format!("more on {} than is left of the quota of {place}", host.provider),
             _ => format!("{} without {}", host.provider, self.rules[place].asks()),
         }
     }

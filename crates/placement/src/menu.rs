@@ -171,13 +171,8 @@ impl Market {
 }
 
 impl Places {
-    /// What a name of a provider, kind, region, zone, group of regions or way of paying stands for.
-    pub fn named(market: &Market, name: &str) -> Result<Self, PlacementError> {
-        Self::of(market, name)
-    }
-
-    /// Whether a machine that exists is at one of them, as quotas count it.
-    pub fn holds_machine(
+    /// Whether a machine that exists is at one of them.
+    pub(crate) fn holds_machine(
         &self,
         market: &Market,
         kind: ProviderKind,

@@ -24,6 +24,13 @@ impl Places {
         }
     }
 
+    pub(crate) fn all(market: &Market) -> Self {
+        let mut all = Self::none(market);
+        all.regions.fill(true);
+        all.hosts.fill(true);
+        all
+    }
+
     /// What any of the names stands for. Pricing models join among themselves: `spot-instances` is any place, paid so.
     pub(crate) fn any_of<'n>(
         market: &Market,
@@ -116,6 +123,12 @@ impl Places {
     pub(crate) fn join(&mut self, other: &Self) {
         self.regions.iter_mut().zip(&other.regions).for_each(|(a, b)| *a |= b);
         self.hosts.iter_mut().zip(&other.hosts).for_each(|(a, b)| *a |= b);
+    }
+
+    /// Only what is in the other too, wherever it is paid for.
+    pub(crate) fn meet(&mut self, other: &Self) {
+        self.regions.iter_mut().zip(&other.regions).for_each(|(a, b)| *a &= b);
+        self.hosts.iter_mut().zip(&other.hosts).for_each(|(a, b)| *a &= b);
     }
 
     pub(crate) fn is_empty(&self) -> bool {

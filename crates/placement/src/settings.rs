@@ -8,6 +8,8 @@ use novacron_types::{
     placement::{PerformanceTargets, Policy, Strategy, Weights},
 };
 
+use crate::Quota;
+
 /// The orchestrator's keys, and the federation as it is.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -37,17 +39,6 @@ pub struct Settings {
     pub max_age_days: Option<u32>,
     /// Stale prices are refused, and not only marked.
     pub refuse_stale: bool,
-}
-
-/// The most of something at a place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quota {
-    /// A provider's name or kind, or a region.
-    pub place: String,
-    pub vcpus: Option<u32>,
-    pub instances: Option<u32>,
-    /// 10⁻⁹ USD of 730 hours.
-    pub monthly_nanos: Option<i128>,
 }
 
 /// A place that lately had no room, or failed otherwise.

@@ -29,10 +29,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let requests: Vec<PlacementRequest> = (0..count).map(request).collect();
     let quota = |place: &str, share: usize| Quota {
-        place: place.to_owned(),
+        provider: Some(place.to_owned()),
         vcpus: Some((count * 5 * share / 100) as u32),
-        instances: None,
-        monthly_nanos: None,
+        ..Quota::default()
     };
     let settings =
         Settings { quotas: vec![quota("oci", 30), quota("gcp", 30), quota("azure", 20)], ..Settings::default() };

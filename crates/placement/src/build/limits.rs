@@ -106,31 +106,21 @@ impl<'m> Builder<'m, '_> {
     }
 
     pub(super) fn quotas(&mut self) -> Result<(), PlacementError> {
-        for quota in self.settings.quotas.clone() {
-            let within = Places::of(self.ask.market, &quota.place)?;
-            let inside = |p: &&crate::Peer| {
-                let region = self.ask.catalog().find_region(p.kind, &p.region);
-                region.is_some_and(|region| within.regions[usize::from(region.0)])
-                    || self
-                        .ask
-                        .market
-                        .hosts
-                        .iter()
-                        .zip(&within.hosts)
-                        .any(|(host, in_it)| *in_it && p.provider.as_ref() == Some(&host.provider))
-            };
-            let own = self.ask.request.vm_id.clone();
-            let peers: Vec<_> =
-                self.settings.peers.iter().filter(|p| Some(&p.vm_id) != own.as_ref()).filter(inside).collect();
-            let used_vcpus: u32 = peers.iter().map(|p| p.vcpus).sum();
-            let used_money: i128 = peers.iter().map(|p| p.monthly_nanos).sum();
-            let bit = self.rule(format!("quota:{}", quota.place), Kind::Quota(quota.place.clone()))?;
+        let market = self.ask.market;
+        for quota in &self.settings.quotas {
+            let counted = quota.counted(market)?;
+            let own = self.ask.request.vm_id.as_ref();
+            let beside = |peer: &&crate::Peer| Some(&peer.vm_id) != own && counted.holds_peer(market, peer);
+            let peers: Vec<_> = self.settings.peers.iter().filter(beside).collect();
+            let used_vcpus = peers.iter().fold(0u32, |used, peer| used.saturating_add(peer.vcpus));
+            let used_money: i128 = peers.iter().map(|peer| peer.monthly_nanos).sum();
+            let bit = self.rule(format!("quota:{}", quota.place()), Kind::Quota(quota.place()))?;
+            let within = counted.places;
             if quota.instances.is_some_and(|most| peers.len() >= most as usize) {
-                let places = within.clone();
-                for (mask, in_it) in self.ask.regions.iter_mut().zip(&places.regions) {
+                for (mask, in_it) in self.ask.regions.iter_mut().zip(&within.regions) {
                     *mask |= if *in_it { bit } else { 0 };
                 }
-                for (mask, in_it) in self.ask.hosts.iter_mut().zip(&places.hosts) {
+                for (mask, in_it) in self.ask.hosts.iter_mut().zip(&within.hosts) {
                     *mask |= if *in_it { bit } else { 0 };
                 }
             }

@@ -1,13 +1,14 @@
 //! What is answered, as a person reads it.
 
 use novacron_types::{
-    ProviderKind::{Aws, Azure},
-    placement::{Gigabytes, Policy, Strategy},
+    ProviderKind::{Aws, Azure, Gcp, Libvirt},
+    ProviderName,
+    placement::{Gigabytes, PlacementRequest, Policy, Strategy},
 };
 use serde_json::json as j;
 
 use super::{CLOUDS, binding, host, json, market, sized};
-use crate::{Ask, Failure, PlacementError, Quota, Settings, decide, explain, why_not};
+use crate::{Ask, Failure, Market, Peer, PlacementError, Quota, Settings, decide, explain, why_not};
 
 fn policies(value: serde_json::Value) -> Settings {
     let policies: Vec<Policy> = serde_json::from_value(value).unwrap();
@@ -147,9 +148,68 @@ fn what_failed_lately_and_what_is_full_is_not_chosen_again() {
     let second = explain(&Ask::new(&CLOUDS, &settings, &request).unwrap()).primary_placement.unwrap();
     assert_ne!((&first.region, &first.instance_type), (&second.region, &second.instance_type));
     settings.failures.clear();
-    settings.quotas.push(Quota { place: first.kind.to_string(), vcpus: Some(1), instances: None, monthly_nanos: None });
+    settings.quotas.push(Quota { provider: Some(first.kind.to_string()), vcpus: Some(1), ..Quota::default() });
     let third = explain(&Ask::new(&CLOUDS, &settings, &request).unwrap()).primary_placement.unwrap();
     assert_ne!(third.kind, first.kind);
+}
+
+/// What is used at two places that are counted together leaves as much of the quota as it does not use, whoever has it.
+#[test]
+fn a_quota_counts_its_places_together_and_no_others() {
+    let of = |market: &Market, quotas: Vec<Quota>, peers: Vec<Peer>, request: &PlacementRequest| {
+        let settings = Settings { strategy: Some(Strategy::CostOptimized), quotas, peers, ..Settings::default() };
+        explain(&Ask::new(market, &settings, request).unwrap()).primary_placement
+    };
+    let there = |id: &str, provider: &str, kind, region: &str, vcpus| Peer {
+        vm_id: id.into(),
+        provider: Some(ProviderName::new(provider).unwrap()),
+        kind,
+        region: region.into(),
+        zone: None,
+        vcpus,
+        monthly_nanos: 0,
+        labels: Default::default(),
+    };
+    let providers =
+        vec![binding("prod", Aws, "us-east-1"), binding("dev", Aws, "us-east-1"), binding("b", Gcp, "us-east1")];
+    let market = market(vec![host("rack", 64, 256)], providers);
+    let peers = || {
+        vec![
+            there("1", "dev", Aws, "us-east-1", 4),
+            there("2", "b", Gcp, "us-east1", 3),
+            there("3", "rack", Libvirt, "rack", 2),
+        ]
+    };
+    let quota = |provider: Option<&str>, region: Option<&str>, vcpus| {
+        let (provider, region) = (provider.map(str::to_owned), region.map(str::to_owned));
+        vec![Quota { provider, region, vcpus: Some(vcpus), ..Quota::default() }]
+    };
+    let mut request = sized(2, 4);
+    let will_do = |request: &PlacementRequest, quotas| of(&market, quotas, peers(), request).is_some();
+    // Nine are used of all together, on hosts too.
+    assert!(will_do(&request, quota(None, None, 11)) && !will_do(&request, quota(None, None, 10)));
+    // A provider in a region: neither its other regions nor others in that region.
+    request = json(
+        j!({ "required_cpu": 2, "constraints": [{ "type": "region", "operator": "in", "values": ["us-east-1"] }] }),
+    );
+    assert!(will_do(&request, quota(Some("aws"), Some("us-east-1"), 6)));
+    assert!(!will_do(&request, quota(Some("aws"), Some("us-east-1"), 5)));
+    assert!(
+        will_do(&request, quota(Some("gcp"), Some("us-east-1"), 0))
+            && will_do(&request, quota(Some("aws"), Some("us-west-2"), 0))
+    );
+    // Who would make it counts, and not who else is in its region.
+    assert!(will_do(&request, quota(Some("prod"), None, 2)) && will_do(&request, quota(Some("dev"), None, 0)));
+    assert!(!will_do(&request, quota(Some("prod"), None, 1)));
+    // A host's vCPUs and what a machine on it costs are held as a cloud's are.
+    request =
+        json(j!({ "required_cpu": 2, "constraints": [{ "type": "provider", "operator": "in", "values": ["rack"] }] }));
+    assert!(will_do(&request, quota(Some("rack"), None, 4)) && !will_do(&request, quota(Some("rack"), None, 3)));
+    let budget = |nanos| vec![Quota { provider: Some("rack".into()), monthly_nanos: Some(nanos), ..Quota::default() }];
+    let cost = of(&market, Vec::new(), peers(), &request).unwrap().cost_per_hour.nanos * 730;
+    assert!(cost > 0 && will_do(&request, budget(cost)) && !will_do(&request, budget(cost - 1)));
+    // A way to pay is no provider.
+    assert!(quota(Some("spot"), None, 1)[0].counted(&market).is_err());
 }
 
 #[test]

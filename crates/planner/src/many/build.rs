@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use novacron_fleet::{Candidate as Column, Draft, Fleet, Item, NO_DOMAIN, Place, Spread, Take, limits};
-use novacron_placement::{Ask, Candidate, Market, Places, Settings};
+use novacron_placement::{Ask, Candidate, Counted, Market, Settings};
 use novacron_types::{GIB, Money, placement::PlanMode};
 
 use super::ManyOptions;
@@ -57,7 +57,7 @@ struct Builder<'a, 'm> {
 }
 
 struct QuotaLimits {
-    within: Places,
+    within: Counted,
     vcpus: Option<u32>,
     instances: Option<u32>,
     money: Option<u32>,
@@ -131,16 +131,15 @@ impl Builder<'_, '_> {
     fn quotas(&mut self, settings: &Settings) -> Result<(), PlanError> {
         let own: BTreeSet<&str> = self.questions.names.iter().map(String::as_str).collect();
         for quota in &settings.quotas {
-            let fail = |error| PlanError::Quota { place: quota.place.clone(), error };
-            let within = Places::named(self.market, &quota.place).map_err(fail)?;
+            let place = quota.place();
+            let within =
+                quota.counted(self.market).map_err(|error| PlanError::Quota { place: place.clone(), error })?;
             let inside = |peer: &&novacron_placement::Peer| {
-                !own.contains(peer.vm_id.as_str())
-                    && within.holds_machine(self.market, peer.kind, &peer.region, peer.provider.as_ref())
+                !own.contains(peer.vm_id.as_str()) && within.holds_peer(self.market, peer)
             };
             let peers: Vec<_> = settings.peers.iter().filter(inside).collect();
             let vcpus: i128 = peers.iter().map(|peer| i128::from(peer.vcpus)).sum();
             let money: i128 = peers.iter().map(|peer| peer.monthly_nanos).sum();
-            let place = &quota.place;
             let used = |used: String| if peers.is_empty() { String::new() } else { format!(" ({used} are used)") };
             let vcpus = quota.vcpus.map(|most| {
                 let words = format!("the quota of {place}: {most} vCPUs{}", used(vcpus.to_string()));

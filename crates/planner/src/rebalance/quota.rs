@@ -1,9 +1,10 @@
 //! Quotas, held after every step. A goal that breaks one in the end is not taken where there is another; a step that breaks
 //! one on the way is given up.
 
-use novacron_placement::{Candidate, Places};
+use novacron_placement::{Candidate, Counted};
 
 use super::{
+    Whereabouts,
     now::known_cost,
     settle::{Ground, Step},
     table::Table,
@@ -16,7 +17,7 @@ pub(super) struct Quotas {
 
 struct Quota {
     place: String,
-    within: Places,
+    within: Counted,
     /// vCPUs, machines, 10⁻⁹ USD a month: the most, and what is used before the first step.
     most: [Option<i128>; 3],
     used: [i128; 3],
@@ -28,23 +29,23 @@ impl Quotas {
     pub fn new(g: &Ground<'_, '_>) -> Result<Self, PlanError> {
         let mut all = Vec::new();
         for quota in &g.settings.quotas {
-            let fail = |error| PlanError::Quota { place: quota.place.clone(), error };
-            let within = Places::named(g.market, &quota.place).map_err(fail)?;
+            let place = quota.place();
+            let within = quota.counted(g.market).map_err(|error| PlanError::Quota { place: place.clone(), error })?;
             let mut used = [0i128; 3];
             let own = |id: &str| g.questions.names.iter().any(|name| name == id);
             for peer in g.settings.peers.iter().filter(|peer| !own(&peer.vm_id)) {
-                if within.holds_machine(g.market, peer.kind, &peer.region, peer.provider.as_ref()) {
+                if within.holds_peer(g.market, peer) {
                     add(&mut used, [peer.vcpus.into(), 1, peer.monthly_nanos], 1);
                 }
             }
             let peers = used;
             for (machine, mover) in g.movers.iter().enumerate() {
-                if let Some(home) = mover.home.candidate.filter(|home| within.holds(g.market, *home)) {
+                if let Some(home) = mover.home.candidate.filter(|home| counts(g, &within, machine, *home)) {
                     add(&mut used, takes(g, machine, home), 1);
                 }
             }
             let most = [quota.vcpus.map(i128::from), quota.instances.map(i128::from), quota.monthly_nanos];
-            all.push(Quota { place: quota.place.clone(), within, most, used, peers });
+            all.push(Quota { place, within, most, used, peers });
         }
         Ok(Self { all })
     }
@@ -61,7 +62,7 @@ impl Quotas {
     /// What a machine takes at a place, in the order of [`Quotas::limits`].
     pub fn takes(&self, g: &Ground<'_, '_>, machine: usize, at: Candidate) -> Vec<i128> {
         let of = |quota: &Quota| {
-            let taken = if quota.within.holds(g.market, at) { takes(g, machine, at) } else { [0; 3] };
+            let taken = if counts(g, &quota.within, machine, at) { takes(g, machine, at) } else { [0; 3] };
             (0..3).filter(|r| quota.most[*r].is_some()).map(move |r| taken[r]).collect::<Vec<_>>()
         };
         self.all.iter().flat_map(of).collect()
@@ -88,7 +89,7 @@ impl Quotas {
         let mut after = used.to_vec();
         for ((quota, after), before) in self.all.iter().zip(&mut after).zip(used.iter()) {
             for (candidate, times) in [(step.to, 1), (step.from, -1)] {
-                if quota.within.holds(g.market, candidate) {
+                if counts(g, &quota.within, step.machine, candidate) {
                     add(after, takes(g, step.machine, candidate), times);
                 }
             }
@@ -99,6 +100,17 @@ impl Quotas {
         }
         used.copy_from_slice(&after);
         Ok(())
+    }
+}
+
+/// Whether a machine counts where it would be; at home by the provider that has it, which need not be the one that would make
+/// it there.
+fn counts(g: &Ground<'_, '_>, within: &Counted, machine: usize, at: Candidate) -> bool {
+    match &g.machines[machine].at {
+        Whereabouts::Cloud { kind, provider, region, .. } if g.movers[machine].home.candidate == Some(at) => {
+            within.holds_machine(g.market, *kind, region, provider.as_ref())
+        }
+        _ => within.holds(g.market, at),
     }
 }
 

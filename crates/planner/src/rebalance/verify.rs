@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use novacron_catalog::Pricing;
-use novacron_placement::{Ask, Candidate, Market, Places, Settings};
+use novacron_placement::{Ask, Candidate, Counted, Market, Settings};
 use novacron_types::{
     GIB,
     placement::{PlannedMove, PlannedPlace, RebalancePlan, Strategy},
@@ -34,8 +34,7 @@ pub(super) fn verify(
     let mut state = State { market, questions, machines, at: first.clone(), moved: BTreeSet::new() };
     let groups = groups(settings, &questions.names, &questions.labels);
     let spread: Vec<usize> = groups.iter().map(|group| state.domains(group).min(group.least as usize)).collect();
-    let quotas: Vec<Places> =
-        settings.quotas.iter().filter_map(|quota| Places::named(market, &quota.place).ok()).collect();
+    let quotas: Vec<Counted> = settings.quotas.iter().filter_map(|quota| quota.counted(market).ok()).collect();
     let room: Vec<[u128; 3]> = state.used_of_hosts();
     let (mut once, mut planned) = (0, BTreeMap::new());
     for (i, step) in plan.moves.iter().enumerate() {
@@ -64,7 +63,7 @@ pub(super) fn verify(
             let after = state.used_of(within, settings);
             let most = [quota.vcpus.map(i128::from), quota.instances.map(i128::from), quota.monthly_nanos];
             if (0..3).any(|r| after[r] > before[r] && most[r].is_some_and(|most| after[r] > most)) {
-                return fault(&format!("breaks the quota of {}", quota.place));
+                return fault(&format!("breaks the quota of {}", quota.place()));
             }
         }
         for (group, least) in groups.iter().zip(&spread) {
@@ -159,11 +158,11 @@ impl State<'_, '_> {
     }
 
     /// vCPUs, machines and money a month.
-    fn used_of(&self, within: &Places, settings: &Settings) -> [i128; 3] {
+    fn used_of(&self, within: &Counted, settings: &Settings) -> [i128; 3] {
         let mut used = [0i128; 3];
         let mut add = |takes: [i128; 3]| used.iter_mut().zip(takes).for_each(|(used, take)| *used += take);
         for (machine, at) in self.at.iter().enumerate() {
-            let Some(at) = at.filter(|at| within.holds(self.market, *at)) else { continue };
+            let Some(at) = at.filter(|at| self.counts(within, machine, *at)) else { continue };
             let ask = self.questions.ask(machine);
             let vcpus = match at {
                 Candidate::Host(_) => ask.size().0,
@@ -176,11 +175,20 @@ impl State<'_, '_> {
         }
         let own: BTreeSet<&str> = self.questions.names.iter().map(String::as_str).collect();
         for peer in settings.peers.iter().filter(|peer| !own.contains(peer.vm_id.as_str())) {
-            if within.holds_machine(self.market, peer.kind, &peer.region, peer.provider.as_ref()) {
+            if within.holds_peer(self.market, peer) {
                 add([peer.vcpus.into(), 1, peer.monthly_nanos]);
             }
         }
         used
+    }
+
+    fn counts(&self, within: &Counted, machine: usize, at: Candidate) -> bool {
+        match &self.machines[machine].at {
+            Whereabouts::Cloud { kind, region, provider, .. } if !self.moved.contains(&machine) => {
+                within.holds_machine(self.market, *kind, region, provider.as_ref())
+            }
+            _ => within.holds(self.market, at),
+        }
     }
 
     /// In how many domains a group stands, as far as they are known: the zone of a machine that was moved is not.

@@ -17,6 +17,7 @@ use crate::{Budget, ManyOptions, PlanError, place_many};
 #[derive(Debug, Clone)]
 struct Spot {
     provider: &'static str,
+    region: &'static str,
     host: Option<usize>,
     vcpus: u32,
     gib: u64,
@@ -37,6 +38,10 @@ struct World {
     aws_vcpus: Option<u32>,
     aws_machines: Option<u32>,
     gcp_money: Option<i128>,
+    /// Hosts among them.
+    all_vcpus: Option<u32>,
+    /// Those of AWS in us-east-1 only.
+    east_machines: Option<u32>,
     spread: Option<u32>,
     peer: bool,
     mode: PlanMode,
@@ -73,6 +78,8 @@ fn world(seed: u64) -> World {
         aws_vcpus: maybe(r, 3).then(|| r.below(9) as u32),
         aws_machines: maybe(r, 4).then(|| r.below(3) as u32),
         gcp_money: maybe(r, 4).then(|| money(r, 12)),
+        all_vcpus: maybe(r, 3).then(|| r.below(12) as u32),
+        east_machines: maybe(r, 3).then(|| r.below(3) as u32),
         spread: maybe(r, 2).then(|| 2 + r.below(2) as u32),
         peer: maybe(r, 3),
         mode: if maybe(r, 2) { PlanMode::AllOrNothing } else { PlanMode::BestEffort },
@@ -96,16 +103,19 @@ impl World {
     fn plan(&self) -> Result<ManyPlan, PlanError> {
         let hosts = self.hosts.iter().zip(HOSTS).map(|((vcpus, gib, nanos), name)| host(name, *vcpus, *gib, *nanos));
         let market = market(&self.rows, hosts.collect());
-        let quota = |place: &str, vcpus, instances, monthly_nanos| Quota {
-            place: place.to_owned(),
+        let quota = |provider: Option<&str>, region: Option<&str>, [vcpus, instances]: [Option<u32>; 2], money| Quota {
+            provider: provider.map(str::to_owned),
+            region: region.map(str::to_owned),
             vcpus,
             instances,
-            monthly_nanos,
+            monthly_nanos: money,
         };
         let settings = Settings {
             quotas: vec![
-                quota("aws", self.aws_vcpus, self.aws_machines, None),
-                quota("gcp", None, None, self.gcp_money),
+                quota(Some("aws"), None, [self.aws_vcpus, self.aws_machines], None),
+                quota(Some("gcp"), None, [None, None], self.gcp_money),
+                quota(None, None, [self.all_vcpus, None], None),
+                quota(Some("aws"), Some("us-east-1"), [None, self.east_machines], None),
             ],
             policies: self.spread.map(|least| spread("providers", least)).into_iter().collect(),
             peers: if self.peer { vec![peer()] } else { Vec::new() },
@@ -131,8 +141,9 @@ impl World {
     }
 
     fn spots(&self, vcpus: u32) -> Vec<Spot> {
-        let rows = self.rows.iter().map(|Row(kind, _, _, vcpus, gib, nanos)| Spot {
+        let rows = self.rows.iter().map(|Row(kind, region, _, vcpus, gib, nanos)| Spot {
             provider: if *kind == Aws { "aws" } else { "gcp" },
+            region,
             host: None,
             vcpus: *vcpus,
             gib: *gib,
@@ -140,6 +151,7 @@ impl World {
         });
         let hosts = self.hosts.iter().enumerate().map(|(i, (have, gib, nanos))| Spot {
             provider: HOSTS[i],
+            region: HOSTS[i],
             host: Some(i),
             vcpus: *have,
             gib: *gib,
@@ -187,6 +199,14 @@ impl World {
             })
             && self.aws_machines.is_none_or(|most| {
                 let used = sum(&|_, s| in_aws(s));
+                used == 0 || used + there <= most.into()
+            })
+            && self.all_vcpus.is_none_or(|most| {
+                let used = sum(&|m, s| i128::from(if s.host.is_some() { m.0 } else { s.vcpus }));
+                used == 0 || used + 2 * there <= most.into()
+            })
+            && self.east_machines.is_none_or(|most| {
+                let used = sum(&|_, s| in_aws(s) * i128::from(u8::from(s.region == "us-east-1")));
                 used == 0 || used + there <= most.into()
             })
             && self.gcp_money.is_none_or(|most| sum(&|_, s| if s.provider == "gcp" { cost(s) } else { 0 }) <= most)
@@ -265,6 +285,8 @@ fn plain(machines: Vec<Asked>) -> World {
         aws_vcpus: None,
         aws_machines: None,
         gcp_money: None,
+        all_vcpus: None,
+        east_machines: None,
         spread: None,
         peer: false,
         mode: PlanMode::AllOrNothing,

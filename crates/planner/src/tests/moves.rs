@@ -69,7 +69,7 @@ impl World {
             [Aws, Gcp].iter().zip(REGIONS).zip(self.offers).map(|((k, r), p)| Row(*k, r, "small", 2, 4, p)).collect();
         let hosts = self.hosts.iter().enumerate().map(|(i, (vcpus, nanos))| host(&format!("h{i}"), *vcpus, 64, *nanos));
         let market = market(&rows, hosts.collect());
-        let quota = Quota { place: "aws".into(), vcpus: None, instances: self.aws_machines, monthly_nanos: None };
+        let quota = Quota { provider: Some("aws".into()), instances: self.aws_machines, ..Quota::default() };
         let settings = Settings { policies: self.policies.clone(), quotas: vec![quota], ..Settings::default() };
         let machine = |(i, (vcpus, gb, at)): (usize, &(u32, u64, usize))| Machine {
             request: request(&format!("vm{i}"), *vcpus, 1, "a"),
