@@ -34,10 +34,10 @@ const MOST_TRIED: usize = 8;
 pub(super) async fn watch(control: Control, settings: BurstWatch, every: Duration) {
     let mut minutes = tokio::time::interval(every);
     minutes.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut busy = HashMap::new();
+    let mut long = HashMap::new();
     loop {
         minutes.tick().await;
-        if let Err(error) = look(&control, &settings, every, Timestamp::now(), &mut busy).await {
+        if let Err(error) = look(&control, &settings, every, Timestamp::now(), &mut long).await {
             tracing::warn!(%error, "the hosts' use could not be looked at; the next try is in a minute");
         }
     }
@@ -54,13 +54,20 @@ struct Sent {
     migration_id: OperationId,
 }
 
-/// One look at all hosts. `busy` has how long each has been over the threshold.
+/// How long a host has been over the threshold, and how long below the line of return.
+#[derive(Debug, Default)]
+struct Long {
+    busy: Duration,
+    idle: Duration,
+}
+
+/// One look at all hosts. `long` has what was seen before.
 async fn look(
     control: &Control,
     settings: &BurstWatch,
     every: Duration,
     now: Timestamp,
-    busy: &mut HashMap<ProviderName, Duration>,
+    long: &mut HashMap<ProviderName, Long>,
 ) -> Result<(), ControlError> {
     let seconds = every.as_secs().max(1) as i64;
     let due = Timestamp::from_second(now.as_second().div_euclid(seconds) * seconds).unwrap_or(now);
@@ -70,22 +77,23 @@ async fn look(
     let records = placing.records().await?;
     let known = known(control, &records, now).await?;
     for host in market.hosts() {
-        let long = busy.entry(host.provider.clone()).or_default();
+        let long = long.entry(host.provider.clone()).or_default();
         if known.iter().any(|(_, sent, state)| sent.home == host.provider && *state == Moves::OnItsWay) {
-            *long = Duration::ZERO;
+            *long = Long::default();
             continue;
         }
         let here: Vec<&VmRecord> = records.iter().filter(|record| record.provider == host.provider).collect();
         let percent = used_percent(host, &here, None);
-        *long = if percent >= settings.threshold_percent { *long + every } else { Duration::ZERO };
-        let name = format!("overflow:{}", host.provider);
-        if *long >= settings.window && !here.is_empty() {
-            *long = Duration::ZERO;
-            if control.store().placements().claim_run(&name, due).await? {
+        long.busy = if percent >= settings.threshold_percent { long.busy + every } else { Duration::ZERO };
+        long.idle = if percent < settings.return_percent { long.idle + every } else { Duration::ZERO };
+        let claim = async || control.store().placements().claim_run(&format!("overflow:{}", host.provider), due).await;
+        if long.busy >= settings.window && !here.is_empty() {
+            *long = Long::default();
+            if claim().await? {
                 let resting = |record: &VmRecord| known.iter().any(|(known, ..)| known.vm_id == record.vm_id);
                 away(control, host, here.into_iter().filter(|record| !resting(record)).collect()).await?;
             }
-        } else if percent < settings.return_percent {
+        } else if long.idle >= settings.window {
             let back = known.iter().find(|(record, sent, state)| {
                 sent.home == host.provider
                     && *state == Moves::No
@@ -93,9 +101,9 @@ async fn look(
                     && used_percent(host, &here, Some(record)) < settings.threshold_percent
             });
             if let Some((_, sent, _)) = back
-                && control.store().placements().claim_run(&name, due).await?
+                && claim().await?
             {
-                home(control, sent).await?;
+                home(control, sent).await;
             }
         }
     }
@@ -208,7 +216,7 @@ async fn away(control: &Control, host: &Host, mut here: Vec<&VmRecord>) -> Resul
 }
 
 /// Takes one machine back.
-async fn home(control: &Control, sent: &Sent) -> Result<(), ControlError> {
+async fn home(control: &Control, sent: &Sent) {
     let Sent { home, vm_id, to, .. } = sent.clone();
     let options = Map::from_iter([("delete_source".to_owned(), Value::from(true))]);
     let request = ExportRequest { vm_id: vm_id.clone(), name: None, options };
@@ -218,11 +226,10 @@ async fn home(control: &Control, sent: &Sent) -> Result<(), ControlError> {
     match control.take_on_placed(asked, caller(), follows).await {
         Ok(accepted) => {
             tracing::info!(vm = %vm_id, host = %home, migration = %accepted.migration_id, "a machine comes home");
-            Ok(())
         }
         // Somebody moves it.
-        Err(error) if error.code == "already_at_work" => Ok(()),
-        Err(error) => Err(error),
+        Err(error) if error.code == "already_at_work" => {}
+        Err(error) => tracing::warn!(vm = %vm_id, host = %home, %error, "a machine can't come home"),
     }
 }
 

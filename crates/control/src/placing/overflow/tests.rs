@@ -16,7 +16,7 @@ use novacron_types::{
     placement::PlacementRequest,
 };
 
-use super::{BurstWatch, look, noted_as};
+use super::{BurstWatch, Long, look, noted_as};
 use crate::{
     Caller, Control, ControlSettings, HostSettings, PlacingSettings,
     workflow::tests::{Clones, PlainMover, catalog},
@@ -31,7 +31,7 @@ pub(crate) struct Stage {
     pub near: MemoryProvider,
     pub far: MemoryProvider,
     now: Timestamp,
-    busy: HashMap<ProviderName, Duration>,
+    long: HashMap<ProviderName, Long>,
     _folder: tempfile::TempDir,
 }
 
@@ -69,7 +69,7 @@ impl Stage {
         let registry = Registry::default().with(Clones(providers.clone(), layer));
         let control = Control::start(settings, &registry, store, Arc::new(PlainMover(providers))).await.unwrap();
         let now = Timestamp::now();
-        Self { control, near, far, now, busy: HashMap::new(), _folder: folder }
+        Self { control, near, far, now, long: HashMap::new(), _folder: folder }
     }
 
     /// A machine on `near`, younger than those before it.
@@ -94,7 +94,7 @@ impl Stage {
     /// A minute goes by, and the hosts are looked at.
     async fn minute(&mut self) {
         self.now += SignedDuration::from_mins(1);
-        look(&self.control, &WATCH, EVERY, self.now, &mut self.busy).await.unwrap();
+        look(&self.control, &WATCH, EVERY, self.now, &mut self.long).await.unwrap();
     }
 
     async fn minutes(&mut self, count: usize) {
@@ -213,7 +213,13 @@ async fn what_was_sent_comes_home_when_there_is_room() {
     stage.minutes(5).await;
     assert_eq!(stage.settled().await.len(), 1, "it flaps");
 
+    // There is room by now, and must have been for as long as it took to send it.
     stage.gone("old").await;
+    stage.machine("other", 5).await;
+    stage.minutes(3).await;
+    stage.gone("other").await;
+    stage.minutes(1).await;
+    assert_eq!(stage.settled().await.len(), 1, "it comes home too soon");
     stage.minutes(1).await;
     assert_eq!(stage.at("new").await, "near");
     assert_eq!((stage.near.counts().instances, stage.far.counts().instances), (1, 0));
