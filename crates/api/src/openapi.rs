@@ -49,7 +49,7 @@ fn streams(operation: &mut Value) {
     let Some(stream) = operation.pointer_mut("/responses/200/content/text~1event-stream") else { return };
     *stream = json!({ "schema": {
         "type": "object",
-        "description": "One event: its `data` is JSON, a migration for `progress`, else `seq`, `at`, `kind`, `step`, `message`.",
+        "description": "One event: its `data` is JSON, the migration or the work for `progress`, else `seq`, `at`, `kind`, `step`, `message`.",
         "required": ["event", "data"],
         "properties": {
             "event": { "type": "string", "enum": ["status", "step", "checkpoint", "log", "progress"] },
@@ -203,7 +203,7 @@ fn links(operation: &mut Value) {
 }
 
 /// The errors of each operation, beside those that every one has.
-const OWN_ERRORS: [(&str, &[u16]); 25] = [
+const OWN_ERRORS: [(&str, &[u16]); 26] = [
     ("audit", &[422, 503]),
     ("discover", &[404, 409, 422, 502, 503]),
     ("import", &[404, 409, 422, 502, 503]),
@@ -227,6 +227,7 @@ const OWN_ERRORS: [(&str, &[u16]); 25] = [
     ("plan_optimization", &[409, 413, 415, 422, 503]),
     ("apply_optimization", &[404, 409, 413, 415, 422, 503]),
     ("get_operation", &[404, 503]),
+    ("operation_events", &[404, 503]),
     ("cancel_operation", &[404, 409, 413, 415, 422, 503]),
     ("profile", &[409, 503]),
 ];

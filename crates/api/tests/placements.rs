@@ -94,6 +94,15 @@ async fn a_machine_is_made_where_it_was_placed() {
     assert_eq!(record["status"], "creating");
     let work = ended(&app, record["operation_id"].as_str().unwrap()).await;
     assert_eq!((&work["kind"], &work["status"]), (&json!("create"), &json!("completed")), "{work}");
+    let id = work["operation_id"].as_str().unwrap();
+    let events = get(&app, &format!("operations/{id}/events")).await;
+    assert_eq!(events.status, StatusCode::OK);
+    for text in
+        ["event: progress", "event: checkpoint", "event: log", "web is i-", "\"status\":\"completed\""]
+    {
+        assert!(events.text.contains(text), "{text}: {}", events.text);
+    }
+    assert_eq!(get(&app, "operations/nothing/events").await.status, StatusCode::NOT_FOUND);
     let vm = get(&app, "vms/web").await.json();
     assert_eq!((&vm["provider"], &vm["instance"]["state"]), (&json!("local"), &json!("running")));
     assert_eq!(get(&app, "placements/web").await.json()["status"], "created");

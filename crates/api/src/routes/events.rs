@@ -1,4 +1,4 @@
-//! A migration's events, as they happen.
+//! The events of a migration or of other long work, as they happen.
 
 use std::{collections::VecDeque, convert::Infallible, pin::Pin, time::Duration};
 
@@ -12,7 +12,8 @@ use axum::{
 };
 use futures::{Stream, StreamExt, stream};
 use novacron_control::{Control, ControlError, Event};
-use novacron_types::{Migration, OperationId};
+use novacron_types::{OperationId, Status};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::{
@@ -50,15 +51,51 @@ pub async fn stream(
 ) -> Result<Response> {
     params.end()?;
     let id = id(text)?;
-    let seen = last_event_id(&headers)?;
     let migration = state.control.migration(&id).await?;
+    let changes = state.control.watch(&id).await?.boxed();
+    follow(state, id, &headers, migration.status, changes).await
+}
+
+/// Follow long work that is no migration.
+///
+/// As the events of a migration; `progress` carries the work as it is then.
+#[utoipa::path(get, path = "/operations/{id}/events", tag = "placements", operation_id = "operation_events",
+    params(
+        ("id" = String, Path, description = "The operation's id", max_length = 255),
+        ("Last-Event-ID" = Option<u64>, Header, description = "Events up to this one were seen", minimum = 0, maximum = 9007199254740991u64),
+    ),
+    responses(
+        (status = 200, description = "The events", body = String, content_type = "text/event-stream"),
+        (status = 204, description = "There is nothing more to come"),
+    ))]
+pub async fn work(
+    _: Viewer,
+    State(state): State<AppState>,
+    Path(text): Path<String>,
+    params: Params,
+    headers: HeaderMap,
+) -> Result<Response> {
+    params.end()?;
+    let id = super::fleet::id(text)?;
+    let work = state.control.work(&id).await?;
+    let changes = state.control.watch_work(&id).await?.boxed();
+    follow(state, id, &headers, work.status, changes).await
+}
+
+async fn follow<T: Serialize + Send + 'static>(
+    state: AppState,
+    id: OperationId,
+    headers: &HeaderMap,
+    status: Status,
+    changes: Changes<T>,
+) -> Result<Response> {
+    let seen = last_event_id(headers)?;
     if let Some(seen) = seen
-        && migration.status.is_terminal()
+        && status.is_terminal()
         && state.control.events(&id, seen, 1).await?.is_empty()
     {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let changes = state.control.watch(&id).await?.boxed();
     let follow = Follow { control: state.control, id, seen: seen.unwrap_or(0), changes, ready: VecDeque::new() };
     let events = stream::unfold(follow, Follow::next).take_until(state.stopping.cancelled_owned());
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
@@ -72,29 +109,29 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>> {
     })
 }
 
-type Changes = Pin<Box<dyn Stream<Item = Result<Migration, ControlError>> + Send>>;
+type Changes<T> = Pin<Box<dyn Stream<Item = Result<T, ControlError>> + Send>>;
 
-struct Follow {
+struct Follow<T> {
     control: Control,
     id: OperationId,
     /// Number of the last event that was put into the stream.
     seen: u64,
-    changes: Changes,
+    changes: Changes<T>,
     ready: VecDeque<sse::Event>,
 }
 
-impl Follow {
+impl<T: Serialize> Follow<T> {
     async fn next(mut self) -> Option<(Result<sse::Event, Infallible>, Self)> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Some((Ok(event), self));
             }
             match self.changes.next().await? {
-                Ok(migration) => {
+                Ok(now) => {
                     if self.fetch().await.is_err() {
                         return None;
                     }
-                    self.ready.extend(sse::Event::default().event("progress").json_data(&migration));
+                    self.ready.extend(sse::Event::default().event("progress").json_data(&now));
                 }
                 // The client comes again with its Last-Event-ID, and gets the reason as a problem if it lasts.
                 Err(error) => {

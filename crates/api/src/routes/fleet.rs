@@ -127,6 +127,6 @@ pub async fn cancel(
     carry_through(async move { state.control.cancel_work(&id, &actor.name).await }).await.map(Json)
 }
 
-fn id(text: String) -> Result<OperationId> {
+pub(super) fn id(text: String) -> Result<OperationId> {
     OperationId::new(text).map_err(|error| Failure::new(StatusCode::NOT_FOUND, "no_such_operation", error.to_string()))
 }

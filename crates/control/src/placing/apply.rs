@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use novacron_placement::{Ask, Market, Peer, Settings, explain};
 use novacron_store::Declared;
 use novacron_types::{
+    VmRecord,
     manifest::VirtualMachine,
     placement::{
         Applied, ApplyAction, ApplyAnswer, ApplyRequest, PlacementRecord, PlacementRequest, PlacementStatus, PlanMode,
@@ -57,12 +58,14 @@ impl Control {
                 _ => ApplyAction::Update,
             };
             if action == ApplyAction::Unchanged {
-                answers.push(Applied { name, action, changes, placement: known });
+                answers.push(Applied { name, action, changes, placement: known, notes: Vec::new() });
                 continue;
             }
-            let record = self.declare(&market, &mut settings, request, now, &mut making).await?;
+            let vm = self.store().vms().vm(&decide::vm_id(Some(&name))?).await?;
+            let record = self.declare(&market, &mut settings, request, now, vm.is_some(), &mut making).await?;
+            let notes = vm.as_ref().and_then(|vm| stays(vm, &record)).into_iter().collect();
             declared.push(Declared { name: name.clone(), manifest, updated_at: now });
-            answers.push(Applied { name, action, changes, placement: Some(record) });
+            answers.push(Applied { name, action, changes, placement: Some(record), notes });
         }
         if !dry_run {
             self.keep(&mut answers, making, declared, caller).await?;
@@ -77,10 +80,10 @@ impl Control {
         settings: &mut Settings,
         mut request: PlacementRequest,
         now: Timestamp,
+        exists: bool,
         making: &mut Vec<Making>,
     ) -> Result<PlacementRecord, ControlError> {
         let vm_id = decide::vm_id(request.vm_id.as_deref())?;
-        let exists = self.store().vms().vm(&vm_id).await?.is_some();
         request.create = request.image.is_some() && !exists;
         decide::check(&request)?;
         // It does not stand in its own way.
@@ -143,6 +146,22 @@ impl Control {
         }
         Ok(())
     }
+}
+
+/// A machine that there is does not move because it would be made elsewhere today: that stops it, and costs.
+fn stays(vm: &VmRecord, record: &PlacementRecord) -> Option<String> {
+    let placed = record.decision.primary_placement.as_ref()?;
+    let of_type = vm.instance.spec.instance_type.as_deref();
+    let same_type = placed.pricing == "own" || of_type == Some(&placed.instance_type);
+    if placed.provider.as_ref() == Some(&vm.provider) && same_type {
+        return None;
+    }
+    let of_type = of_type.map(|name| format!(" ({name})")).unwrap_or_default();
+    Some(format!(
+        "{} is at {}{of_type}, and is not moved or resized by applying. `novacron plan` shows where it would be better by \
+         what is declared now, and `novacron apply --plan` moves it.",
+        vm.vm_id, vm.provider
+    ))
 }
 
 /// What was decided of it holds: it was placed, and nothing that was to be made has failed.

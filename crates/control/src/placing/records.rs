@@ -1,5 +1,6 @@
 //! Placements that were decided, and the work that makes machines of them.
 
+use futures::Stream;
 use novacron_operations::{IdempotencyKey, NewOperation, OperationRecord, StoreError, Submission, Submitted};
 use novacron_store::{Declared, PlacementQuery as StoreQuery};
 use novacron_types::{
@@ -109,6 +110,19 @@ impl Control {
                 .advice("`GET /api/v1/multicloud/migrations/{id}` shows it."));
         }
         Ok(work(record))
+    }
+
+    /// The same now, and then each time it has changed, until it has ended.
+    pub async fn watch_work(
+        &self,
+        id: &OperationId,
+    ) -> Result<impl Stream<Item = Result<Work, ControlError>> + Send + use<>, ControlError> {
+        self.work(id).await?;
+        let watch = self.inner.engine.watch(id).await?;
+        Ok(futures::stream::unfold(watch, |mut watch| async move {
+            let next = watch.next().await?;
+            Some((next.map_err(ControlError::from).map(work), watch))
+        }))
     }
 
     /// Asks that long work be undone.

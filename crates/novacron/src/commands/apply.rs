@@ -36,11 +36,14 @@ async fn manifests(context: &Context, args: &ApplyArgs) -> Result<()> {
     let request = ApplyRequest { machines: unique(machines)? };
     let output = &context.output;
     let plan: ApplyAnswer = context.client.post("/machines?dry_run=true", &request).await?;
+    let notes = plan.machines.iter().flat_map(|machine| &machine.notes).cloned().collect::<Vec<_>>();
     if args.how.dry_run {
+        notes.iter().for_each(|note| output.note(note));
         output.one(&plan, || plans::applied(&plan))?;
         return outcome(&plan);
     }
     output.note(plans::applied(&plan));
+    notes.iter().for_each(|note| output.note(note));
     outcome(&plan)?;
     confirm(output, args.how.yes, "Apply it?").await?;
     let answer: ApplyAnswer = context.client.post("/machines", &request).await?;

@@ -1,17 +1,24 @@
 //! Long work that is no migration, followed to its end.
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
+use futures::StreamExt;
 use novacron_types::{OperationId, Status, placement::Work};
 
 use super::Context;
 use crate::{
-    client::escape,
+    client::{SseEvent, escape},
     exit::{Exit, Failure, Result},
 };
 
 /// A server that is away this long is given up.
 const GIVE_UP: Duration = Duration::from_secs(60);
+/// A stream that says nothing this long is opened anew.
+const SILENCE: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_millis(100);
 const SLOWEST: Duration = Duration::from_secs(2);
 
 /// Says each new phase until the work has ended. Ctrl-C stops following, not the work.
@@ -24,19 +31,38 @@ pub async fn follow(context: &Context, id: &OperationId) -> Result<Work> {
 }
 
 async fn until_end(context: &Context, id: &OperationId) -> Result<Work> {
+    let client = &context.client;
     let path = format!("/operations/{}", escape(id.as_str()));
-    let (mut said, mut seen, mut pause) = (String::new(), Instant::now(), Duration::from_millis(100));
+    let (mut said, mut seen, mut pause) = (String::new(), Instant::now(), SOON);
+    let mut last_event: Option<String> = None;
+    let mut say = |work: &Work| {
+        let line = line(work);
+        if line != said {
+            context.output.note(&line);
+            said = line;
+        }
+    };
     loop {
-        match context.client.get::<Work>(&path).await {
+        match client.get::<Work>(&path).await {
             Ok(work) => {
                 seen = Instant::now();
-                let line = line(&work);
-                if line != said {
-                    context.output.note(&line);
-                    said = line;
-                }
+                say(&work);
                 if work.status.is_terminal() {
                     return Ok(work);
+                }
+                // Where there is no stream, the next look says whether something is wrong.
+                if let Ok(events) = client.events(&format!("{path}/events"), last_event.as_deref()).await {
+                    let mut events = pin!(events);
+                    // It ends with the work.
+                    while let Ok(Some(event)) = tokio::time::timeout(SILENCE, events.next()).await {
+                        pause = SOON;
+                        last_event = event.id.clone().or(last_event);
+                        if let Ok(work) = serde_json::from_str::<Work>(&event.data) {
+                            say(&work);
+                        } else if let Some(message) = logged(&event) {
+                            context.output.note(message);
+                        }
+                    }
                 }
             }
             Err(failure) if failure.exit == Exit::Unreachable && seen.elapsed() < GIVE_UP => {}
@@ -45,6 +71,11 @@ async fn until_end(context: &Context, id: &OperationId) -> Result<Work> {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(SLOWEST);
     }
+}
+
+fn logged(event: &SseEvent) -> Option<String> {
+    let data: serde_json::Value = serde_json::from_str(&event.data).ok()?;
+    (event.event == "log").then(|| data["message"].as_str().map(str::to_owned)).flatten()
 }
 
 fn line(work: &Work) -> String {
