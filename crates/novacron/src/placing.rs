@@ -16,10 +16,7 @@ use novacron_control::{
     BurstSettings, BurstWatch, CatalogSource, HostSettings, OptimizationSettings, PlacingSettings, Schedule,
 };
 use novacron_placement::{Binding, Quota, Settings};
-use novacron_types::{
-    ProviderKind, ProviderName,
-    placement::{PlanMode, Strategy},
-};
+use novacron_types::{ProviderKind, ProviderName, placement::PlanMode};
 use serde_json::Value;
 
 use crate::exit::{Failure, Result};
@@ -67,7 +64,7 @@ pub fn placing(config: &Config, file: &str) -> Result<Placing> {
     settings.settings = orchestrator(config, &catalog, &mut notes);
     let optimization = &config.optimization;
     settings.optimization = OptimizationSettings {
-        strategy: optimization.strategies.first().copied().unwrap_or(Strategy::CostOptimized),
+        strategies: optimization.strategies.clone(),
         max_moves: optimization.max_moves,
         min_saving_nanos: optimization.min_saving.nanos,
         payback_days: optimization.payback_days,
@@ -78,9 +75,6 @@ pub fn placing(config: &Config, file: &str) -> Result<Placing> {
         }),
         apply: optimization.apply,
     };
-    if optimization.strategies.len() > 1 {
-        notes.push(format!("`optimization.strategies`: the first, {}, is followed.", settings.optimization.strategy));
-    }
     settings.bursting = BurstSettings {
         targets: config.bursting.targets.clone(),
         mode: match config.bursting.mode {

@@ -58,8 +58,13 @@ impl<'m> Ask<'m> {
     /// Of what breaks no rule: every host, and of each region and number of vCPUs the cheapest offer, the better of equals.
     /// To budgets, quotas and spreads, offers of a region differ in nothing else. In the order of [`Candidate`].
     pub fn cheapest_places(&self) -> Vec<Candidate> {
+        self.cheapest_places_among(|_| true)
+    }
+
+    /// Likewise, of those that `keep` keeps.
+    pub fn cheapest_places_among(&self, keep: impl Fn(Candidate) -> bool) -> Vec<Candidate> {
         let mut least: BTreeMap<(RegionId, u32), (u64, Candidate)> = BTreeMap::new();
-        self.each_that_will_do(|candidate, region, vcpus, hourly| match least.entry((region, vcpus)) {
+        self.each_that_will_do(&keep, |candidate, region, vcpus, hourly| match least.entry((region, vcpus)) {
             Entry::Vacant(entry) => {
                 entry.insert((hourly, candidate));
             }
@@ -70,22 +75,27 @@ impl<'m> Ask<'m> {
                 }
             }
         });
-        self.with_hosts(least.into_values().map(|(_, candidate)| candidate))
+        self.with_hosts(&keep, least.into_values().map(|(_, candidate)| candidate))
     }
 
     /// Of what breaks no rule: every host, and of each region the best offer. In the order of [`Candidate`].
     pub fn best_places(&self) -> Vec<Candidate> {
+        self.best_places_among(|_| true)
+    }
+
+    /// Likewise, of those that `keep` keeps.
+    pub fn best_places_among(&self, keep: impl Fn(Candidate) -> bool) -> Vec<Candidate> {
         let mut best: BTreeMap<RegionId, Candidate> = BTreeMap::new();
-        self.each_that_will_do(|candidate, region, _, _| {
+        self.each_that_will_do(&keep, |candidate, region, _, _| {
             let known = best.entry(region).or_insert(candidate);
             if self.rank(candidate) > self.rank(*known) {
                 *known = candidate;
             }
         });
-        self.with_hosts(best.into_values())
+        self.with_hosts(&keep, best.into_values())
     }
 
-    fn each_that_will_do(&self, mut see: impl FnMut(Candidate, RegionId, u32, u64)) {
+    fn each_that_will_do(&self, keep: &impl Fn(Candidate) -> bool, mut see: impl FnMut(Candidate, RegionId, u32, u64)) {
         let offers = self.catalog().offers();
         for run in &self.market.runs {
             let ty = usize::from(run.ty.0);
@@ -97,15 +107,16 @@ impl<'m> Ask<'m> {
                 let region = offers.region[i];
                 let fixed = self.regions[usize::from(region.0)] | self.groups[usize::from(offers.group[i].0)];
                 let candidate = Candidate::Offer(OfferId(id));
-                if fixed == 0 && self.broken(candidate) == 0 {
+                if fixed == 0 && self.broken(candidate) == 0 && keep(candidate) {
                     see(candidate, region, self.market.lean[ty].vcpus, self.cost(candidate).hourly_nanos);
                 }
             }
         }
     }
 
-    fn with_hosts(&self, offers: impl Iterator<Item = Candidate>) -> Vec<Candidate> {
-        let hosts = (0..self.hosts.len()).map(Candidate::Host).filter(|host| self.broken(*host) == 0);
+    fn with_hosts(&self, keep: &impl Fn(Candidate) -> bool, offers: impl Iterator<Item = Candidate>) -> Vec<Candidate> {
+        let hosts = (0..self.hosts.len()).map(Candidate::Host);
+        let hosts = hosts.filter(|host| self.broken(*host) == 0 && keep(*host));
         let all: BTreeSet<Candidate> = offers.chain(hosts).collect();
         all.into_iter().collect()
     }

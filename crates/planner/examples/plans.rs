@@ -52,6 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     let options = RebalanceOptions {
         strategy: Strategy::CostOptimized,
+        not_worse: &[],
         max_moves: Some(count as u32 / 10),
         hysteresis_percent: 20,
         min_saving_monthly_nanos: 1_000_000_000,

@@ -25,7 +25,7 @@ mod zones;
 
 pub use error::PlanError;
 pub use many::{Budget, ManyOptions, place_many};
-pub use rebalance::{Downtime, Machine, RebalanceOptions, Whereabouts, rebalance};
+pub use rebalance::{Downtime, Machine, RebalanceOptions, Whereabouts, rebalance, rebalance_in_turn};
 
 /// Hours of a month, as everywhere.
 pub(crate) const HOURS: i128 = 730;

@@ -78,7 +78,7 @@ pub const TARGETS: &[Key] = &[
 const QUOTA: &[Key] = &[
     key("provider", Kind::Reference(Referent::Provider), "A provider's name or kind. Without it: all together.")
         .alias(&["kind"]),
-    key("region", Kind::Reference(Referent::Region), "Only there."),
+    key("region", Kind::Reference(Referent::Region), "Only there; with `provider`, what that provider has there."),
     key("vcpus", Kind::Integer { min: 0, max: 1_000_000_000 }, "Virtual CPUs at once."),
     key("instances", Kind::Integer { min: 0, max: 1_000_000_000 }, "Machines at once."),
     key("monthly_budget", Kind::Dollars, "Dollars a month of 730 hours."),
@@ -134,7 +134,12 @@ pub const OPTIMIZATION: &[Key] = &[
         .default("the value of `orchestrator.cost_optimization`"),
     key("schedule", Kind::Schedule, "When, in UTC: minute, hour, day, month, weekday.")
         .default("`0 2 * * *`, daily at 2"),
-    key("strategies", Kind::List(&STRATEGIES), "What counts, the first first.").default("only `cost-optimized`"),
+    key(
+        "strategies",
+        Kind::List(&STRATEGIES),
+        "What counts, the most important first: a later one makes no machine worse by those before it.",
+    )
+    .default("only `cost-optimized`"),
     key("apply", Kind::Bool, "`true`: do what was planned. `false`: only plan and show it.").default("false"),
     key("max_moves", Kind::Integer { min: 1, max: 100_000 }, "Moves in one plan.").default("10"),
     key("min_saving", Kind::Dollars, "Dollars a month that a move must save, less than which is left alone.")

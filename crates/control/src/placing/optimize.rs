@@ -9,11 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 use novacron_catalog::Pricing;
 use novacron_operations::Submission;
 use novacron_placement::{Host, Market, Settings};
-use novacron_planner::{Downtime, Machine, RebalanceOptions, Search, Whereabouts, rebalance};
+use novacron_planner::{Downtime, Machine, RebalanceOptions, Search, Whereabouts, rebalance_in_turn};
 use novacron_store::Declared;
 use novacron_types::{
     ProviderKind, VmId, VmRecord,
-    placement::{Gigabytes, Kept, OptimizationRequest, PlacementRequest, PlanRecord, RebalancePlan, Work},
+    placement::{Gigabytes, Kept, OptimizationRequest, PlacementRequest, PlanRecord, RebalancePlan, Strategy, Work},
 };
 use serde_json::json;
 
@@ -179,7 +179,7 @@ fn with_their_own(market: &Market, records: &[VmRecord]) -> Market {
 
 fn merged(configured: &OptimizationSettings, asked: &OptimizationRequest) -> OptimizationSettings {
     OptimizationSettings {
-        strategy: asked.strategy.unwrap_or(configured.strategy),
+        strategies: asked.strategy.map_or_else(|| configured.strategies.clone(), |strategy| vec![strategy]),
         max_moves: asked.max_moves.unwrap_or(configured.max_moves),
         min_saving_nanos: asked.min_saving.map_or(configured.min_saving_nanos, |saving| saving.nanos),
         payback_days: asked.payback_days.unwrap_or(configured.payback_days),
@@ -197,8 +197,10 @@ async fn compute(
     // Seconds of computing, which would keep this thread from all else.
     let computed = tokio::task::spawn_blocking(move || {
         let stop = AtomicBool::new(false);
+        let strategies = options.strategies;
         let options = RebalanceOptions {
-            strategy: options.strategy,
+            strategy: Strategy::CostOptimized,
+            not_worse: &[],
             max_moves: Some(options.max_moves),
             hysteresis_percent: options.hysteresis_percent,
             min_saving_monthly_nanos: options.min_saving_nanos,
@@ -214,7 +216,7 @@ async fn compute(
                 stop: &stop,
             },
         };
-        Ok::<_, ControlError>(rebalance(&market, &settings, &machines, &options)?)
+        Ok::<_, ControlError>(rebalance_in_turn(&market, &settings, &machines, &strategies, &options)?)
     });
     computed.await.map_err(|error| ControlError::new(ErrorClass::Internal, "planner", error.to_string()))?
 }

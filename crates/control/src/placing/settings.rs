@@ -30,7 +30,8 @@ pub struct HostSettings {
 /// The regular search for better places. Amounts are in 10⁻⁹ USD.
 #[derive(Debug, Clone)]
 pub struct OptimizationSettings {
-    pub strategy: Strategy,
+    /// Followed in turn, the most important first.
+    pub strategies: Vec<Strategy>,
     pub max_moves: u32,
     pub min_saving_nanos: i128,
     pub payback_days: u32,
@@ -139,7 +140,7 @@ impl PlacingSettings {
             bindings: Vec::new(),
             hosts: Vec::new(),
             optimization: OptimizationSettings {
-                strategy: Strategy::CostOptimized,
+                strategies: vec![Strategy::CostOptimized],
                 max_moves: 50,
                 min_saving_nanos: 0,
                 payback_days: 30,

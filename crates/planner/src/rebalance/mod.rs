@@ -2,7 +2,9 @@
 
 mod answer;
 mod bound;
+mod floor;
 mod hold;
+mod in_turn;
 mod now;
 mod once;
 mod quota;
@@ -24,6 +26,8 @@ use novacron_types::{
 use crate::{PlanError, Search, groups::groups, questions::Questions};
 use settle::{Ground, settle};
 use table::Table;
+
+pub use in_turn::rebalance_in_turn;
 
 /// Of any amount that is asked for.
 const MOST_NANOS: i128 = 1_000_000_000_000_000_000;
@@ -67,6 +71,9 @@ pub struct Downtime {
 pub struct RebalanceOptions<'a> {
     /// Cost, or the points of another strategy.
     pub strategy: Strategy,
+    /// No move makes its machine worse by any of these: neither dearer, over the window and with what the move costs once, nor
+    /// of fewer points. What a policy demands of a machine was the first plan's to do, and keeps others from moving it.
+    pub not_worse: &'a [Strategy],
     /// Steps of the plan at most, stops on the way among them.
     pub max_moves: Option<u32>,
     /// A saving must exceed the cost of its move by so much; of other strategies the new place's points those of the old.
@@ -97,7 +104,8 @@ pub fn rebalance(
     options: &RebalanceOptions<'_>,
 ) -> Result<RebalancePlan, PlanError> {
     check(options)?;
-    let requests: Vec<PlacementRequest> = machines.iter().map(|machine| of_strategy(machine, options)).collect();
+    let requests: Vec<PlacementRequest> =
+        machines.iter().map(|machine| of_strategy(machine, options.strategy)).collect();
     let questions = Questions::new(market, settings, &requests)?;
     let mut movers = ways::movers(market, settings, machines, &questions, options)?;
     let groups = groups(settings, &questions.names, &questions.labels);
@@ -110,9 +118,9 @@ pub fn rebalance(
     Ok(plan)
 }
 
-/// A machine's question, by the plan's strategy.
-fn of_strategy(machine: &Machine, options: &RebalanceOptions<'_>) -> PlacementRequest {
-    PlacementRequest { strategy: Some(options.strategy), weights: None, ..machine.request.clone() }
+/// A machine's question, by a strategy.
+fn of_strategy(machine: &Machine, strategy: Strategy) -> PlacementRequest {
+    PlacementRequest { strategy: Some(strategy), weights: None, ..machine.request.clone() }
 }
 
 fn check(options: &RebalanceOptions<'_>) -> Result<(), PlanError> {

@@ -18,7 +18,7 @@ use super::{
     quota::Quotas,
     sequence::in_turn,
     table::Table,
-    ways::{Mover, worth},
+    ways::{Mover, loses_no_money, worth},
 };
 use crate::{PlanError, questions::Questions};
 
@@ -177,6 +177,9 @@ fn steps(g: &Ground<'_, '_>, table: &Table, order: &Order) -> Result<(Vec<Step>,
         let saves = mine.first().zip(mine.last()).and_then(|(first, last)| Some(cost(first.from)? - cost(last.to)?));
         let pays = match g.options.strategy {
             Strategy::CostOptimized => saves.is_some_and(|saves| worth(saves, once, g.options)),
+            _ if g.options.not_worse.contains(&Strategy::CostOptimized) => {
+                saves.is_some_and(|saves| loses_no_money(saves, once, g.options))
+            }
             _ => true,
         };
         if !known || !pays {

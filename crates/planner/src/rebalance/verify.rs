@@ -6,7 +6,7 @@ use novacron_catalog::Pricing;
 use novacron_placement::{Ask, Candidate, Counted, Market, Settings};
 use novacron_types::{
     GIB,
-    placement::{PlannedMove, PlannedPlace, RebalancePlan, Strategy},
+    placement::{PlacementRequest, PlannedMove, PlannedPlace, RebalancePlan, Strategy},
 };
 
 use super::{Machine, RebalanceOptions, Whereabouts};
@@ -85,6 +85,11 @@ pub(super) fn verify(
     }
     for (machine, steps) in &planned {
         pays(questions.ask(*machine), options, first[*machine], state.at[*machine], steps)?;
+        let (request, ends) = (&machines[*machine].request, first[*machine].zip(state.at[*machine]));
+        if let Some((first, last)) = ends.filter(|_| steps.iter().all(|step| step.mandatory_by.is_none())) {
+            let once: i128 = steps.iter().map(|step| step.one_time_cost.total.nanos).sum();
+            loses_nothing(market, settings, request, options, [first, last], once)?;
+        }
     }
     sums(questions, plan, &first, &state.at, once)
 }
@@ -113,6 +118,33 @@ fn pays(
         _ => ask.candidate_score(last) * 100.0 > ask.candidate_score(first) * spare as f64,
     };
     if known && pays { Ok(()) } else { Err(format!("moving {} does not pay", step.vm_id)) }
+}
+
+/// By the strategies that come before the plan's.
+fn loses_nothing(
+    market: &Market,
+    settings: &Settings,
+    request: &PlacementRequest,
+    options: &RebalanceOptions<'_>,
+    ends: [Candidate; 2],
+    once: i128,
+) -> Result<(), String> {
+    for strategy in options.not_worse {
+        let request = PlacementRequest { strategy: Some(*strategy), weights: None, ..request.clone() };
+        let settings = Settings { quotas: Vec::new(), peers: Vec::new(), ..settings.clone() };
+        let ask = Ask::new(market, &settings, &request).map_err(|error| error.to_string())?;
+        let kept = match strategy {
+            Strategy::CostOptimized => {
+                let [old, new] = ends.map(|end| hourly(&ask, end));
+                old.zip(new).is_some_and(|(old, new)| (old - new) * 24 * i128::from(options.payback_days) >= once)
+            }
+            _ => ask.candidate_score(ends[1]) >= ask.candidate_score(ends[0]),
+        };
+        if !kept {
+            return Err(format!("{:?} becomes worse by {strategy}", request.vm_id));
+        }
+    }
+    Ok(())
 }
 
 fn sums(

@@ -8,6 +8,7 @@ use novacron_types::placement::Strategy;
 
 use super::{
     Machine, RebalanceOptions,
+    floor::Floor,
     now::{Home, home, known_cost},
     once::Once,
 };
@@ -49,25 +50,32 @@ pub(super) fn movers(
     questions: &Questions<'_>,
     options: &RebalanceOptions<'_>,
 ) -> Result<Vec<Mover>, PlanError> {
-    let mut places: HashMap<usize, Vec<Candidate>> = HashMap::new();
+    let floor = Floor::new(market, settings, machines, options)?;
+    let mut places = HashMap::new();
     let mut movers = Vec::new();
     for (number, machine) in machines.iter().enumerate() {
         let ask = questions.ask(number);
-        let all = places.entry(questions.ask_of[number]).or_insert_with(|| match options.strategy {
-            Strategy::CostOptimized => cheapest_of_region(market, ask),
-            _ => ask.best_places(),
+        let home = home(market, ask, machine);
+        // What a machine may not lose depends on where it is.
+        let at = if options.not_worse.is_empty() { None } else { home.candidate.map(|now| (now, machine.disk_gb)) };
+        let all = places.entry((questions.ask_of[number], at)).or_insert_with(|| {
+            let keep = |candidate| at.is_none() || floor.keeps(number, machine, ask, &home, candidate);
+            match options.strategy {
+                Strategy::CostOptimized => cheapest_of_region(market, ask, keep),
+                _ => ask.best_places_among(keep),
+            }
         });
         let fail = |error| PlanError::Machine { vm_id: questions.names[number].clone(), error };
-        movers.push(mover(market, settings, machine, ask, all, options).map_err(fail)?);
+        movers.push(mover(market, settings, machine, ask, home, all, options).map_err(fail)?);
     }
     Ok(movers)
 }
 
 /// Of each region the cheapest, whatever its size, and the hosts.
-fn cheapest_of_region(market: &Market, ask: &Ask<'_>) -> Vec<Candidate> {
+fn cheapest_of_region(market: &Market, ask: &Ask<'_>, keep: impl Fn(Candidate) -> bool) -> Vec<Candidate> {
     let mut best: HashMap<RegionId, (u64, Candidate)> = HashMap::new();
     let mut all = Vec::new();
-    for candidate in ask.cheapest_places() {
+    for candidate in ask.cheapest_places_among(keep) {
         match market.region_of(candidate) {
             None => all.push(candidate),
             Some(region) => {
@@ -86,10 +94,10 @@ fn mover(
     settings: &Settings,
     machine: &Machine,
     ask: &Ask<'_>,
+    home: Home,
     places: &[Candidate],
     options: &RebalanceOptions<'_>,
 ) -> Result<Mover, novacron_placement::PlacementError> {
-    let home = home(market, ask, machine);
     let mut mover =
         Mover { weight: staying(ask, &home, options), home, ways: Vec::new(), mandatory: None, pinned: None };
     let Some(now) = mover.home.candidate else {
@@ -108,6 +116,10 @@ fn mover(
             Some(policy) => format!("it can't be moved, though policy {policy:?} wants it elsewhere"),
             None => "it can't be moved".to_owned(),
         });
+        return Ok(mover);
+    }
+    if let Some((policy, _)) = wanted.as_ref().filter(|_| !options.not_worse.is_empty()) {
+        mover.pinned = Some(format!("policy {policy:?} wants it elsewhere, whatever the strategy"));
         return Ok(mover);
     }
     if let (None, Some(unknown)) = (&wanted, &mover.home.unknown) {
@@ -186,6 +198,11 @@ fn way(
         }
     };
     Way { candidate, hourly, once, weight, pays }
+}
+
+/// Whether a saving an hour, over the window, makes up for what a move costs once.
+pub(super) fn loses_no_money(hourly_saving: i128, once: i128, options: &RebalanceOptions<'_>) -> bool {
+    hourly_saving * 24 * i128::from(options.payback_days) >= once
 }
 
 /// Whether a saving an hour pays for what a move costs once.
