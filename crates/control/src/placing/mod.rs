@@ -25,6 +25,8 @@ pub use settings::{
 };
 
 pub(crate) use known::Placing;
+#[cfg(test)]
+pub(crate) use overflow::tests;
 pub(crate) use schedule::Background;
 
 use novacron_placement::PlacementError;

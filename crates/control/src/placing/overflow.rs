@@ -4,7 +4,7 @@
 //! make the host too busy again, and a move that failed is not tried again for a while.
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
 
 use std::{collections::HashMap, time::Duration};
 

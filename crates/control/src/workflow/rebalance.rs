@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::Tools;
-use crate::{Caller, Control, ControlError, MoveRequest};
+use crate::{Caller, Control, ControlError, MoveRequest, request};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RebalanceState {
@@ -81,6 +81,34 @@ impl Step<RebalanceState> for Move {
         }
         Ok(Outcome::Done)
     }
+
+    /// The move that is on its way is undone, or ends where it can't be undone any more. Those before it stay.
+    async fn undo(&self, cx: &StepContext, state: &mut RebalanceState) -> Result<(), StepError> {
+        let Some(moving) = state.moves.get(state.done) else { return Ok(()) };
+        let control = self.control()?;
+        let engine = &control.inner.engine;
+        let id = match &moving.migration_id {
+            Some(id) => Some(id.clone()),
+            // It may have begun without its id having been stored.
+            None => {
+                let (asked, caller) = asked(cx, state, state.done);
+                let begun = match &request::idempotency(&caller, &asked).map_err(of_control)? {
+                    Some(key) => engine.requested(key).await.map_err(ControlError::from).map_err(of_control)?,
+                    None => None,
+                };
+                begun.map(|record| record.id)
+            }
+        };
+        let Some(id) = id else { return Ok(()) };
+        match engine.cancel(&id, &state.actor).await.map_err(ControlError::from) {
+            Ok(_) => {}
+            Err(error) if ["already_ended", "past_point_of_no_return"].contains(&error.code.as_str()) => {}
+            Err(error) => return Err(of_control(error)),
+        }
+        let ended = engine.wait(&id).await.map_err(ControlError::from).map_err(of_control)?;
+        cx.log(format!("{id} of {} ended {}", moving.vm_id, ended.status));
+        Ok(())
+    }
 }
 
 impl Move {
@@ -99,6 +127,15 @@ async fn begin(
     state: &RebalanceState,
     index: usize,
 ) -> Result<OperationId, StepError> {
+    let (asked, caller) = asked(cx, state, index);
+    // Boxed: taking on knows all workflows, and this is one of them.
+    let accepted = Box::pin(control.take_on(asked, caller)).await.map_err(of_control)?;
+    let moving = &state.moves[index];
+    cx.log(format!("{} moves to {}: {}", moving.vm_id, moving.to, accepted.migration_id));
+    Ok(accepted.migration_id)
+}
+
+fn asked(cx: &StepContext, state: &RebalanceState, index: usize) -> (MoveRequest, Caller) {
     let moving = &state.moves[index];
     let mut options = Map::from_iter([("delete_source".to_owned(), Value::from(true))]);
     if let Some(instance_type) = &moving.instance_type {
@@ -110,10 +147,7 @@ async fn begin(
     };
     let key = format!("{}-{index}", cx.operation_id());
     let caller = Caller { actor: state.actor.clone(), idempotency_key: Some(key) };
-    // Boxed: taking on knows all workflows, and this is one of them.
-    let accepted = Box::pin(control.take_on(asked, caller)).await.map_err(of_control)?;
-    cx.log(format!("{} moves to {}: {}", moving.vm_id, moving.to, accepted.migration_id));
-    Ok(accepted.migration_id)
+    (asked, caller)
 }
 
 fn of_control(error: ControlError) -> StepError {

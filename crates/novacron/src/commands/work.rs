@@ -86,8 +86,12 @@ fn line(work: &Work) -> String {
 
 /// How the work ended, as an exit: nothing for a success.
 pub fn outcome(work: &Work) -> Result<()> {
+    // Of many moves, those that were done stay.
+    let moves = work.kind == "rebalance";
     let (exit, what) = match work.status {
         Status::Completed => return Ok(()),
+        Status::RolledBack if moves => (Exit::RolledBack, "stopped at a move that failed and was undone"),
+        Status::Cancelled if moves => (Exit::Cancelled, "was cancelled, and the move that it was at undone or ended"),
         Status::RolledBack => (Exit::RolledBack, "failed and was rolled back; nothing was left behind"),
         Status::Cancelled => (Exit::Cancelled, "was cancelled and undone; nothing was left behind"),
         Status::Failed => (Exit::Failed, "failed, and a person is needed"),

@@ -37,10 +37,11 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub async fn new(far_vcpus: u32) -> Self {
-        Self::within(far_vcpus, |_| Chaos::new(0, [])).await
+        Self::within(far_vcpus, Duration::ZERO, |_| Chaos::new(0, [])).await
     }
 
-    pub async fn within<L: Layer>(far_vcpus: u32, layer: fn(MemoryProvider) -> L) -> Self {
+    /// A source that moves is kept for `grace`; providers are in a layer.
+    pub async fn within<L: Layer>(far_vcpus: u32, grace: Duration, layer: fn(MemoryProvider) -> L) -> Self {
         let provider = |name: &str| {
             let options = MemoryOptions { region: name.to_owned(), ..MemoryOptions::default() };
             MemoryProvider::in_cloud(&MemoryCloud::default(), name, options)
@@ -59,7 +60,7 @@ impl Stage {
             providers: providers.iter().map(definition).collect(),
             local: near.identity().name.clone(),
             defaults: TransferOptions::default(),
-            grace: Duration::ZERO,
+            grace,
             retention: None,
             placing,
             engine: EngineConfig { poll: Duration::from_millis(20), ..EngineConfig::default() },
@@ -302,7 +303,7 @@ fn fails_once(provider: MemoryProvider) -> Chaos {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_move_that_failed_is_not_tried_again_at_once() {
-    let mut stage = Stage::within(64, fails_once).await;
+    let mut stage = Stage::within(64, Duration::ZERO, fails_once).await;
     stage.machine("only", 8).await;
     stage.minutes(10).await;
     let tried = stage.settled().await;

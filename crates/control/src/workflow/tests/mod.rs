@@ -3,6 +3,7 @@
 
 mod create;
 mod end;
+mod rebalance;
 
 use std::sync::Arc;
 
