@@ -34,8 +34,7 @@ impl Catalog {
             let trip = trips[row];
             return Some(Latency { micros: trip.micros, basis: LatencyBasis::Measured(trip.group) });
         }
-        let km = self.region(from).point?.km_to(self.region(to).point?);
-        Some(Latency { micros: modelled_micros(km), basis: LatencyBasis::Modelled })
+        Some(self.region(from).point?.round_trip_to(self.region(to).point?))
     }
 }
 

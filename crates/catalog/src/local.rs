@@ -5,9 +5,7 @@
 
 use novacron_types::{Architecture, GIB, Money};
 
-use crate::{
-    Catalog, Latency, LatencyBasis, Point, RegionId, compliance, latency::modelled_micros, offer::div_round, places,
-};
+use crate::{Catalog, Latency, Point, RegionId, compliance, offer::div_round, places};
 
 /// Hours in a year of 365 days.
 const HOURS_PER_YEAR: u128 = 8_760;
@@ -163,8 +161,7 @@ impl Catalog {
     /// The round trip between a place of one's own and a region: always modelled; `None` when the region's coordinates are
     /// unknown.
     pub fn latency_from(&self, from: Point, to: RegionId) -> Option<Latency> {
-        let km = self.region(to).point?.km_to(from);
-        Some(Latency { micros: modelled_micros(km), basis: LatencyBasis::Modelled })
+        Some(self.region(to).point?.round_trip_to(from))
     }
 }
 

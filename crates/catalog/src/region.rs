@@ -2,7 +2,7 @@
 
 use novacron_types::ProviderKind;
 
-use crate::GroupId;
+use crate::{GroupId, Latency, LatencyBasis, latency::modelled_micros};
 
 /// Index into [`crate::Parts::regions`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,6 +66,11 @@ impl Point {
         let half_lon = ((radians(other.lon_micro) - radians(self.lon_micro)) / 2.0).sin();
         let h = half_lat * half_lat + a.cos() * b.cos() * half_lon * half_lon;
         2.0 * 6371.0 * h.clamp(0.0, 1.0).sqrt().asin()
+    }
+
+    /// Modelled from the distance.
+    pub fn round_trip_to(self, other: Point) -> Latency {
+        Latency { micros: modelled_micros(self.km_to(other)), basis: LatencyBasis::Modelled }
     }
 }
 

@@ -8,6 +8,7 @@ use novacron_types::{
 use crate::{
     check::Checker,
     keys::PRICING,
+    location::Location,
     scalar::near,
     schema::{Kind, Referent},
 };
@@ -138,6 +139,14 @@ fn one(checker: &mut Checker<'_>, path: &str, rule: &Rule, operator: Operator, v
     let found = checker.quote(path);
     let fault = match (rule.value, value) {
         (Wanted::Any, _) | (Wanted::Text, Scalar::Text(_)) => return,
+        (Wanted::Name(_), Scalar::Text(name)) if operator == Near && name.contains(',') => {
+            match name.parse::<Location>() {
+                Ok(_) => return,
+                Err(why) => {
+                    format!("expected a region, or latitude and longitude (`50.11,8.68`), found {found}; {why}")
+                }
+            }
+        }
         (Wanted::Name(to), Scalar::Text(name)) => return checker.refer(to, name, path),
         (Wanted::Word(words), Scalar::Text(word)) if words.contains(&word.as_str()) => return,
         (Wanted::Word(words), _) => {

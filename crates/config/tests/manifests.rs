@@ -94,6 +94,7 @@ fn constraints() {
         ("type: cost, operator: <, value: 0.00000000001", "at most nine decimals"),
         ("type: cost, operator: =<, value: 1", "did you mean `<=`?"),
         ("type: region, operator: near, value: us-east-1", "`near` needs `maxLatency`"),
+        ("type: region, operator: near, value: '91,0', maxLatency: 1", "the latitude is a number from -90 to 90"),
         ("type: region, operator: nearby, value: a", "did you mean `near`?"),
         (
             "type: region, operator: in, values: [a], maxLatency: 10ms",
@@ -130,6 +131,7 @@ fn constraints() {
         "type: cost, operator: <, value: '${PRICE}'",
         "type: cost, operator: <=, value: 0.05 USD",
         "type: region, operator: near, value: us-east-1, max_latency: 0.5s",
+        "type: region, operator: near, value: '50.11, 8.68', max_latency: 20ms",
         "type: compliance, operator: contains, value: HIPAA",
         "type: instance-type, operator: not_in, values: [m5, t3.micro]",
         "type: architecture, operator: =, value: arm64",

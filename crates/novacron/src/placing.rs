@@ -8,8 +8,7 @@ use std::{
 };
 
 use novacron_catalog::{
-    AREAS, Catalog, EMBEDDED, HALF, HostCost, HostPower, LocalHost, Point, Sector, SnapshotError, programme,
-    refresh::LastGood,
+    AREAS, Catalog, EMBEDDED, HALF, HostCost, HostPower, LocalHost, Point, SnapshotError, programme, refresh::LastGood,
 };
 use novacron_config::{BurstMode, Config, ConfigError, HostConfig, Location, contradictions, unknown_regions};
 use novacron_control::{
@@ -61,7 +60,7 @@ pub fn placing(config: &Config, file: &str) -> Result<Placing> {
     let mut settings = PlacingSettings::new(CatalogSource::Kept(LastGood::new(catalog_folder(&config.data_dir))));
     settings.bindings = bindings(config, &catalog, &mut notes);
     settings.hosts = config.hosts.iter().map(|host| self::host(host, &catalog, &mut notes)).collect();
-    settings.settings = orchestrator(config, &catalog, &mut notes);
+    settings.settings = orchestrator(config);
     let optimization = &config.optimization;
     settings.optimization = OptimizationSettings {
         strategies: optimization.strategies.clone(),
@@ -242,18 +241,12 @@ fn point_of(catalog: &Catalog, name: &str) -> Option<Point> {
     catalog.places(name, None).ok()?.into_iter().find_map(|region| catalog.region(region).point)
 }
 
-fn orchestrator(config: &Config, catalog: &Catalog, notes: &mut Vec<String>) -> Settings {
+fn orchestrator(config: &Config) -> Settings {
     let orchestrator = &config.orchestrator;
-    let location = orchestrator.location.as_ref().and_then(|location| match location {
-        Location::Region(name) => Some(name.clone()),
+    let location = orchestrator.location.as_ref().map(|location| match location {
+        Location::Region(name) => name.clone(),
         Location::Point { lat_micro, lon_micro } => {
-            let near = nearest_region(catalog, Point { lat_micro: *lat_micro, lon_micro: *lon_micro });
-            if let Some((name, km)) = &near {
-                notes.push(format!(
-                    "`orchestrator.location` is taken to be {name}, the nearest region that is known, {km:.0} km away: latency is measured from there."
-                ));
-            }
-            near.map(|(name, _)| name)
+            format!("{}, {}", f64::from(*lat_micro) / 1e6, f64::from(*lon_micro) / 1e6)
         }
     });
     Settings {
@@ -271,11 +264,6 @@ fn orchestrator(config: &Config, catalog: &Catalog, notes: &mut Vec<String>) -> 
         refuse_stale: config.catalog.stale == novacron_config::Stale::Refuse,
         ..Settings::default()
     }
-}
-
-fn nearest_region(catalog: &Catalog, from: Point) -> Option<(String, f64)> {
-    let open = catalog.parts().regions.iter().filter(|region| region.sector == Sector::Commercial);
-    open.filter_map(|region| Some((region.name.clone(), region.point?.km_to(from)))).min_by(|a, b| a.1.total_cmp(&b.1))
 }
 
 fn quota(quota: &novacron_config::Quota) -> Quota {

@@ -213,8 +213,12 @@ fn a_configuration_is_decided_by() {
     let zones = place("orchestrator: {compliance_zones: [us-west]}\n", &["-o", "json"]).expect(0).json();
     assert!(zones["primary_placement"]["region"].as_str().unwrap().contains("us"), "{zones}");
     place("orchestrator: {compliance_zones: [us-wets]}\n", &[]).expect(2).says("multicloud.yaml:4:").says("us-west");
-    let near = place("orchestrator: {location: '50.11, 8.68'}\n", &["-o", "json"]).expect(0).says("is taken to be");
-    assert!(near.json()["primary_placement"].is_object());
+    // Where the federation is, or what a machine should be near, by coordinates: Frankfurt, and Sydney.
+    let near = place("orchestrator: {location: '50.11, 8.68'}\n", &["-o", "json"]).expect(0).json();
+    assert_eq!(near["primary_placement"]["latency_basis"], "modelled from the distance");
+    let near = place("", &["--near=-33.87,151.21", "--max-latency", "25ms", "-o", "json"]).expect(0).json();
+    assert!(near["primary_placement"]["latency_ms"].as_f64().unwrap() <= 25.0, "{near}");
+    place("", &["--near", "91,0"]).expect(2).says("latitude");
     // A host of one's own that is cheap wins; one that is full does not.
     let rack = |vcpus: u32| {
         format!(

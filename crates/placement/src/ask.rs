@@ -6,6 +6,7 @@ use novacron_types::placement::{PlacementRequest, Strategy, Weights};
 use crate::{
     Candidate, Cost, Market,
     host::Host,
+    near::Near,
     places::Places,
     policy::Applied,
     rule::Rule,
@@ -86,7 +87,7 @@ pub struct Ask<'m> {
     pub(crate) default: Option<Places>,
     pub(crate) default_first: bool,
     /// What latency is measured to.
-    pub(crate) near: Option<(String, Places)>,
+    pub(crate) near: Option<Near>,
     pub(crate) applied: Vec<Applied>,
     pub(crate) notes: Vec<String>,
     /// Zones that the machine should keep away from.

@@ -1,6 +1,6 @@
 //! A place in the words and figures of the answer.
 
-use novacron_catalog::{Destination, EstimateRequest, GroupId, Interruption, LatencyBasis, OfferId, Pricing, RegionId};
+use novacron_catalog::{Destination, EstimateRequest, GroupId, Interruption, OfferId, Pricing};
 use novacron_types::{
     ByteSize, Money, ProviderKind,
     placement::{CostBreakdown, CostPart, Dollars, OtherPricing, Placed, ScoreParts, Source},
@@ -110,29 +110,7 @@ impl Ask<'_> {
 
     /// The round trip to `near`, and how it is known.
     fn near_latency(&self, candidate: Candidate) -> Option<(u64, String)> {
-        let (_, near) = self.near.as_ref()?;
-        match candidate {
-            Candidate::Host(index) => {
-                let micros = self.market.latency_from_host(index, near)?;
-                Some((micros, if micros == 0 { "same place" } else { "modelled" }.to_owned()))
-            }
-            Candidate::Offer(id) => {
-                let region = self.offer(id).region;
-                let micros = self.market.latency_from_region(usize::from(region.0), near)?;
-                let all = near.regions.iter().enumerate().filter(|(_, wanted)| **wanted);
-                let nearest = all.filter_map(|(to, _)| self.catalog().latency(region, RegionId(to as u16)));
-                let basis = nearest.min_by_key(|latency| latency.micros).map(|latency| latency.basis);
-                Some((micros, self.basis(basis)))
-            }
-        }
-    }
-
-    fn basis(&self, basis: Option<LatencyBasis>) -> String {
-        match basis {
-            Some(LatencyBasis::SameRegion) => "same region".to_owned(),
-            Some(LatencyBasis::Measured(group)) => format!("measured ({})", self.catalog().group(group).name),
-            _ => "modelled from the distance".to_owned(),
-        }
+        self.near.as_ref()?.of(self.market, candidate)
     }
 
     /// The estimate, part by part; `None` where a part has no known price.

@@ -26,6 +26,7 @@ mod explain;
 mod host;
 mod market;
 mod menu;
+mod near;
 mod places;
 mod policy;
 mod quota;

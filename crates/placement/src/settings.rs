@@ -25,7 +25,7 @@ pub struct Settings {
     pub targets: PerformanceTargets,
     /// New machines go rather to where less is used.
     pub load_balancing: bool,
-    /// A region, zone or group: what latency is measured from where the request says nothing.
+    /// A region, zone or group, or latitude and longitude (`50.11, 8.68`): what latency is measured from where the request says nothing.
     pub location: Option<String>,
     pub policies: Vec<Policy>,
     pub quotas: Vec<Quota>,

@@ -232,6 +232,6 @@ pub const RULES: &[Key] = &[
     key("compliance_requirements", TEXTS, "Programmes that the region must be listed for, such as `HIPAA`."),
     key("performance_targets", Kind::Block(TARGETS), "What the place must offer."),
     key("preferred_regions", REGIONS, "Rather there than elsewhere."),
-    key("near", Kind::Reference(Referent::Region), "What latency is measured to."),
+    key("near", Kind::Location, "What latency is measured to."),
     key("allow_burstable", Kind::Bool, "`false`: no burstable type and no shared core.").default("true"),
 ];

@@ -99,8 +99,8 @@ pub struct WishArgs {
     /// Rather in these than elsewhere.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub prefer: Vec<String>,
-    /// What latency is measured to: a region, zone or group.
-    #[arg(long, value_name = "REGION")]
+    /// What latency is measured to: a region, zone or group, or latitude and longitude such as 50.11,8.68.
+    #[arg(long, value_name = "PLACE")]
     pub near: Option<String>,
     /// The longest round trip to --near, such as 10ms.
     #[arg(long, value_name = "TIME")]

@@ -7,7 +7,7 @@ use novacron_types::{
 };
 
 use super::{Builder, programme_bit};
-use crate::{PlacementError, Places, rule::Kind};
+use crate::{PlacementError, Places, near::Near, rule::Kind};
 
 impl<'m> Builder<'m, '_> {
     pub(super) fn constraint(
@@ -45,8 +45,7 @@ impl<'m> Builder<'m, '_> {
                 self.at("provider", kind, &places, allowed)
             }
             ConstraintKind::Region if constraint.operator == Operator::Near => {
-                let places = Places::of_region(self.ask.market, &first)?;
-                self.ask.near = Some((first.clone(), places));
+                self.ask.near = Some(Near::new(self.ask.market, &[&first])?);
                 match constraint.max_latency {
                     Some(most) => self.latency(most.micros),
                     None => Ok(()),

@@ -6,6 +6,7 @@ use super::Builder;
 use crate::{
     PlacementError, Places,
     ask::{Extra, Test, Then},
+    near::Near,
     rule::Kind,
 };
 
@@ -56,7 +57,7 @@ impl<'m> Builder<'m, '_> {
     }
 
     /// What latency is measured to: what the request says, then where the federation is.
-    pub(super) fn near(&self) -> Result<Option<(String, Places)>, PlacementError> {
+    pub(super) fn near(&self) -> Result<Option<Near>, PlacementError> {
         let request = &self.ask.request;
         let preferred = &request.preferred_regions;
         let names: Vec<&str> = match (&request.near, &self.settings.location) {
@@ -65,22 +66,14 @@ impl<'m> Builder<'m, '_> {
             (None, Some(location)) => vec![location],
             (None, None) => return Ok(None),
         };
-        let mut places = Places::none(self.ask.market);
-        for name in &names {
-            places.join(&Places::of_region(self.ask.market, name)?);
-        }
-        Ok(Some((names.join(" or "), places)))
+        Near::new(self.ask.market, &names).map(Some)
     }
 
     pub(super) fn latency(&mut self, micros: u64) -> Result<(), PlacementError> {
-        let Some((to, places)) = self.ask.near.clone() else { return Ok(()) };
-        let market = self.ask.market;
-        self.on_regions(
-            "latency",
-            Kind::Latency { to, micros },
-            |i, _| market.latency_from_region(i, &places).is_some_and(|have| have <= micros),
-            |i, _| market.latency_from_host(i, &places).is_some_and(|have| have <= micros),
-        )
+        let Some(near) = self.ask.near.clone() else { return Ok(()) };
+        let fits = |have: Option<u64>| have.is_some_and(|have| have <= micros);
+        let kind = Kind::Latency { to: near.words, micros };
+        self.on_regions("latency", kind, |i, _| fits(near.regions[i]), |i, _| fits(near.hosts[i]))
     }
 
     pub(super) fn bandwidth(&mut self, mbps: u32) -> Result<(), PlacementError> {

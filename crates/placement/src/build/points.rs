@@ -3,7 +3,7 @@
 use novacron_catalog::PROGRAMMES;
 
 use super::Builder;
-use crate::{PlacementError, Places, policy::Bearing, score};
+use crate::{PlacementError, Places, near::Near, policy::Bearing, score};
 
 impl<'m> Builder<'m, '_> {
     pub(super) fn location_points(&mut self) -> Result<(), PlacementError> {
@@ -13,8 +13,8 @@ impl<'m> Builder<'m, '_> {
         for name in &self.ask.request.preferred_regions {
             preferred.join(&Places::of_region(market, name)?);
         }
-        let near = self.ask.near.as_ref().map(|(_, places)| places);
-        let points = |inside: bool, micros: &dyn Fn(&Places) -> Option<u64>| match near {
+        let near = self.ask.near.as_ref();
+        let points = |inside: bool, micros: &dyn Fn(&Near) -> Option<u64>| match near {
             _ if inside => 100.0,
             Some(near) => score::latency_points(micros(near)),
             // Nothing was said about where.
@@ -22,7 +22,7 @@ impl<'m> Builder<'m, '_> {
         };
         let region = |i: usize| {
             let compliance = score::compliance_points(market.compliance[i], PROGRAMMES.len());
-            (compliance, points(preferred.regions[i], &|near| market.latency_from_region(i, near)))
+            (compliance, points(preferred.regions[i], &|near| near.regions[i]))
         };
         self.ask.region_parts = (0..parts.regions.len()).map(region).collect();
         let share = self.ask.share;
@@ -37,7 +37,7 @@ impl<'m> Builder<'m, '_> {
         let host = |i: usize| {
             let listed = PROGRAMMES.iter().filter(|name| market.hosts[i].lists(name)).count();
             let compliance = 100.0 * listed as f64 / PROGRAMMES.len() as f64;
-            (compliance, points(preferred.hosts[i], &|near| market.latency_from_host(i, near)))
+            (compliance, points(preferred.hosts[i], &|near| near.hosts[i]))
         };
         self.ask.host_parts = (0..market.hosts.len()).map(host).collect();
         Ok(())

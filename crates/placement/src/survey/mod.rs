@@ -86,10 +86,7 @@ pub(crate) fn distance(ask: &Ask<'_>, kind: &Kind, candidate: Candidate) -> u64 
         Kind::Gpu(gpu) => {
             u64::from((gpu.count.saturating_mul(1000)).saturating_sub(ty.gpu.as_ref().map_or(0, |gpu| gpu.milli)))
         }
-        Kind::Latency { .. } => {
-            let near = ask.near.as_ref().and_then(|(_, near)| ask.market.latency_from_region(region, near));
-            near.unwrap_or(u64::MAX)
-        }
+        Kind::Latency { .. } => ask.near.as_ref().and_then(|near| near.regions[region]).unwrap_or(u64::MAX),
         Kind::Sla(milli) => {
             u64::from(milli.saturating_sub(ask.market.promised(&ask.catalog().parts().regions[region])))
         }

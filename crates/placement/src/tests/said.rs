@@ -1,5 +1,6 @@
 //! What is answered, as a person reads it.
 
+use novacron_catalog::Point;
 use novacron_types::{
     ProviderKind::{Aws, Azure, Gcp, Libvirt},
     ProviderName,
@@ -8,7 +9,7 @@ use novacron_types::{
 use serde_json::json as j;
 
 use super::{CLOUDS, binding, host, json, market, sized};
-use crate::{Ask, Failure, Market, Peer, PlacementError, Quota, Settings, decide, explain, why_not};
+use crate::{Ask, Candidate, Failure, Host, Market, Peer, PlacementError, Quota, Settings, decide, explain, why_not};
 
 fn policies(value: serde_json::Value) -> Settings {
     let policies: Vec<Policy> = serde_json::from_value(value).unwrap();
@@ -210,6 +211,51 @@ fn a_quota_counts_its_places_together_and_no_others() {
     assert!(cost > 0 && will_do(&request, budget(cost)) && !will_do(&request, budget(cost - 1)));
     // A way to pay is no provider.
     assert!(quota(Some("spot"), None, 1)[0].counted(&market).is_err());
+}
+
+/// By coordinates as by name, for clouds and for hosts.
+#[test]
+fn near_a_point_on_the_map() {
+    let frankfurt = Point { lat_micro: 50_110_000, lon_micro: 8_680_000 };
+    let rack = Host { point: Some(frankfurt), ..host("rack", 8, 32) };
+    let far = Host { point: Some(Point { lat_micro: 0, lon_micro: 0 }), ..host("far", 8, 32) };
+    let market = market(vec![rack, far, host("lost", 8, 32)], Vec::new());
+    let mut request = sized(2, 4);
+    request.near = Some("50.11, 8.68".into());
+    request.performance_targets.get_or_insert_default().max_latency_ms = Some("21ms".parse().unwrap());
+    let ask = Ask::new(&market, &Settings::default(), &request).unwrap();
+    // 18.9 ms and 0.0151 ms a km, looked up by a hand of its own.
+    let catalog = market.catalog();
+    for (i, region) in catalog.parts().regions.iter().enumerate() {
+        let near = region.point.is_some_and(|point| 18.9 + 0.0151 * point.km_to(frankfurt) <= 21.0);
+        let breaks = ask.regions[i] & 1 << ask.rules.iter().position(|rule| rule.name == "latency").unwrap() != 0;
+        assert_eq!(breaks, !near, "{}", region.name);
+    }
+    assert!(ask.rules_broken(Candidate::Host(0)).is_empty());
+    assert_eq!(ask.rules_broken(Candidate::Host(1)), ["latency"]);
+    assert_eq!(ask.rules_broken(Candidate::Host(2)), ["latency"], "nobody knows where it is");
+    let placed = ask.placed(Candidate::Host(0), 0.0);
+    assert_eq!((placed.latency_ms, placed.latency_basis.as_deref()), (Some(0.0), Some("same place")));
+    let placed = explain(&ask).primary_placement.unwrap();
+    assert!(placed.latency_ms.unwrap() <= 21.0);
+
+    // The configuration's counts where the request has none, and a constraint's is one too.
+    let settings = Settings {
+        location: Some("-33.87, 151.21".into()),
+        strategy: Some(Strategy::Performance),
+        ..Settings::default()
+    };
+    let placed = explain(&Ask::new(&CLOUDS, &settings, &sized(2, 4)).unwrap()).primary_placement.unwrap();
+    assert_eq!(placed.latency_basis.as_deref(), Some("modelled from the distance"));
+    assert!(placed.latency_ms.unwrap() < 60.0, "{placed:?}");
+    let constraint = |value: &str| {
+        let near = j!({ "type": "region", "operator": "near", "value": value, "maxLatency": 20 });
+        Ask::new(&CLOUDS, &Settings::default(), &json(j!({ "required_cpu": 1, "constraints": [near] }))).map(|_| ())
+    };
+    assert!(constraint("51.5,-0.12").is_ok());
+    for wrong in ["91,0", "0,181", "a,b", "1,2,3", "nan,0", ","] {
+        assert_eq!(constraint(wrong).unwrap_err().code(), "invalid_placement", "{wrong}");
+    }
 }
 
 #[test]
