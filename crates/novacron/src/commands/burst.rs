@@ -8,6 +8,7 @@ use crate::{
     confirm::confirm,
     exit::{Exit, Failure, Result},
     output::plans,
+    progress,
 };
 
 pub async fn run(context: &Context, args: BurstArgs) -> Result<()> {
@@ -33,13 +34,22 @@ pub async fn run(context: &Context, args: BurstArgs) -> Result<()> {
     confirm(output, args.how.yes, "Take them there?").await?;
     let answer: BurstAnswer = context.client.post("/burst", &request).await?;
     output.one(&answer, || plans::burst(&answer))?;
-    for migration in answer.placed.iter().filter_map(|placed| placed.migration_id.as_ref()) {
-        output.note(format_args!("Follow it: novacron migration watch {migration}"));
+    let migrations = answer.placed.iter().filter_map(|placed| placed.migration_id.as_ref());
+    if args.how.no_watch {
+        migrations.for_each(|id| output.note(format_args!("Follow it: novacron migration watch {id}")));
+        return outcome(&answer);
     }
-    if let Some(operation) = answer.operation_id.as_ref().filter(|_| !args.how.no_watch) {
-        work::outcome(&work::follow(context, operation).await?)?;
+    let mut failed = None;
+    if let Some(operation) = &answer.operation_id {
+        failed = work::outcome(&work::follow(context, operation).await?).err();
     }
-    outcome(&answer)
+    // They run side by side; each is followed from where it is by then.
+    for id in migrations {
+        output.note(format_args!("{id} begins; ctrl-C stops watching, not the migration."));
+        let ended = progress::watch(&context.client, output, id).await?;
+        failed = failed.or(progress::outcome(&ended).err());
+    }
+    failed.map_or_else(|| outcome(&answer), Err)
 }
 
 fn outcome(answer: &BurstAnswer) -> Result<()> {

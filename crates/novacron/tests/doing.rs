@@ -1,0 +1,240 @@
+//! From the command to the machine: bursts, plans and machines made from nothing, with real moves between a real folder of
+//! disks and an emulation of AWS as another process. What a disk holds is proven by its content root.
+
+#![cfg(all(feature = "aws", feature = "sandbox"))]
+// A test that can not set its stage has failed.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::{fs, path::PathBuf};
+
+use common::{Cloud, Serve, Site, image, root};
+use serde_json::{Value, json};
+
+/// The emulation's blank image for x86_64 in us-east-1.
+const BLANK: &str = "ami-056d28c887bb7fe0f";
+
+/// A cloud, and a local host with room for few.
+struct Stage {
+    dir: tempfile::TempDir,
+    root: String,
+    cloud: Cloud,
+    site: Site,
+}
+
+impl Stage {
+    fn new(more: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = image(dir.path(), 8);
+        let root = root(&path);
+        let cloud = Cloud::start(&path);
+        let site = Site { dir: tempfile::tempdir().unwrap() };
+        site.write_config(&format!(
+            "  capacity: {{vcpus: 4, memory: 16Gi, disk: 1Ti}}\n\
+             aws:\n  region: us-east-1\n  endpoint: {}\n  access_key_id: {}\n  secret_access_key: {}\n\
+             migration_options: {{grace_period_seconds: 0}}\n{more}",
+            cloud.endpoint, cloud.access, cloud.secret
+        ));
+        Self { dir, root, cloud, site }
+    }
+
+    /// A machine on the local host, whose disk is the image's.
+    fn local(&self, serve: &Serve, name: &str) -> String {
+        let args = ["migrate", "import", "aws", &self.cloud.instance, "--name", name, "-y", "-o", "json"];
+        let imported = serve.run(&args).expect(0).json();
+        assert_eq!(imported["target_checksum"], self.root.as_str(), "{imported:#}");
+        imported["vm_id"].as_str().unwrap().to_owned()
+    }
+
+    /// The VM runs at AWS, and its disk is the image to the last byte.
+    fn check_at_aws(&self, serve: &Serve, vm: &str) -> Value {
+        let shown = serve.run(&["vm", "show", vm, "-o", "json"]).expect(0).json();
+        assert_eq!((&shown["provider"], &shown["instance"]["state"]), (&json!("aws"), &json!("running")), "{shown:#}");
+        let volume = shown["instance"]["disks"][0]["disk_id"].as_str().unwrap();
+        let copy = self.dir.path().join("copy.raw");
+        fs::write(&copy, self.cloud.get(&format!("/_sandbox/volumes/{volume}/data"))).unwrap();
+        assert_eq!(root(&copy), self.root, "{vm} has other bytes");
+        shown
+    }
+
+    fn instances(&self) -> u64 {
+        self.cloud.state()["instances"].as_u64().unwrap()
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Nothing of an operation is left, at either side.
+    fn check_clean(&self) {
+        assert_eq!((self.cloud.leftovers(), self.site.staged()), ((0, 0, 0), 0));
+    }
+}
+
+#[test]
+fn a_burst_moves_what_runs_here_and_proves_its_bytes() {
+    let stage = Stage::new("");
+    let serve = stage.site.serve();
+    let (one, two) = (stage.local(&serve, "one"), stage.local(&serve, "two"));
+    let before = stage.instances();
+    // One that fits nowhere takes the others with it, and nothing has begun.
+    let huge = stage.file("huge.yaml", "{vm_id: huge, required_cpu: 90000}");
+    let huge = huge.to_str().unwrap();
+    let refused = serve.run(&["burst", &one, "-f", huge, "--mode", "all-or-nothing", "-y"]);
+    refused.expect(8).says("no machine found a place");
+    assert_eq!((stage.site.machines().len(), stage.instances()), (2, before));
+    assert_eq!(serve.run(&["migration", "list", "-o", "json"]).expect(0).json().as_array().unwrap().len(), 2);
+
+    // With best effort the others go, and what is left out is said.
+    let ran = serve.run(&["burst", &one, "-f", huge, "--mode", "best-effort", "-y"]).expect(0).says("completed");
+    assert!(ran.stdout.contains("LEFT OUT") && ran.stdout.contains("huge"), "{ran:#?}");
+    stage.check_at_aws(&serve, &one);
+    assert_eq!((stage.site.machines().len(), stage.instances()), (1, before + 1));
+
+    let ran = serve.run(&["burst", &two, "--mode", "all-or-nothing", "-y", "-o", "json"]).expect(0);
+    let answer = ran.json();
+    assert!(answer["plan"]["notes"].to_string().contains("the others stay moved"), "{answer:#}");
+    let shown = stage.check_at_aws(&serve, &two);
+    let (made, decided) =
+        (&shown["instance"]["spec"]["instance_type"], &answer["placed"][0]["placement"]["instance_type"]);
+    assert_eq!(made, decided, "{shown:#}");
+    assert_eq!(stage.site.machines().len(), 0, "what has moved is still here");
+    stage.check_clean();
+    // What is at a cloud already does not burst.
+    serve.run(&["burst", &two, "-y"]).expect(4).says("not on a host of one's own").says("novacron plan");
+}
+
+/// The cloud refuses the bytes: the machine is as it was, and the command says that it did not work.
+#[test]
+fn a_burst_that_fails_says_so_and_leaves_the_machine() {
+    let stage = Stage::new("");
+    let serve = stage.site.serve();
+    let vm = stage.local(&serve, "one");
+    let before = stage.instances();
+    let denied = r#"{"action":"PutSnapshotBlock","effect":{"error":{"code":"AccessDeniedException","status":403}}}"#;
+    stage.cloud.post("/_sandbox/faults", denied);
+    serve.run(&["burst", &vm, "-y"]).expect(6).says("rolled back");
+    assert_eq!(root(&stage.site.machines()[0].join("disk-0.raw")), stage.root);
+    assert_eq!(stage.instances(), before);
+    stage.check_clean();
+}
+
+#[test]
+fn a_plan_is_carried_out_once() {
+    let stage = Stage::new("policies:\n- {name: off-the-rack, action: {type: migrate, providers: [aws]}}\n");
+    let serve = stage.site.serve();
+    let (one, two) = (stage.local(&serve, "one"), stage.local(&serve, "two"));
+    let plan = serve.run(&["plan", "-o", "json"]).expect(0).says("novacron apply --plan").json();
+    assert_eq!(plan["moves"].as_array().unwrap().len(), 2, "{plan:#}");
+    let id = plan["plan_id"].as_str().unwrap();
+    serve.run(&["apply", "--plan", id]).expect(4).says("Add -y");
+    let done = serve.run(&["apply", "--plan", id, "-y", "-o", "json"]).expect(0).json();
+    assert_eq!((&done["status"], &done["summary"]["done"]), (&json!("completed"), &json!(2)), "{done:#}");
+    for vm in [&one, &two] {
+        stage.check_at_aws(&serve, vm);
+    }
+    assert_eq!(stage.site.machines().len(), 0);
+    stage.check_clean();
+    // There is nothing left to do, and the plan that was carried out can't be again.
+    serve.run(&["plan"]).expect(3);
+    serve.run(&["apply", "--plan", id, "-y"]).expect(4).says("no longer where").says("Plan again");
+}
+
+#[test]
+fn a_plan_of_what_has_changed_since_is_refused() {
+    let stage = Stage::new("policies:\n- {name: off-the-rack, action: {type: migrate, providers: [aws]}}\n");
+    let serve = stage.site.serve();
+    let (one, two) = (stage.local(&serve, "one"), stage.local(&serve, "two"));
+    let plan = serve.run(&["plan", "-o", "json"]).expect(0).json();
+    let id = plan["plan_id"].as_str().unwrap();
+    let export = ["migrate", "export", &one, "aws", "--instance-type", "t3a.micro", "--delete-source", "-y"];
+    serve.run(&export).expect(0);
+    let ran = serve.run(&["apply", "--plan", id, "-y"]).expect(4);
+    assert!(ran.stderr.contains(&one) && ran.stderr.contains("Plan again"), "{ran:#?}");
+    assert_eq!(stage.site.machines().len(), 1, "{two} was moved by a plan that was refused");
+    // The new plan has only what is left.
+    let plan = serve.run(&["plan", "-o", "json"]).expect(0).json();
+    assert_eq!(plan["moves"][0]["vm_id"], two.as_str(), "{plan:#}");
+    assert_eq!(plan["moves"].as_array().unwrap().len(), 1);
+}
+
+/// The cloud has none left of the best type: the next is taken, the failure is remembered, and nothing is left behind.
+#[test]
+fn a_machine_is_made_at_the_next_place_where_the_first_has_no_room() {
+    let stage = Stage::new("");
+    let serve = stage.site.serve();
+    let none_left = r#"{"action":"RunInstances","about":"m5.large","effect":{"error":{"code":"InsufficientInstanceCapacity","status":500}}}"#;
+    stage.cloud.post("/_sandbox/faults", none_left);
+    let before = stage.instances();
+    let ask = "{required_cpu: 2, required_memory_gb: 8, constraints: [{type: provider, operator: ==, value: aws}, \
+               {type: instance-type, operator: ==, value: m5}]}";
+    let file = stage.file("web.yaml", ask);
+    let dry = ["-f", file.to_str().unwrap(), "--dry-run", "-o", "json"];
+    let shown = serve.run(&[&["place", "web"], &dry[..]].concat()).expect(0).json();
+    assert_eq!(shown["primary_placement"]["instance_type"], "m5.large", "{shown:#}");
+    let make = ["place", "web", "-f", file.to_str().unwrap(), "--create", "--image", BLANK, "-y", "-o", "json"];
+    let ran = serve.run(&make).expect(0);
+    let vm = serve.run(&["vm", "show", "web", "-o", "json"]).expect(0).json();
+    let (at, made) = (&vm["instance"]["state"], &vm["instance"]["spec"]["instance_type"]);
+    assert_eq!((at, made), (&json!("running"), &json!("m5.xlarge")), "{vm:#} {ran:#?}");
+    assert_eq!(stage.instances(), before + 1);
+    stage.check_clean();
+    let kept = serve.run(&["explain", "web", "-o", "json"]).expect(0).json();
+    assert_eq!(
+        (&kept["status"], &kept["primary_placement"]["instance_type"]),
+        (&json!("created"), &json!("m5.xlarge"))
+    );
+    assert!(kept["notes"].to_string().contains("tried at aws in us-east-1"), "{:#}", kept["notes"]);
+    // The next one does not knock there again, though the cloud had room by now.
+    let again = serve.run(&[&["place", "other"], &dry[..]].concat()).expect(0).json();
+    assert_eq!(again["primary_placement"]["instance_type"], "m5.xlarge", "{again:#}");
+}
+
+/// Where no type has room, the command says so and what was tried; nothing is left behind.
+#[test]
+fn a_machine_that_no_place_has_room_for_is_not_made() {
+    let stage = Stage::new("");
+    let serve = stage.site.serve();
+    let none_left =
+        r#"{"action":"RunInstances","effect":{"error":{"code":"InsufficientInstanceCapacity","status":500}}}"#;
+    stage.cloud.post("/_sandbox/faults", none_left);
+    let before = stage.instances();
+    let make =
+        ["place", "web", "--create", "--image", BLANK, "-y", "--cpu", "2", "--memory", "8Gi", "--provider", "aws"];
+    serve.run(&make).expect(6).says("no place is left for web");
+    serve.run(&["vm", "show", "web"]).expect(4);
+    assert_eq!(serve.run(&["explain", "web", "-o", "json"]).expect(0).json()["status"], "failed");
+    assert_eq!(stage.instances(), before);
+    stage.check_clean();
+}
+
+#[test]
+fn a_manifest_makes_its_machines_once() {
+    let stage = Stage::new("");
+    let serve = stage.site.serve();
+    let before = stage.instances();
+    let text = |cpu: u32| {
+        format!(
+            "apiVersion: novacron.io/v1alpha1\nkind: VirtualMachine\nmetadata: {{name: web}}\nspec:\n  replicas: 2\n  \
+             federation: {{placement: {{constraints: [{{type: provider, operator: ==, value: aws}}]}}}}\n  \
+             template: {{spec: {{image: {BLANK}, resources: {{cpu: {cpu}, memory: 8Gi}}}}}}\n"
+        )
+    };
+    let file = stage.file("web.yaml", &text(2));
+    let file = file.to_str().unwrap();
+    serve.run(&["apply", "-f", file, "-y"]).expect(0).says("completed");
+    assert_eq!(stage.instances(), before + 2);
+    for vm in ["web-0", "web-1"] {
+        let shown = serve.run(&["vm", "show", vm, "-o", "json"]).expect(0).json();
+        assert_eq!((&shown["provider"], &shown["instance"]["state"]), (&json!("aws"), &json!("running")), "{shown:#}");
+    }
+    serve.run(&["apply", "-f", file, "-y"]).expect(3).says("everything is as described");
+    // A change decides anew, moves nothing, and says who does.
+    stage.file("web.yaml", &text(4));
+    serve.run(&["apply", "-f", file, "-y"]).expect(0).says("is not moved").says("novacron plan");
+    assert_eq!(stage.instances(), before + 2);
+    stage.check_clean();
+}
