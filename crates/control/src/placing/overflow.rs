@@ -34,10 +34,10 @@ const MOST_TRIED: usize = 8;
 pub(super) async fn watch(control: Control, settings: BurstWatch, every: Duration) {
     let mut minutes = tokio::time::interval(every);
     minutes.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut long = HashMap::new();
+    let mut since = HashMap::new();
     loop {
         minutes.tick().await;
-        if let Err(error) = look(&control, &settings, every, Timestamp::now(), &mut long).await {
+        if let Err(error) = look(&control, &settings, every, Timestamp::now(), &mut since).await {
             tracing::warn!(%error, "the hosts' use could not be looked at; the next try is in a minute");
         }
     }
@@ -54,20 +54,20 @@ struct Sent {
     migration_id: OperationId,
 }
 
-/// How long a host has been over the threshold, and how long below the line of return.
+/// Since when a host has been over the threshold, and since when below the line of return.
 #[derive(Debug, Default)]
-struct Long {
-    busy: Duration,
-    idle: Duration,
+struct Since {
+    busy: Option<Timestamp>,
+    idle: Option<Timestamp>,
 }
 
-/// One look at all hosts. `long` has what was seen before.
+/// One look at all hosts. `since` has what was seen before.
 async fn look(
     control: &Control,
     settings: &BurstWatch,
     every: Duration,
     now: Timestamp,
-    long: &mut HashMap<ProviderName, Long>,
+    since: &mut HashMap<ProviderName, Since>,
 ) -> Result<(), ControlError> {
     let seconds = every.as_secs().max(1) as i64;
     let due = Timestamp::from_second(now.as_second().div_euclid(seconds) * seconds).unwrap_or(now);
@@ -76,24 +76,26 @@ async fn look(
     let market = placing.market().await?;
     let records = placing.records().await?;
     let known = known(control, &records, now).await?;
+    let window = SignedDuration::try_from(settings.window).unwrap_or(SignedDuration::MAX);
     for host in market.hosts() {
-        let long = long.entry(host.provider.clone()).or_default();
+        let since = since.entry(host.provider.clone()).or_default();
         if known.iter().any(|(_, sent, state)| sent.home == host.provider && *state == Moves::OnItsWay) {
-            *long = Long::default();
+            *since = Since::default();
             continue;
         }
         let here: Vec<&VmRecord> = records.iter().filter(|record| record.provider == host.provider).collect();
         let percent = used_percent(host, &here, None);
-        long.busy = if percent >= settings.threshold_percent { long.busy + every } else { Duration::ZERO };
-        long.idle = if percent < settings.return_percent { long.idle + every } else { Duration::ZERO };
+        since.busy = (percent >= settings.threshold_percent).then(|| since.busy.unwrap_or(now));
+        since.idle = (percent < settings.return_percent).then(|| since.idle.unwrap_or(now));
+        let long = |since: Option<Timestamp>| since.is_some_and(|since| now.duration_since(since) >= window);
         let claim = async || control.store().placements().claim_run(&format!("overflow:{}", host.provider), due).await;
-        if long.busy >= settings.window && !here.is_empty() {
-            *long = Long::default();
+        if long(since.busy) && !here.is_empty() {
+            *since = Since::default();
             if claim().await? {
                 let resting = |record: &VmRecord| known.iter().any(|(known, ..)| known.vm_id == record.vm_id);
                 away(control, host, here.into_iter().filter(|record| !resting(record)).collect()).await?;
             }
-        } else if long.idle >= settings.window {
+        } else if long(since.idle) {
             let back = known.iter().find(|(record, sent, state)| {
                 sent.home == host.provider
                     && *state == Moves::No

@@ -16,7 +16,7 @@ use novacron_types::{
     placement::PlacementRequest,
 };
 
-use super::{BurstWatch, Long, look, noted_as};
+use super::{BurstWatch, Since, look, noted_as};
 use crate::{
     Caller, Control, ControlSettings, HostSettings, PlacingSettings,
     workflow::tests::{Clones, PlainMover, catalog},
@@ -31,7 +31,7 @@ pub(crate) struct Stage {
     pub near: MemoryProvider,
     pub far: MemoryProvider,
     now: Timestamp,
-    long: HashMap<ProviderName, Long>,
+    since: HashMap<ProviderName, Since>,
     _folder: tempfile::TempDir,
 }
 
@@ -70,7 +70,7 @@ impl Stage {
         let registry = Registry::default().with(Clones(providers.clone(), layer));
         let control = Control::start(settings, &registry, store, Arc::new(PlainMover(providers))).await.unwrap();
         let now = Timestamp::now();
-        Self { control, near, far, now, long: HashMap::new(), _folder: folder }
+        Self { control, near, far, now, since: HashMap::new(), _folder: folder }
     }
 
     /// A machine on `near`, younger than those before it.
@@ -95,7 +95,7 @@ impl Stage {
     /// A minute goes by, and the hosts are looked at.
     async fn minute(&mut self) {
         self.now += SignedDuration::from_mins(1);
-        look(&self.control, &WATCH, EVERY, self.now, &mut self.long).await.unwrap();
+        look(&self.control, &WATCH, EVERY, self.now, &mut self.since).await.unwrap();
     }
 
     async fn minutes(&mut self, count: usize) {
@@ -196,8 +196,8 @@ async fn what_was_sent_comes_home_when_there_is_room() {
     let mut stage = Stage::new(64).await;
     stage.machine("old", 4).await;
     stage.machine("new", 3).await;
-    // 7 of 8: too busy, but not yet for long.
-    stage.minutes(1).await;
+    // 7 of 8: too busy, but not yet for two minutes.
+    stage.minutes(2).await;
     assert!(stage.settled().await.is_empty());
     stage.minute().await;
     let sent = stage.settled().await;
@@ -219,7 +219,7 @@ async fn what_was_sent_comes_home_when_there_is_room() {
     stage.machine("other", 5).await;
     stage.minutes(3).await;
     stage.gone("other").await;
-    stage.minutes(1).await;
+    stage.minutes(2).await;
     assert_eq!(stage.settled().await.len(), 1, "it comes home too soon");
     stage.minutes(1).await;
     assert_eq!(stage.at("new").await, "near");
@@ -236,7 +236,7 @@ async fn one_machine_is_on_its_way_at_a_time() {
     for name in ["a", "b", "c"] {
         stage.machine(name, 4).await;
     }
-    for _ in 0..4 {
+    for _ in 0..6 {
         stage.minute().await;
         let running = stage.control.inner.engine.list(&ListQuery::default()).await.unwrap();
         assert!(running.items.iter().filter(|record| !record.status.is_terminal()).count() <= 1);
@@ -268,7 +268,7 @@ async fn another_is_sent_where_the_newest_fits_nowhere() {
     let mut stage = Stage::new(2).await;
     stage.machine("small", 2).await;
     stage.machine("large", 5).await;
-    stage.minutes(2).await;
+    stage.minutes(3).await;
     assert_eq!((stage.at("small").await.as_str(), stage.at("large").await.as_str()), ("far", "near"));
     assert!(!stage.noted("large").await);
     stage.control.shutdown(Duration::from_secs(5)).await;
@@ -288,7 +288,7 @@ async fn what_a_machine_was_placed_by_still_binds_it() {
     let kept = stage.control.decide(&request, Timestamp::now()).await.unwrap();
     let record = super::super::decide::record(VmId::new("bound").unwrap(), request, kept, Timestamp::now());
     stage.control.store().placements().put_placement(&record).await.unwrap();
-    stage.minutes(2).await;
+    stage.minutes(3).await;
     assert_eq!((stage.at("bound").await.as_str(), stage.at("free").await.as_str()), ("near", "far"));
     stage.control.shutdown(Duration::from_secs(5)).await;
 }
@@ -310,7 +310,7 @@ async fn a_move_that_failed_is_not_tried_again_at_once() {
     assert_eq!(tried.iter().map(|record| record.status).collect::<Vec<_>>(), [Status::RolledBack], "{tried:#?}");
     assert_eq!(stage.at("only").await, "near");
     stage.now += super::PAUSE;
-    stage.minutes(2).await;
+    stage.minutes(3).await;
     assert_eq!(stage.at("only").await, "far");
     stage.control.shutdown(Duration::from_secs(5)).await;
 }
