@@ -209,10 +209,10 @@ impl Ask<'_> {
             Kind::Memory(bytes) => format!("{} of memory instead of {}", ByteSize(ty.memory_bytes), ByteSize(*bytes)),
             Kind::Architecture(_) => format!("{} instead of {asks}", rule::architecture_name(ty.architecture)),
             Kind::Gpu(_) => match &ty.gpu {
-                Some(gpu) => format!("{} × {} instead of {asks}", f64::from(gpu.milli) / 1e3, gpu.model),
-                None => format!("no GPU instead of {asks}"),
+                Some(gpu) => format!("{} × {} instead of {asks}: change `gpu`", f64::from(gpu.milli) / 1e3, gpu.model),
+                None => format!("no GPU instead of {asks}: leave out `gpu`"),
             },
-            Kind::Steady => "a burstable type or a shared core".to_owned(),
+            Kind::Steady => "a burstable type or a shared core: leave out `allow_burstable: false`".to_owned(),
             Kind::Bandwidth(mbps) => match ty.network_mbps {
                 0 => format!("an unknown bandwidth instead of {mbps} Mbit/s"),
                 have => format!("{have} Mbit/s instead of {mbps}"),
@@ -234,11 +234,13 @@ impl Ask<'_> {
                 f64::from(*milli) / 1e3
             ),
             Kind::Pricing(names) => format!("{} instead of {}", offer.pricing, names.join(" or ")),
-            Kind::Cost(nanos) => format!(
-                "{} an hour instead of at most {}",
-                Money::usd_nanos(self.cost(candidate).hourly_nanos.into()),
-                Money::usd_nanos(*nanos)
-            ),
+            Kind::Cost { nanos, less } => {
+                let (cost, limit) =
+                    (Money::usd_nanos(self.cost(candidate).hourly_nanos.into()), rule::limit(*nanos, *less));
+                // Rounded, it may look as if it would do.
+                let cost = if limit.ends_with(&cost.words()) { cost.to_string() } else { cost.words() };
+                format!("{cost} an hour instead of {limit}")
+            }
             Kind::Fresh(days) => {
                 format!("prices of {} instead of the last {days} days", self.catalog().group(offer.group).as_of)
             }

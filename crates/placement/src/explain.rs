@@ -1,6 +1,9 @@
 //! The decision with its reasons: the table, what each rule ruled out, what to relax.
 
-use novacron_types::placement::{Alternative, Considered, Decision, Dollars, Rejection, Relaxation, Source};
+use novacron_types::{
+    Money,
+    placement::{Alternative, Considered, Decision, Dollars, Rejection, Relaxation, Source},
+};
 
 use crate::{
     Ask, Candidate, Choice,
@@ -36,10 +39,10 @@ fn alternative(ask: &Ask<'_>, winner: &Choice, choice: &Choice) -> Alternative {
     Alternative { place: ask.placed(choice.candidate, choice.score), lost_by: lost_by(ask, winner, choice) }
 }
 
-/// In what the winner is better, the most important first.
+/// In what the winner is better, the most important first, and in what it is not.
 fn lost_by(ask: &Ask<'_>, winner: &Choice, choice: &Choice) -> String {
     let dearer = i128::from(choice.hourly_nanos) - i128::from(winner.hourly_nanos);
-    let money = |nanos: i128| novacron_types::Money::usd_nanos(nanos.abs());
+    let money = |nanos: i128| Money::usd_nanos(nanos.abs()).words();
     let price = match dearer {
         0 => "costs the same".to_owned(),
         dearer if dearer > 0 => format!("costs {} more an hour", money(dearer)),
@@ -63,21 +66,26 @@ fn lost_by(ask: &Ask<'_>, winner: &Choice, choice: &Choice) -> String {
         ("location", share.location * (ours[3] - theirs[3])),
         ("carbon", share.carbon * (our_carbon.unwrap_or(0.0) - their_carbon.unwrap_or(0.0))),
     ];
-    parts.retain(|(_, lost)| *lost > 0.005);
-    parts.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let mut why: Vec<String> = parts.iter().map(|(name, lost)| format!("{name} −{lost:.2}")).collect();
-    if ask.times(winner.candidate) > ask.times(choice.candidate) {
-        why.push(format!(
-            "multiplied by {:.2} instead of {:.2}",
-            ask.times(choice.candidate),
-            ask.times(winner.candidate)
-        ));
+    parts.retain(|(_, lost)| lost.abs() > 0.005);
+    parts.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
+    let (lost, won): (Vec<_>, Vec<_>) = parts.into_iter().partition(|(_, lost)| *lost > 0.0);
+    let mut worse: Vec<String> = lost.iter().map(|(name, lost)| format!("{name} −{lost:.2}")).collect();
+    let mut better: Vec<String> = won.iter().map(|(name, lost)| format!("{name} +{:.2}", -lost)).collect();
+    let (our_times, their_times) = (ask.times(winner.candidate), ask.times(choice.candidate));
+    let times = format!("multiplied by {their_times:.2} instead of {our_times:.2}");
+    if our_times > their_times {
+        worse.push(times);
+    } else if their_times > our_times {
+        better.push(times);
     }
-    if why.is_empty() {
-        format!("{price}; {points:.2} points less")
-    } else {
-        format!("{price}; {points:.2} points less ({})", why.join(", "))
-    }
+    let (worse, better) = (worse.join(", "), better.join(", "));
+    let why = match (worse.is_empty(), better.is_empty()) {
+        (true, true) => String::new(),
+        (false, true) => format!(" ({worse})"),
+        (true, false) => format!(" (though {better})"),
+        (false, false) => format!(" ({worse}; though {better})"),
+    };
+    format!("{price}; {points:.2} points less{why}")
 }
 
 fn considered(ask: &Ask<'_>, survey: &Survey) -> Vec<Considered> {
@@ -97,7 +105,7 @@ fn rejections(ask: &Ask<'_>, survey: &Survey) -> Vec<Rejection> {
         if fails.all == 0 {
             continue;
         }
-        let example = fails.nearest.map(|near| {
+        let example = survey.beyond(place).or(fails.nearest).map(|near| {
             let title = ask.title(near.candidate);
             format!("{title}: {}", ask.instead(place, near.candidate))
         });
@@ -119,9 +127,17 @@ fn relaxations(ask: &Ask<'_>, survey: &Survey, winner: Option<&Choice>) -> Vec<R
     };
     let cheaper = survey.fails.iter().enumerate().filter_map(|(place, fails)| {
         let near = fails.nearest.filter(|_| !survey::is_firm(&ask.rules[place].kind))?;
-        Some(relaxation(ask, 1 << place, &near, Some(winner.hourly_nanos)))
+        Some((place, near))
     });
-    let mut rows: Vec<Relaxation> = cheaper.collect();
+    let mut offered: Vec<(usize, Near)> = cheaper.collect();
+    // Who gives way on the latency asks for the next nearest, and not only for what is cheaper.
+    for (place, near) in &survey.beyond {
+        if !offered.iter().any(|(known, other)| known == place && other.candidate == near.candidate) {
+            offered.push((*place, *near));
+        }
+    }
+    let relaxed = |(place, near): &(usize, Near)| relaxation(ask, 1 << place, near, Some(winner.hourly_nanos));
+    let mut rows: Vec<Relaxation> = offered.iter().map(relaxed).collect();
     rows.sort_by_key(|row| (std::cmp::Reverse(row.saves_per_hour), row.constraints.clone()));
     rows
 }

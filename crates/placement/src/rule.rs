@@ -50,7 +50,12 @@ pub(crate) enum Kind {
     /// Thousandths of a percent.
     Sla(u32),
     Pricing(Vec<String>),
-    Cost(i128),
+    Cost {
+        /// 10⁻⁹ USD an hour.
+        nanos: i128,
+        /// Less than that, and not as much.
+        less: bool,
+    },
     /// Every part that was asked for has a price.
     Priced,
     Fresh(u32),
@@ -89,7 +94,7 @@ impl Rule {
             Kind::Programme(name) => format!("a region that is listed for {name}"),
             Kind::Sla(milli) => format!("{} % promised by the vendor", f64::from(*milli) / 1e3),
             Kind::Pricing(names) => format!("paid as {}", names.join(" or ")),
-            Kind::Cost(nanos) => format!("at most {} an hour", Money::usd_nanos(*nanos)),
+            Kind::Cost { nanos, less } => format!("{} an hour", limit(*nanos, *less)),
             Kind::Priced => "a known price for every part that was asked for".to_owned(),
             Kind::Fresh(days) => format!("prices of at most {days} days ago"),
             Kind::Currency => "prices in USD".to_owned(),
@@ -97,6 +102,14 @@ impl Rule {
             Kind::Policy { asks, .. } => asks.clone(),
         }
     }
+}
+
+/// A limit is told with all the digits that somebody wrote.
+pub(crate) fn limit(nanos: i128, less: bool) -> String {
+    let amount = Money::usd_nanos(nanos);
+    let words = amount.words();
+    let exact = if nanos % 1000 == 0 { words } else { amount.to_string() };
+    format!("{} {exact}", if less { "less than" } else { "at most" })
 }
 
 pub(crate) fn plural(n: u64) -> &'static str {

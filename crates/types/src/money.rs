@@ -38,6 +38,19 @@ impl Money {
         let digits = format!("{fraction:09}");
         format!("{sign}{whole}.{}", digits.trim_end_matches('0'))
     }
+
+    /// For a sentence: rounded to millionths, with two decimals at least: `0.10 USD`, `0.003342 USD`. What would be nothing
+    /// has all its digits.
+    pub fn words(&self) -> String {
+        let millionths = (self.nanos.unsigned_abs() + 500) / 1000;
+        if millionths == 0 && self.nanos != 0 {
+            return self.to_string();
+        }
+        let sign = if self.nanos < 0 { "-" } else { "" };
+        let digits = format!("{:06}", millionths % 1_000_000);
+        let fraction = digits.trim_end_matches('0');
+        format!("{sign}{}.{fraction:0<2} {}", millionths / 1_000_000, self.currency())
+    }
 }
 
 impl FromStr for Money {
@@ -118,7 +131,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn words_are_short_and_hide_nothing() {
+        for (nanos, words) in [
+            (0, "0.00 USD"),
+            (100_000_000, "0.10 USD"),
+            (41_600_000, "0.0416 USD"),
+            (3_341_600, "0.003342 USD"),
+            (18_000_000_000, "18.00 USD"),
+            (99_999_999, "0.10 USD"),
+            (-1_234_567_899_999, "-1234.5679 USD"),
+            (-500, "-0.000001 USD"),
+            (499, "0.000000499 USD"),
+        ] {
+            assert_eq!(Money::usd_nanos(nanos).words(), words, "{nanos}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn words_are_exact_to_a_millionth(nanos in -10i128.pow(26)..10i128.pow(26)) {
+            let read = Money::usd_nanos(nanos).words().parse::<Money>().unwrap();
+            prop_assert!((read.nanos - nanos).abs() <= 500);
+        }
+
         #[test]
         fn round_trips(nanos in -10i128.pow(26)..10i128.pow(26)) {
             let money = Money::usd_nanos(nanos);

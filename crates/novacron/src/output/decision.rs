@@ -280,6 +280,9 @@ fn relax(out: &mut String, decision: &Decision) {
     let infeasible = decision.primary_placement.is_none();
     let (heading, last) = match infeasible {
         true => ("WHAT TO RELAX, for any place: the smallest sets", ">USD/HOUR"),
+        false if rows.iter().any(|row| row.saves_per_hour.is_some_and(|saved| saved.nanos <= 0)) => {
+            ("WHAT TO RELAX, for a cheaper place or the next nearest", ">SAVES USD/HOUR")
+        }
         false => ("WHAT TO RELAX, for a cheaper place", ">SAVES USD/HOUR"),
     };
     let mut titles = vec!["CONSTRAINT", "THEN", ">USD/HOUR"];

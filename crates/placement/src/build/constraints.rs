@@ -61,10 +61,9 @@ impl<'m> Builder<'m, '_> {
                 let money: Money = first.parse().map_err(|error: novacron_types::ParseMoneyError| {
                     PlacementError::invalid(&field, error.to_string())
                 })?;
-                // Less than an amount is at most what is just below it.
                 match constraint.operator {
-                    Operator::Less => self.cost_at_most(money.nanos - 1, &field),
-                    Operator::AtMost => self.cost_at_most(money.nanos, &field),
+                    Operator::Less => self.cost_at_most(money.nanos, true, &field),
+                    Operator::AtMost => self.cost_at_most(money.nanos, false, &field),
                     _ => Err(misfit()),
                 }
             }

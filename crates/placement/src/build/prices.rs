@@ -63,24 +63,26 @@ impl<'m> Builder<'m, '_> {
     pub(super) fn cost_limit(&mut self) -> Result<(), PlacementError> {
         let own = self.ask.request.max_cost_per_hour.map(|dollars| dollars.nanos);
         if let Some(most) = own.into_iter().chain(self.settings.max_cost_nanos).min() {
-            self.cost_at_most(most, "max_cost_per_hour")?;
+            self.cost_at_most(most, false, "max_cost_per_hour")?;
         }
         Ok(())
     }
 
-    pub(super) fn cost_at_most(&mut self, nanos: i128, field: &str) -> Result<(), PlacementError> {
-        if nanos < 0 {
+    /// At most so much an hour, or `less`.
+    pub(super) fn cost_at_most(&mut self, nanos: i128, less: bool, field: &str) -> Result<(), PlacementError> {
+        let most = if less { nanos - 1 } else { nanos };
+        if most < 0 {
             return Err(PlacementError::invalid(field, "a cost is not less than nothing"));
         }
-        let limit = u64::try_from(nanos).unwrap_or(u64::MAX);
+        let (kind, limit) = (Kind::Cost { nanos, less }, u64::try_from(most).unwrap_or(u64::MAX));
         // Of several limits the least counts.
         match self.ask.limit {
             Some((_, known)) if known <= limit => {}
             Some((bit, _)) => {
-                self.ask.rules[bit.trailing_zeros() as usize].kind = Kind::Cost(nanos);
+                self.ask.rules[bit.trailing_zeros() as usize].kind = kind;
                 self.ask.limit = Some((bit, limit));
             }
-            None => self.ask.limit = Some((self.rule("cost", Kind::Cost(nanos))?, limit)),
+            None => self.ask.limit = Some((self.rule("cost", kind)?, limit)),
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The whole market held against a question: what each rule rules out, and what would do if it gave way.
 
+mod beyond;
 mod pass;
 mod sets;
 mod spread;
@@ -41,11 +42,18 @@ pub(crate) struct Survey {
     pub kinds: BTreeMap<ProviderKind, OfKind>,
     /// Where nothing will do: the smallest sets of rules to give way, as bits, the cheapest first.
     pub sets: Vec<(u64, Near)>,
+    /// With a winner, by the place of each rule on latency: the nearest place beyond it that breaks no other rule, whatever it
+    /// costs.
+    pub beyond: Vec<(usize, Near)>,
 }
 
 impl Survey {
     fn new(rules: usize) -> Self {
-        Self { fails: vec![Fails::default(); rules], kinds: BTreeMap::new(), sets: Vec::new() }
+        Self { fails: vec![Fails::default(); rules], kinds: BTreeMap::new(), sets: Vec::new(), beyond: Vec::new() }
+    }
+
+    pub fn beyond(&self, rule: usize) -> Option<Near> {
+        self.beyond.iter().find(|(place, _)| *place == rule).map(|(_, near)| *near)
     }
 }
 
@@ -59,8 +67,9 @@ impl Near {
 pub(crate) fn survey(ask: &Ask<'_>, winner: Option<&Choice>) -> Survey {
     let spreads = spread::Spreads::new(ask);
     let mut survey = pass::pass(ask, &spreads, winner);
-    if winner.is_none() {
-        survey.sets = sets::smallest_sets(ask, &spreads);
+    match winner {
+        None => survey.sets = sets::smallest_sets(ask, &spreads),
+        Some(_) => survey.beyond = beyond::beyond(ask),
     }
     survey
 }

@@ -1,10 +1,10 @@
 //! What is answered, as a person reads it.
 
-use novacron_catalog::Point;
+use novacron_catalog::{OfferId, Point};
 use novacron_types::{
     ProviderKind::{Aws, Azure, Gcp, Libvirt},
     ProviderName,
-    placement::{Gigabytes, PlacementRequest, Policy, Strategy},
+    placement::{Decision, Gigabytes, PlacementRequest, Policy, Strategy},
 };
 use serde_json::json as j;
 
@@ -256,6 +256,106 @@ fn near_a_point_on_the_map() {
     for wrong in ["91,0", "0,181", "a,b", "1,2,3", "nan,0", ","] {
         assert_eq!(constraint(wrong).unwrap_err().code(), "invalid_placement", "{wrong}");
     }
+}
+
+#[test]
+fn a_limit_is_told_as_it_was_written() {
+    let asks = |operator: &str, value: &str| {
+        let cost = j!({ "type": "cost", "operator": operator, "value": value });
+        let request = json(j!({ "required_cpu": 64, "constraints": [cost] }));
+        let decision = explain(&Ask::new(&CLOUDS, &Settings::default(), &request).unwrap());
+        decision.rejections.into_iter().find(|row| row.constraint == "cost").unwrap().asks
+    };
+    assert_eq!(asks("<", "0.10"), "less than 0.10 USD an hour");
+    assert_eq!(asks("<=", "0.1"), "at most 0.10 USD an hour");
+    assert_eq!(asks("<", "0.123456789"), "less than 0.123456789 USD an hour");
+    // What costs as much is not less, and what is dearer by a hair does not look as if it would do.
+    let price = 96_000_000;
+    let limited = |operator: &str, value: String| {
+        let constraint = j!({ "type": "cost", "operator": operator, "value": value });
+        let request =
+            json(j!({ "instance_type": "m5.large", "preferred_regions": ["us-east-1"], "constraints": [constraint,
+            { "type": "region", "operator": "in", "values": ["us-east-1"] }] }));
+        explain(&Ask::new(&CLOUDS, &Settings::default(), &request).unwrap())
+    };
+    assert!(limited("<=", "0.096".into()).primary_placement.unwrap().cost_per_hour.nanos == price);
+    let change =
+        |decision: Decision| decision.relaxations.into_iter().find(|row| row.constraints == ["cost"]).unwrap().change;
+    assert_eq!(change(limited("<", "0.096".into())), "0.096 USD an hour instead of less than 0.096 USD");
+    assert_eq!(change(limited("<=", "0.095999999".into())), "0.096 USD an hour instead of at most 0.095999999 USD");
+}
+
+/// Whatever it costs: of the regions beyond the latency that break nothing else, the nearest, and its cheapest offer.
+#[test]
+fn what_is_just_too_far_is_told() {
+    for strategy in [Strategy::CostOptimized, Strategy::Performance] {
+        let request = json(j!({
+            "required_cpu": 4, "required_memory_gb": 8, "strategy": strategy,
+            "constraints": [{ "type": "region", "operator": "near", "value": "us-east-1", "maxLatency": 10 },
+                            { "type": "provider", "operator": "in", "values": ["aws", "azure"] }],
+        }));
+        let ask = Ask::new(&CLOUDS, &Settings::default(), &request).unwrap();
+        let bit = 1u64 << ask.rules.iter().position(|rule| rule.name == "latency").unwrap();
+        let (near, offers) = (ask.near.as_ref().unwrap(), ask.catalog().offers());
+        let all = (0..offers.len() as u32).map(|id| Candidate::Offer(OfferId(id)));
+        let beyond = all.filter(|candidate| ask.broken(*candidate) == bit);
+        let far = |candidate: Candidate| near.regions[usize::from(ask.market.region_of(candidate).unwrap().0)];
+        let best =
+            beyond.min_by_key(|candidate| (far(*candidate), ask.cost(*candidate).hourly_nanos, *candidate)).unwrap();
+        let wanted = ask.placed(best, 0.0);
+        let decision = explain(&ask);
+        let of_latency: Vec<_> = decision.relaxations.iter().filter(|row| row.constraints == ["latency"]).collect();
+        let told =
+            of_latency.iter().find(|row| row.region == wanted.region && row.cost_per_hour == wanted.cost_per_hour);
+        let told = told.unwrap_or_else(|| panic!("{wanted:?} {of_latency:?}"));
+        assert!(told.change.contains(&format!("{} ms to us-east-1", wanted.latency_ms.unwrap())), "{}", told.change);
+        let saves = decision.primary_placement.unwrap().cost_per_hour.nanos - wanted.cost_per_hour.nanos;
+        assert_eq!(told.saves_per_hour.unwrap().nanos, saves);
+        let row = decision.rejections.iter().find(|row| row.constraint == "latency").unwrap();
+        assert!(row.example.as_ref().unwrap().contains(&wanted.region), "{row:?}");
+    }
+}
+
+#[test]
+fn a_loser_is_told_what_it_is_better_in() {
+    let mut request = sized(2, 4);
+    (request.strategy, request.alternatives) = (Some(Strategy::Balanced), Some(50));
+    let decision = explain(&Ask::new(&CLOUDS, &Settings::default(), &request).unwrap());
+    let winner = decision.primary_placement.unwrap().score_parts;
+    let mut better = 0;
+    for other in &decision.alternative_placements {
+        let theirs = &other.place.score_parts;
+        let parts = [
+            ("cost", 0.4 * (theirs.cost - winner.cost)),
+            ("performance", 0.3 * (theirs.performance - winner.performance)),
+            ("compliance", 0.2 * (theirs.compliance - winner.compliance)),
+        ];
+        for (name, more) in parts.into_iter().filter(|(_, more)| more.abs() > 0.01) {
+            let sign = if more > 0.0 { '+' } else { '−' };
+            assert!(
+                other.lost_by.contains(&format!("{name} {sign}{:.2}", more.abs())),
+                "{name} {more} {}",
+                other.lost_by
+            );
+            better += u32::from(more > 0.0);
+        }
+        assert_eq!(other.lost_by.contains("though"), other.lost_by.contains('+'), "{}", other.lost_by);
+    }
+    assert!(better > 0, "none of these is better in anything");
+}
+
+#[test]
+fn what_to_change_is_named() {
+    let request = json(
+        j!({ "required_cpu": 2, "required_memory_gb": 4, "allow_burstable": false, "strategy": "cost-optimized" }),
+    );
+    let decision = explain(&Ask::new(&CLOUDS, &Settings::default(), &request).unwrap());
+    let steady = decision.relaxations.iter().find(|row| row.constraints == ["steady"]).unwrap();
+    assert!(steady.change.contains("`allow_burstable: false`"), "{}", steady.change);
+    let request = json(j!({ "required_cpu": 2, "gpu": { "count": 1, "model": "A100" }, "strategy": "cost-optimized" }));
+    let decision = explain(&Ask::new(&CLOUDS, &Settings::default(), &request).unwrap());
+    let gpu = decision.relaxations.iter().find(|row| row.constraints == ["gpu"]).unwrap();
+    assert!(gpu.change.contains("`gpu`"), "{}", gpu.change);
 }
 
 #[test]

@@ -150,7 +150,7 @@ impl Builder<'_, '_> {
                 self.limit(i128::from(most) - peers.len() as i128, words)
             });
             let money = quota.monthly_nanos.map(|most| {
-                let (all, spent) = (Money::usd_nanos(most), Money::usd_nanos(money).to_string());
+                let (all, spent) = (Money::usd_nanos(most).words(), Money::usd_nanos(money).words());
                 self.limit(most - money, format!("the quota of {place}: {all} a month{}", used(spent)))
             });
             self.quotas.push(QuotaLimits { within, vcpus, instances, money });
@@ -248,7 +248,7 @@ impl Builder<'_, '_> {
                 Some((key, value)) => format!("the budget of {key} {value}"),
                 None => "the budget".to_owned(),
             };
-            let words = format!("{of}: {} a month", Money::usd_nanos(budget.monthly_nanos));
+            let words = format!("{of}: {} a month", Money::usd_nanos(budget.monthly_nanos).words());
             budgets.push((self.limit(budget.monthly_nanos, words), &budget.label));
         }
         for &machine in machines {

@@ -81,8 +81,8 @@ fn reason(g: &Ground<'_, '_>, step: &Step, saves: Option<i128>) -> String {
     let ask = g.questions.ask(step.machine);
     let money = saves.map(|saves| match saves {
         0 => "it costs the same".to_owned(),
-        saves if saves > 0 => format!("it saves {} a month", Money::usd_nanos(saves * HOURS)),
-        more => format!("it costs {} more a month", Money::usd_nanos(-more * HOURS)),
+        saves if saves > 0 => format!("it saves {} a month", Money::usd_nanos(saves * HOURS).words()),
+        more => format!("it costs {} more a month", Money::usd_nanos(-more * HOURS).words()),
     });
     let money = money.unwrap_or_else(|| "what it saves is not known".to_owned());
     match g.options.strategy {
@@ -131,7 +131,7 @@ fn not_worth(g: &Ground<'_, '_>, mover: &Mover, machine: usize) -> String {
     if saves <= 0 {
         return format!("no other place is cheaper; {place} is the next");
     }
-    let (saves, once) = (Money::usd_nanos(saves * HOURS), Money::usd_nanos(best.once.total()));
+    let (saves, once) = (Money::usd_nanos(saves * HOURS).words(), Money::usd_nanos(best.once.total()).words());
     format!("{place} would save {saves} a month, too little for a move that costs {once}")
 }
 
@@ -188,11 +188,11 @@ fn notes(g: &Ground<'_, '_>, settled: &Settled) -> Vec<String> {
     notes.push(format!(
         "A move is counted with {} minutes of downtime at {} a minute, and {} % of a month's cost for its risk.",
         downtime.minutes,
-        Money::usd_nanos(downtime.nanos_per_minute),
+        Money::usd_nanos(downtime.nanos_per_minute).words(),
         g.options.risk_percent
     ));
     if g.options.strategy == Strategy::CostOptimized && settled.unit > 100 {
-        let unit = Money::usd_nanos((settled.unit + 99) / 100);
+        let unit = Money::usd_nanos((settled.unit + 99) / 100).words();
         notes.push(format!("The search counted in units of {unit}; all amounts here are exact."));
     }
     notes.extend(

@@ -302,7 +302,7 @@ fn what_can_not_be_is_told_with_the_smallest_set() {
     assert!(plan.in_the_way_is_smallest);
     assert_eq!(plan.in_the_way.len(), 2, "{:?}", plan.in_the_way);
     assert!(plan.in_the_way.iter().any(|w| w == "the quota of aws: 2 vCPUs"), "{:?}", plan.in_the_way);
-    assert!(plan.in_the_way.iter().any(|w| w == "the budget of team a: 43.8 USD a month"), "{:?}", plan.in_the_way);
+    assert!(plan.in_the_way.iter().any(|w| w == "the budget of team a: 43.80 USD a month"), "{:?}", plan.in_the_way);
     world.mode = PlanMode::BestEffort;
     let plan = world.plan().unwrap();
     assert_eq!((plan.placements.len(), plan.left_out_at_least), (2, 1));

@@ -262,7 +262,7 @@ fn a_move_that_does_not_pay_is_not_proposed() {
     let mut world = simple(Vec::new(), [20_000_000, 6_000_000], vec![(1, 200, 0)]);
     let plan = world.plan();
     assert!(plan.moves.is_empty());
-    assert!(plan.kept[0].why.contains("would save 10.22 USD a month, too little for a move that costs 18 USD"));
+    assert!(plan.kept[0].why.contains("would save 10.22 USD a month, too little for a move that costs 18.00 USD"));
     world.machines[0].1 = 100;
     let plan = world.plan();
     let (step, cost) = (&plan.moves[0], &plan.moves[0].one_time_cost);

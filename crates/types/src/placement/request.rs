@@ -152,7 +152,7 @@ pub struct PlacementRequest {
     /// Rather there than elsewhere.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub preferred_regions: Vec<String>,
-    /// What `max_latency_ms` is measured to: a region, zone or group.
+    /// What `max_latency_ms` is measured to: a region, zone or group, or latitude and longitude (`50.11,8.68`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub near: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
