@@ -7,7 +7,7 @@
 
 mod common;
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
 use common::{Cloud, Serve, Site, image, root};
 use serde_json::{Value, json};
@@ -236,5 +236,34 @@ fn a_manifest_makes_its_machines_once() {
     stage.file("web.yaml", &text(4));
     serve.run(&["apply", "-f", file, "-y"]).expect(0).says("is not moved").says("novacron plan");
     assert_eq!(stage.instances(), before + 2);
+    stage.check_clean();
+}
+
+/// Killed just after it took the work on: no record waits in vain, and nothing is made twice.
+#[test]
+fn a_killed_server_makes_what_it_had_taken_on() {
+    let stage = Stage::new("");
+    let mut serve = stage.site.serve();
+    let before = stage.instances();
+    let manifest = format!(
+        "apiVersion: novacron.io/v1alpha1\nkind: VirtualMachine\nmetadata: {{name: web}}\nspec:\n  replicas: 3\n  \
+         federation: {{placement: {{constraints: [{{type: provider, operator: ==, value: aws}}]}}}}\n  \
+         template: {{spec: {{image: {BLANK}, resources: {{cpu: 2, memory: 8Gi}}}}}}\n"
+    );
+    let file = stage.file("web.yaml", &manifest);
+    let applied =
+        serve.run(&["apply", "-f", file.to_str().unwrap(), "-y", "--no-watch", "-o", "json"]).expect(0).json();
+    serve.process.kill();
+    let serve = stage.site.serve();
+    for machine in applied["machines"].as_array().unwrap() {
+        let name = machine["name"].as_str().unwrap();
+        let kept = common::until(name, Duration::from_secs(60), || {
+            let kept = serve.run(&["explain", name, "-o", "json"]).expect(0).json();
+            (kept["status"] != "creating").then_some(kept)
+        });
+        assert_eq!(kept["status"], "created", "{kept:#}");
+        assert_eq!(kept["operation_id"], machine["placement"]["operation_id"]);
+    }
+    assert_eq!(stage.instances(), before + 3);
     stage.check_clean();
 }

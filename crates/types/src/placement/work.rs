@@ -17,7 +17,7 @@ pub struct BurstRequest {
     #[serde(alias = "vms")]
     #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 1000))]
     pub requests: Vec<PlacementRequest>,
-    /// Absent: what the configuration says, else all or nothing.
+    /// Absent: what the configuration says, else best effort.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<PlanMode>,
 }
