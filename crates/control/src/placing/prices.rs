@@ -154,10 +154,10 @@ mod tests {
         std::fs::write(kept.path(), b"nonsense").unwrap();
         assert!(Arc::ptr_eq(&market, &prices.market().await.unwrap()));
         kept.save(&cheaper(9)).unwrap();
-        assert_eq!(first_price(&*prices.market().await.unwrap()), price - 9);
+        assert_eq!(first_price(&prices.market().await.unwrap()), price - 9);
         // Without any there is the program's own.
         std::fs::remove_dir_all(folder.path()).unwrap();
-        assert_eq!(first_price(&*prices.market().await.unwrap()), price);
+        assert_eq!(first_price(&prices.market().await.unwrap()), price);
     }
 
     #[tokio::test]
