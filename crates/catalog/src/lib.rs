@@ -37,7 +37,7 @@ pub use around::{Destination, Disk, RoundTrip, Tier, Transfer};
 pub use carbon::Carbon;
 pub use catalog::{Catalog, UnknownRegion};
 pub use compliance::{PROGRAMMES, UnknownProgramme, find_programme, programme};
-pub use diff::{Change, OfferKey, diff};
+pub use diff::{Beside, BesideChange, Change, OfferKey, diff, diff_beside};
 pub use draft::{Draft, DraftDestination, DraftOffer};
 pub use embedded::EMBEDDED;
 pub use estimate::{Estimate, EstimateError, EstimateRequest, Part, Quote};

@@ -123,7 +123,12 @@ impl LastGood {
             move |source| SaveError::Io { path, source }
         };
         fs::create_dir_all(&self.folder).map_err(fail(&self.folder))?;
-        let mut draft = tempfile::Builder::new().prefix(".catalog-").tempfile_in(&self.folder).map_err(fail(&path))?;
+        let mut draft = tempfile::Builder::new();
+        draft.prefix(".catalog-");
+        // Prices are no secret: whoever refreshes them, the server's user reads them too.
+        #[cfg(unix)]
+        draft.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+        let mut draft = draft.tempfile_in(&self.folder).map_err(fail(&path))?;
         draft.write_all(&bytes).map_err(fail(&path))?;
         draft.as_file().sync_all().map_err(fail(&path))?;
         // A copy that is damaged must not push out the good one before it.

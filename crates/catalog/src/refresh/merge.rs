@@ -21,7 +21,8 @@ pub struct MergePolicy {
     pub most_removed_permille: u32,
     /// A sheet that would make the middle price of a way of paying so many times larger or smaller is refused.
     pub most_median_factor: u32,
-    /// A single price that is more than so many times larger or smaller than the vendor's before is not taken.
+    /// A single price that is more than so many times larger or smaller than the one before is not taken: of an offer, whether
+    /// the vendor stated that or it follows by a rule, of a disk, or of traffic.
     pub most_row_factor: u32,
     /// Takes the sheet as it is.
     pub forced: bool,
@@ -88,7 +89,7 @@ pub fn merge(
     let mut report = RefreshReport::new(sheet.kind);
     report.oddities = sheet.oddities.clone();
     offers(catalog, sheet, policy, &mut parts, &group, &mut report)?;
-    around(catalog, sheet, &mut parts, &group, &mut report);
+    around(catalog, sheet, policy, &mut parts, &group, &mut report);
     groups::compact(&mut parts, groups::FOLD_BEYOND);
     Ok((Catalog::new(parts)?, report))
 }
@@ -152,7 +153,7 @@ fn offers(
         if let Some(row) = fresh.remove(&key) {
             let ratio = u128::from(row.nanos) * 1000 / u128::from((*hourly).max(1));
             guard.ratios.push(ratio as u64);
-            if stated && !policy.forced && too_far(row.nanos, *hourly, policy.most_row_factor) {
+            if !policy.forced && too_far(row.nanos, *hourly, policy.most_row_factor) {
                 report.held_back.add(|| format!("{} in {} {}", ty.name, region.name, old.pricing));
                 kept.push(old);
                 continue;
@@ -248,16 +249,26 @@ impl Guard {
 fn around(
     catalog: &Catalog,
     sheet: &PriceSheet,
+    policy: &MergePolicy,
     parts: &mut Parts,
     group: &impl Fn(usize) -> GroupId,
     report: &mut RefreshReport,
 ) {
     let region = |name: &str| catalog.find_region(sheet.kind, name);
+    // What was free, or a part of it, may come to cost something.
+    let believed = |old: Option<u64>, new: u64| {
+        policy.forced || !old.is_some_and(|old| old > 0 && too_far(new, old, policy.most_row_factor))
+    };
     let disks = std::mem::take(&mut parts.disks);
     let mut disks: BTreeMap<_, _> = disks.into_iter().map(|disk| ((disk.region, disk.name.clone()), disk)).collect();
     for row in &sheet.disks {
         let Some(region) = region(&row.region) else { continue };
         let (name, nanos_per_gb_month) = (row.name.clone(), row.nanos_per_gb_month);
+        let known = disks.get(&(region, name.clone())).map(|disk| disk.nanos_per_gb_month);
+        if !believed(known, nanos_per_gb_month) {
+            report.held_back.add(|| format!("the disk {name} in {}", row.region));
+            continue;
+        }
         disks.insert((region, name.clone()), Disk { region, name, nanos_per_gb_month, group: group(row.group) });
         report.disks += 1;
     }
@@ -271,7 +282,13 @@ fn around(
             TransferTo::Region(name) => region(name).map(Destination::Region),
         };
         let (Some(from), Some(to)) = (region(&row.from), to) else { continue };
-        let tiers = row.tiers.iter().map(|t| Tier { from_gb: t.from_gb, nanos_per_gb: t.nanos_per_gb }).collect();
+        let tiers: Vec<_> =
+            row.tiers.iter().map(|t| Tier { from_gb: t.from_gb, nanos_per_gb: t.nanos_per_gb }).collect();
+        let dearest = |tiers: &[Tier]| tiers.iter().map(|tier| tier.nanos_per_gb).max().unwrap_or(0);
+        if !believed(transfers.get(&(from, to)).map(|known| dearest(&known.tiers)), dearest(&tiers)) {
+            report.held_back.add(|| format!("traffic from {}", row.from));
+            continue;
+        }
         transfers.insert((from, to), Transfer { from, to, tiers, group: group(row.group) });
         report.transfers += 1;
     }

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Catalog, Change, Draft, DraftOffer, Group, InstanceType, Per, Pricing, Region, diff,
+    Beside, Catalog, Change, Draft, DraftOffer, Group, InstanceType, Per, Pricing, Region, diff, diff_beside,
     refresh::{groups, last_good::LastGood},
 };
 
@@ -222,6 +222,54 @@ fn a_single_price_far_from_the_one_before_is_held_back() {
 }
 
 #[test]
+fn a_derived_price_is_no_easier_to_move() {
+    // Most of the spot prices, which the catalog has by a rule, are as they were: the middle of them shows nothing.
+    let mut builder = full(|_, _| Some(1_000_000_000));
+    for (ty, region) in TYPES.into_iter().flat_map(|ty| REGIONS.map(|region| (ty, region))) {
+        let absurd = (ty, region) == ("a", "eastus");
+        row(&mut builder, ty, Term::Spot, region, if absurd { 200_000_000_000 } else { 200_000_000 });
+    }
+    let (new, report) = merged(&done(builder)).unwrap();
+    assert_eq!(report.held_back.names, ["a in eastus spot"]);
+    assert!(diff(&catalog(), &new).is_empty());
+}
+
+#[test]
+fn disks_and_traffic_far_from_before_are_held_back() {
+    let sheet = |disk: u64, gb: u64| {
+        let mut builder = full(|_, _| Some(1_000_000_000));
+        builder.disk("eastus", "Standard SSD", disk, 0);
+        let free = TransferTier { from_gb: 0, nanos_per_gb: 0 };
+        let tiers = vec![free, TransferTier { from_gb: 100, nanos_per_gb: gb }];
+        builder.transfer(TransferPrice { from: "eastus".into(), to: TransferTo::Internet, tiers, group: 0 });
+        done(builder)
+    };
+    let (known, _) = merged(&sheet(75_000_000, 90_000_000)).unwrap();
+    let absurd = sheet(75_000_000_000, 90_000_000_000);
+    let (new, report) = merge(&known, &absurd, TODAY, &MergePolicy::default()).unwrap();
+    assert_eq!((report.disks, report.transfers), (0, 0));
+    assert_eq!(report.held_back.names, ["the disk Standard SSD in eastus", "traffic from eastus"]);
+    assert!(report.to_string().contains("2 prices too far from the one before, not taken"), "{report}");
+    let disk = |catalog: &Catalog| catalog.parts().disks[0].nanos_per_gb_month;
+    let traffic = |catalog: &Catalog| catalog.parts().transfers[0].tiers[1].nanos_per_gb;
+    assert_eq!((disk(&new), traffic(&new)), (75_000_000, 90_000_000));
+    let forced = MergePolicy { forced: true, ..MergePolicy::default() };
+    let (new, _) = merge(&known, &absurd, TODAY, &forced).unwrap();
+    assert_eq!((disk(&new), traffic(&new)), (75_000_000_000, 90_000_000_000));
+    // No offer has another price, and what is beside them has.
+    assert!(diff(&known, &new).is_empty() && diff_beside(&known, &known).is_empty());
+    let [disk_change, traffic_change] = &diff_beside(&known, &new)[..] else {
+        panic!("{:?}", diff_beside(&known, &new))
+    };
+    assert_eq!((disk_change.region.as_str(), &disk_change.what), ("eastus", &Beside::Disk("Standard SSD".into())));
+    assert_eq!(disk_change.old.zip(disk_change.new).map(|(a, b)| b.nanos / a.nanos), Some(1000));
+    assert_eq!(traffic_change.what, Beside::Traffic { to: "the internet".into(), from_gb: 100 });
+    // All free, as where a list was cut.
+    let (new, report) = merge(&known, &sheet(75_000_000, 0), TODAY, &MergePolicy::default()).unwrap();
+    assert_eq!((report.held_back.count, traffic(&new)), (1, 90_000_000));
+}
+
+#[test]
 fn disks_and_transfers() {
     let mut builder = full(|_, _| Some(1_000_000_000));
     builder.disk("eastus", "Standard SSD", 80_000_000, 0);
@@ -338,6 +386,11 @@ fn the_last_good_catalog_survives_damage() {
     store.save(&second).unwrap();
     assert_eq!(store.load().catalog.unwrap().parts(), second.parts());
     assert_eq!(store.previous().unwrap().parts(), first.parts());
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(store.path()).unwrap().permissions());
+        assert_eq!(mode & 0o044, 0o044, "others can't read it: {mode:o}");
+    }
 
     let mut bytes = fs::read(store.path()).unwrap();
     bytes[100] ^= 1;

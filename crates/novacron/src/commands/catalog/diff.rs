@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use novacron_catalog::{Catalog, Change, OfferKey, diff, refresh::LastGood};
+use novacron_catalog::{Beside, BesideChange, Catalog, Change, OfferKey, diff, diff_beside, refresh::LastGood};
 use novacron_types::Money;
 use serde::Serialize;
 
@@ -17,12 +17,14 @@ use crate::{
 /// A price that is new, gone or another.
 #[derive(Debug, Serialize)]
 pub struct ChangeRow {
+    /// `price`, `added` and `removed` of an offer; `disk` and `traffic` whatever happened to their price.
     pub change: &'static str,
     pub kind: String,
     pub region: String,
     pub instance_type: String,
     pub pricing: String,
-    /// An hour's price.
+    /// What the price is for: an `hour`, a `GB-month`, a `GB`.
+    pub per: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub old: Option<Money>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,18 +41,43 @@ impl ChangeRow {
             Change::Price { offer, old, new } => ("price", offer, Some(*old), Some(*new)),
         };
         let OfferKey { kind, region, ty, pricing } = offer;
-        let percent = old.zip(new).filter(|(old, new)| old.nanos > 0 && old.currency == new.currency);
         Self {
             change: word,
             kind: kind.to_string(),
             region: region.clone(),
             instance_type: ty.clone(),
             pricing: pricing.to_string(),
+            per: "hour",
             old,
             new,
-            percent: percent.map(|(old, new)| (new.nanos - old.nanos) as f64 / old.nanos as f64 * 100.0),
+            percent: percent(old, new),
         }
     }
+
+    fn beside(change: &BesideChange) -> Self {
+        let BesideChange { kind, region, what, old, new } = change;
+        let (change, name, per) = match what {
+            Beside::Disk(name) => ("disk", name.clone(), "GB-month"),
+            Beside::Traffic { to, from_gb: 0 } => ("traffic", format!("to {to}"), "GB"),
+            Beside::Traffic { to, from_gb } => ("traffic", format!("to {to} beyond {from_gb} GB"), "GB"),
+        };
+        Self {
+            change,
+            kind: kind.to_string(),
+            region: region.clone(),
+            instance_type: name,
+            pricing: String::new(),
+            per,
+            old: *old,
+            new: *new,
+            percent: percent(*old, *new),
+        }
+    }
+}
+
+fn percent(old: Option<Money>, new: Option<Money>) -> Option<f64> {
+    let (old, new) = old.zip(new).filter(|(old, new)| old.nanos > 0 && old.currency == new.currency)?;
+    Some((new.nanos - old.nanos) as f64 / old.nanos as f64 * 100.0)
 }
 
 impl Row for ChangeRow {
@@ -68,7 +95,9 @@ impl Row for ChangeRow {
         COLUMNS
     }
     fn cells(&self) -> Vec<String> {
-        let price = |price: Option<Money>| price.map(human::hourly).unwrap_or_default();
+        let unit = if self.per == "hour" { "h" } else { self.per };
+        let words = |price: Money| format!("{} {}/{unit}", human::hour(price), price.currency());
+        let price = |price: Option<Money>| price.map(words).unwrap_or_default();
         vec![
             self.change.to_owned(),
             self.kind.clone(),
@@ -85,32 +114,37 @@ impl Row for ChangeRow {
 pub fn run(output: &Output, from: &CatalogFrom, old: &str, new: &str, least: f64, limit: usize) -> Result<()> {
     let before = named(output, from, old)?;
     let after = named(output, from, new)?;
-    let changes = diff(&before, &after);
-    if changes.is_empty() {
+    let rows = rows(&before, &after);
+    if rows.is_empty() {
         output.rows::<ChangeRow>(&[])?;
         return Err(Failure::new(Exit::NothingToDo, format!("{old} and {new} have the same prices")));
     }
-    show(output, &changes, least, limit)
+    show(output, rows, least, limit)
+}
+
+/// Every price that differs: those of machines, then those of disks and traffic.
+pub fn rows(before: &Catalog, after: &Catalog) -> Vec<ChangeRow> {
+    let offers = diff(before, after).iter().map(ChangeRow::new).collect::<Vec<_>>();
+    offers.into_iter().chain(diff_beside(before, after).iter().map(ChangeRow::beside)).collect()
 }
 
 /// The first of the changes, and a count of all.
-pub fn show(output: &Output, changes: &[Change], least: f64, limit: usize) -> Result<()> {
-    let rows: Vec<ChangeRow> = changes
-        .iter()
-        .map(ChangeRow::new)
-        .filter(|row| row.percent.is_none_or(|percent| percent.abs() >= least))
-        .collect();
+pub fn show(output: &Output, all: Vec<ChangeRow>, least: f64, limit: usize) -> Result<()> {
+    let count = |word: &str| human::thousands(all.iter().filter(|row| row.change == word).count() as u128);
+    let counts = format!(
+        "{} prices changed, {} offers are new, {} are gone; {} prices of disks and {} of traffic changed",
+        count("price"),
+        count("added"),
+        count("removed"),
+        count("disk"),
+        count("traffic"),
+    );
+    let rows: Vec<ChangeRow> =
+        all.into_iter().filter(|row| row.percent.is_none_or(|percent| percent.abs() >= least)).collect();
     let shown = if limit == 0 { rows.len() } else { limit.min(rows.len()) };
     output.rows(&rows[..shown])?;
-    let count =
-        |is: &dyn Fn(&Change) -> bool| human::thousands(changes.iter().filter(|change| is(change)).count() as u128);
     let rest = if shown < rows.len() { format!("; {shown} are shown, -n 0 shows all") } else { String::new() };
-    output.note(format_args!(
-        "{} prices changed, {} offers are new, {} are gone{rest}",
-        count(&|change| matches!(change, Change::Price { .. })),
-        count(&|change| matches!(change, Change::Added { .. })),
-        count(&|change| matches!(change, Change::Removed { .. })),
-    ));
+    output.note(format_args!("{counts}{rest}"));
     Ok(())
 }
 

@@ -5,16 +5,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use novacron_catalog::{
-    diff,
-    refresh::{LastGood, MergePolicy, RefreshError, SaveError, SourceResult, Updated, fetch, merge_all},
+use novacron_catalog::refresh::{
+    LastGood, MergePolicy, RefreshError, SaveError, SourceResult, Updated, fetch, merge_all,
 };
 use novacron_config::Config;
 use novacron_provider::prices::{PriceProgress, PriceSource};
 use novacron_types::ProviderKind;
 use serde::Serialize;
 
-use super::{configuration, diff::show, find};
+use super::{
+    configuration,
+    diff::{rows, show},
+    find,
+};
 use crate::{
     cli::CatalogFrom,
     commands::place::today,
@@ -131,8 +134,8 @@ pub async fn run(output: &Output, from: &CatalogFrom, only: &[String], dry_run: 
     } else {
         kept.update(fetched, today(), &policy).map_err(|error| not_kept(&error))?
     };
-    let rows: Vec<SourceRow> = refreshed.sources.iter().map(SourceRow::new).collect();
-    output.rows(&rows)?;
+    let sources: Vec<SourceRow> = refreshed.sources.iter().map(SourceRow::new).collect();
+    output.rows(&sources)?;
     for report in refreshed.sources.iter().filter_map(|source| source.outcome.as_ref().ok()) {
         output.note(report);
     }
@@ -141,7 +144,7 @@ pub async fn run(output: &Output, from: &CatalogFrom, only: &[String], dry_run: 
         if dry_run {
             output.note("Nothing is kept. What would change:");
             if output.for_people() {
-                show(output, &diff(&before, &refreshed.catalog), 0.0, 20)?;
+                show(output, rows(&before, &refreshed.catalog), 0.0, 20)?;
             }
         } else {
             output.note(format_args!(
@@ -152,15 +155,19 @@ pub async fn run(output: &Output, from: &CatalogFrom, only: &[String], dry_run: 
     }
     match failed.as_slice() {
         [] => Ok(()),
-        failed => Err(failure(failed, rows.len())),
+        failed => Err(failure(failed, sources.len())),
     }
 }
 
 fn not_kept(error: &SaveError) -> Failure {
     let why = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    Failure::failed(error.to_string())
-        .why(why)
-        .hint("Name a directory of yours with --data-dir, or run as the server's user.")
+    let hint = match error {
+        SaveError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+            "Make room on the disk; the prices of before are still there."
+        }
+        _ => "Name a directory of yours with --data-dir, or run as the server's user.",
+    };
+    Failure::failed(error.to_string()).why(why).hint(hint)
 }
 
 fn failure(failed: &[&SourceResult], of: usize) -> Failure {
