@@ -8,6 +8,8 @@ pub enum PlacementError {
     Invalid { field: String, why: String },
     #[error("there is no provider, region or group of regions {name:?}{}", did_you_mean(.nearest))]
     UnknownPlace { name: String, nearest: Vec<String> },
+    #[error("{0:?} is a provider, and a region, a zone or a group of regions is meant here")]
+    ProviderForRegion(String),
     #[error("there is no instance type {name:?}{}", did_you_mean(.nearest))]
     UnknownType { name: String, nearest: Vec<String> },
     #[error("no region is listed for the programme {name:?}{}", did_you_mean(.nearest))]
@@ -31,7 +33,7 @@ impl PlacementError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Invalid { .. } => "invalid_placement",
-            Self::UnknownPlace { .. } => "unknown_place",
+            Self::UnknownPlace { .. } | Self::ProviderForRegion(_) => "unknown_place",
             Self::UnknownType { .. } => "unknown_instance_type",
             Self::UnknownProgramme { .. } => "unknown_programme",
             Self::Policy { .. } => "invalid_policy",

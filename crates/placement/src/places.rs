@@ -146,6 +146,9 @@ fn unknown_place(market: &Market, name: &str, mut near: Vec<String>) -> Placemen
         market.bindings.iter().map(|b| b.name.as_str()).chain(market.hosts.iter().map(|h| h.provider.as_str()));
     const KINDS: [&str; 7] = ["aws", "azure", "gcp", "oci", "openstack", "libvirt", "vsphere"];
     if let Some(provider) = nearest(name, providers.chain(KINDS)) {
+        if provider == name {
+            return PlacementError::ProviderForRegion(name.to_owned());
+        }
         near.insert(0, provider.to_owned());
     }
     near.truncate(3);

@@ -87,7 +87,7 @@ impl<'m> Builder<'m, '_> {
 
     pub(super) fn sla(&mut self, percent: f64) -> Result<(), PlacementError> {
         if !(0.0..=100.0).contains(&percent) {
-            return Err(PlacementError::invalid("required_sla", format!("{percent} is not a percentage")));
+            return Err(PlacementError::invalid("required_sla", format!("{percent:?} is not a percentage")));
         }
         let milli = (percent * 1e3).round() as u32;
         let market = self.ask.market;

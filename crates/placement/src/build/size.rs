@@ -1,7 +1,7 @@
 //! How large the machine is, and what counts.
 
 use novacron_types::{
-    GIB,
+    GIB, MIB,
     placement::{ActionKind, PlacementRequest, Strategy, Weights},
 };
 
@@ -32,6 +32,9 @@ pub(super) fn size(
             "required_cpu",
             "say how large the machine is: `required_cpu` and `required_memory_gb`",
         ));
+    }
+    if memory.is_some_and(|bytes| bytes < MIB) {
+        return Err(PlacementError::invalid("required_memory_gb", "no machine has less than a MiB of memory"));
     }
     let factor = bearing.iter().find(|b| b.policy.action.kind == ActionKind::Scale);
     let factor = factor.and_then(|b| b.policy.action.factor).unwrap_or(1.0);

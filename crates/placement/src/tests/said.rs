@@ -381,9 +381,15 @@ fn wrong_questions_are_refused_in_words() {
         matches!(&nowhere, PlacementError::UnknownPlace { nearest, .. } if nearest[0].contains("us-east-1")),
         "{nowhere}"
     );
+    let provider = wrong(j!({ "required_cpu": 1, "near": "aws" }));
+    assert!(provider.to_string().starts_with("\"aws\" is a provider, and a region"), "{provider}");
+    let absurd = wrong(j!({ "required_cpu": 1, "performance_targets": { "required_sla": 1e308 } }));
+    assert!(absurd.to_string().len() < 60, "{absurd}");
     for (value, code) in [
         (j!({}), "invalid_placement"),
         (j!({ "required_cpu": 0 }), "invalid_placement"),
+        (j!({ "required_cpu": 1, "required_memory_gb": 0 }), "invalid_placement"),
+        (j!({ "required_cpu": 1, "required_memory_gb": 1e-300 }), "invalid_placement"),
         (j!({ "required_cpu": 1_000_000 }), "invalid_placement"),
         (j!({ "required_cpu": 1, "instance_type": "m5.xlrage" }), "unknown_instance_type"),
         (j!({ "required_cpu": 1, "compliance_requirements": ["HIPPA"] }), "unknown_programme"),

@@ -82,7 +82,7 @@ impl<'de> Deserialize<'de> for Gigabytes {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number, or a text such as \"0.05 USD\"")]
 enum NumberOrText {
     Number(Number),
     Text(String),
@@ -145,6 +145,7 @@ mod tests {
         assert_eq!(dollars("\"0.05 USD\"").unwrap(), 50_000_000);
         assert_eq!(dollars("3").unwrap(), 3_000_000_000);
         assert!(dollars("\"0.05 EUR\"").unwrap_err().contains("USD"));
+        assert!(dollars("true").unwrap_err().contains("expected a number"));
         assert!(dollars("1e300").is_err() && dollars("\"x\"").is_err() && dollars("null").is_err());
         assert_eq!(serde_json::to_string(&Dollars { nanos: 33_600_000 }).unwrap(), "0.0336");
     }

@@ -84,7 +84,7 @@ impl fmt::Display for Operator {
 /// One value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a text, a number, true or false")]
 pub enum Scalar {
     Bool(bool),
     #[cfg_attr(feature = "openapi", schema(value_type = f64))]

@@ -76,7 +76,7 @@ const OPTIONS: [(&str, &str); 12] = [
 /// In the command line's own words where the question came from there.
 fn refused(error: PlacementError, by_options: bool) -> Failure {
     let hint = match error {
-        PlacementError::UnknownPlace { .. } => {
+        PlacementError::UnknownPlace { .. } | PlacementError::ProviderForRegion(_) => {
             "`novacron catalog regions` lists the regions and the groups of them; `--config` has the providers."
         }
         PlacementError::UnknownType { .. } => "`novacron catalog list --type BEGINNING -n 0` lists types.",
