@@ -17,6 +17,9 @@ use super::{
 };
 use crate::HOURS;
 
+/// In hundredths of 10⁻⁹ USD: a unit of less than a thousandth of a dollar is nobody's concern.
+const COARSE: i128 = 100_000_000;
+
 pub(super) fn answer(g: &Ground<'_, '_>, table: &Table, settled: &Settled) -> RebalancePlan {
     let moves: Vec<PlannedMove> =
         settled.steps.iter().enumerate().map(|(i, step)| planned(g, i as u32 + 1, step)).collect();
@@ -112,7 +115,13 @@ fn why(g: &Ground<'_, '_>, settled: &Settled, machine: usize) -> String {
 
 fn not_worth(g: &Ground<'_, '_>, mover: &Mover, machine: usize) -> String {
     let (options, ask) = (g.options, g.questions.ask(machine));
-    let Some(best) = mover.ways.first() else { return "no other place will do".to_owned() };
+    let Some(best) = mover.ways.first() else {
+        // By cost, only the cheapest place of each region is a way, and the machine may be there.
+        return match options.strategy {
+            Strategy::CostOptimized => "no other place that will do is known to cost less".to_owned(),
+            _ => "no other place will do".to_owned(),
+        };
+    };
     let place = ask.title(best.candidate);
     if best.pays {
         return match options.max_moves {
@@ -191,7 +200,7 @@ fn notes(g: &Ground<'_, '_>, settled: &Settled) -> Vec<String> {
         Money::usd_nanos(downtime.nanos_per_minute).words(),
         g.options.risk_percent
     ));
-    if g.options.strategy == Strategy::CostOptimized && settled.unit > 100 {
+    if g.options.strategy == Strategy::CostOptimized && settled.unit > COARSE {
         let unit = Money::usd_nanos((settled.unit + 99) / 100).words();
         notes.push(format!("The search counted in units of {unit}; all amounts here are exact."));
     }

@@ -487,6 +487,38 @@ proptest! {
 }
 
 #[test]
+fn the_cheapest_place_is_told_as_that_and_units_too_small_to_matter_are_not() {
+    // Both machines are in the one region that there is, where the dearer type would do as well.
+    let rows = [Row(Aws, "us-east-1", "small", 2, 4, 10_000_000), Row(Aws, "us-east-1", "large", 4, 8, 90_000_000_000)];
+    let market = market(&rows, vec![host("h0", 4, 64, 80_000_000_000)]);
+    let machine = |id: &str, at| Machine { request: request(id, 2, 4, "a"), at, disk_gb: 0, movable: true };
+    let small = Whereabouts::Cloud {
+        kind: Aws,
+        provider: None,
+        region: "us-east-1".to_owned(),
+        zone: None,
+        instance_type: "small".to_owned(),
+        pricing: Pricing::OnDemand,
+    };
+    let options = RebalanceOptions {
+        strategy: Strategy::CostOptimized,
+        not_worse: &[],
+        max_moves: Some(0),
+        hysteresis_percent: 10,
+        min_saving_monthly_nanos: 0,
+        payback_days: 30,
+        downtime: Downtime::default(),
+        risk_percent: 0,
+        search: search(200_000),
+    };
+    let plan = |market: &_, machines: &[Machine]| rebalance(market, &Settings::default(), machines, &options).unwrap();
+    let with_host = plan(&market, &[machine("x", Whereabouts::Host(ProviderName::new("h0").unwrap()))]);
+    assert!(!with_host.notes.iter().any(|note| note.contains("counted in units")), "{:?}", with_host.notes);
+    let alone = plan(&super::market(&rows, Vec::new()), &[machine("x", small)]);
+    assert_eq!(alone.kept[0].why, "no other place that will do is known to cost less");
+}
+
+#[test]
 fn what_is_not_known_is_kept_and_told() {
     let market = market(&[Row(Aws, "us-east-1", "small", 2, 4, 10_000_000)], Vec::new());
     let cloud = |region: &str, ty: &str| Whereabouts::Cloud {
