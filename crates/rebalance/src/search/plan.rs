@@ -7,7 +7,7 @@ use crate::state::{Penalty, State};
 
 /// Parts of the budget, one a round. In the first, walks anneal from the start through states that lack something; in
 /// the second, they go on from the best without.
-pub(super) const ROUNDS: [f64; 2] = [0.8, 0.2];
+pub(super) const ROUNDS: [f64; 2] = [0.85, 0.15];
 
 /// What moves change of the cost.
 #[derive(Clone, Copy)]
@@ -37,19 +37,26 @@ pub(super) fn heat<const K: usize>(state: &mut State<'_, K>, rng: &mut Rng) -> H
     Heat { large: large.max(1.0), machine: machine.max(1.0), transient: state.t.transient }
 }
 
-/// What a walk does in a round.
-pub(super) fn cooling(heat: Heat, round: usize) -> Cooling {
+/// So cold that what costs one unit more is hardly ever done: costs are whole numbers, and none is too small to matter.
+const COLDEST: f64 = 0.03;
+
+/// What a walk does in a round. Neighbours start differently hot: where few moves fit, the longer time at middling heat
+/// finds more, elsewhere the hotter start.
+pub(super) fn cooling(heat: Heat, round: usize, walk: usize) -> Cooling {
     let polish = round > 0;
-    let powers: &[(f64, f64)] =
-        if polish { &[(0.0, -3.5), (1.0, -7.0)] } else { &[(0.0, -1.0), (0.7, -2.8), (1.0, -4.2)] };
-    let heats = powers.iter().map(|&(part, power)| (part, (heat.large * 10f64.powf(power)).max(0.5))).collect();
+    let powers: &[(f64, f64)] = match (polish, walk % 2) {
+        (true, _) => &[(0.0, -3.5), (1.0, f64::NEG_INFINITY)],
+        (false, 0) => &[(0.0, -0.4), (0.8, -2.6), (1.0, -4.2)],
+        (false, _) => &[(0.0, -0.9), (0.9, -2.4), (1.0, -4.2)],
+    };
+    let heats = powers.iter().map(|&(part, power)| (part, (heat.large * 10f64.powf(power)).max(COLDEST))).collect();
     let home = if heat.transient { 0.3 } else { 0.1 };
     let (capacity, rule) = (1000.0 * heat.machine, 100.0 * heat.large);
     let laxity = if polish {
         Laxity { short: 0.0, until: 1.0, strict: 0.0, capacity: (capacity, capacity), rule: (rule, rule) }
     } else {
         let lightest = heat.machine;
-        Laxity { short: 0.5, until: 0.7, strict: 0.9, capacity: (lightest, capacity), rule: (0.0, rule) }
+        Laxity { short: 0.5, until: 0.8, strict: 0.9, capacity: (lightest, capacity), rule: (0.0, rule) }
     };
     Cooling { heats, mix: Mix { shift: 0.5, near: 0.5, home }, laxity }
 }

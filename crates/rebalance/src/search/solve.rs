@@ -78,7 +78,7 @@ fn run<const K: usize>(problem: &Problem, options: &Options<'_>) -> Outcome {
         let starts: Vec<&[u32]> = ends.iter().enumerate().map(|(w, end)| further(w, end.as_ref(), &outcome)).collect();
         let found = walk_all(&tables, &starts, &limit, |w, state, best, limit| {
             let mut rng = Rng::new(options.seed ^ (((round as u64) << 32 | w as u64) + 1).rotate_left(17));
-            anneal(state, best, &mut rng, &cooling(heat, round), limit)
+            anneal(state, best, &mut rng, &cooling(heat, round, w), limit)
         });
         for (found, end) in found.into_iter().zip(&mut ends) {
             *end = None;
