@@ -69,7 +69,7 @@ fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     make_whole(&mut value);
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
-        let message = error.into_inner().to_string();
+        let message = in_words(error.into_inner().to_string());
         let place = if path == "." { String::new() } else { format!("`{path}`: ") };
         let failure = Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", format!("{place}{message}"));
         match nearest_field(&message) {
@@ -77,6 +77,16 @@ fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
             None => failure.advice("`GET /api/docs` shows the form of the body."),
         }
     })
+}
+
+/// Serde names what it expects as the program's own types.
+fn in_words(message: String) -> String {
+    let whole = ["u8", "u16", "u32", "u64", "usize"].into_iter();
+    let words = whole.map(|ty| (ty, "a whole number, 0 or more")).chain([("f32", "a number"), ("f64", "a number")]);
+    let found = words.into_iter().find_map(|(ty, words)| {
+        message.strip_suffix(ty)?.strip_suffix("expected ").map(|before| format!("{before}expected {words}"))
+    });
+    found.unwrap_or(message)
 }
 
 fn sort(value: &Value) -> &'static str {
@@ -243,6 +253,14 @@ mod tests {
     fn bodies_say_what_is_wrong() {
         let fail = |text: &str| json::<ImportRequest>(text.as_bytes()).unwrap_err();
         assert_eq!(fail("{").code, "invalid_json");
+        let many = json::<novacron_types::placement::PlacementRequest>(b"{\"required_cpu\": 1.5}").unwrap_err();
+        assert_eq!(
+            many.detail,
+            "`required_cpu`: invalid type: floating point `1.5`, expected a whole number, 0 or more"
+        );
+        let odd = b"{\"constraints\": [{\"type\": \"region\", \"operator\": \"in\", \"values\": [null]}]}";
+        let odd = json::<novacron_types::placement::PlacementRequest>(odd).unwrap_err();
+        assert_eq!(odd.detail, "`constraints[0].values[0]`: expected a text, a number, true or false");
         assert_eq!(fail("{\"instance_id\": \"i\"} x").code, "invalid_json");
         let typo = fail("{\"instence_id\": \"i\"}");
         assert_eq!((typo.status.as_u16(), typo.advice.as_deref()), (422, Some("Did you mean `instance_id`?")));

@@ -46,9 +46,11 @@ impl Failure {
             StatusCode::METHOD_NOT_ALLOWED => {
                 ("method_not_allowed", "the path is there, for other methods", "The `Allow` header lists them.")
             }
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                ("body_too_large", "the body is too large", "A request's body has at most 64 KiB.")
-            }
+            StatusCode::PAYLOAD_TOO_LARGE => (
+                "body_too_large",
+                "the body is too large",
+                "A body of `/burst` and `/machines` may have 4 MiB, all others 64 KiB.",
+            ),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                 ("unsupported_media_type", "the body is not JSON", "Send `Content-Type: application/json`.")
             }

@@ -154,6 +154,9 @@ fn check(asked: &OptimizationRequest) -> Result<(), ControlError> {
             return Err(ControlError::invalid("invalid_optimization", message));
         }
     }
+    if asked.min_saving.is_some_and(|least| least.nanos < 0) {
+        return Err(ControlError::invalid("invalid_optimization", "`min_saving` must be 0 or more"));
+    }
     Ok(())
 }
 
