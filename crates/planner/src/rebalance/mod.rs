@@ -37,7 +37,7 @@ const MOST_NANOS: i128 = 1_000_000_000_000_000_000;
 pub enum Whereabouts {
     Cloud {
         kind: ProviderKind,
-        /// The configured provider, where one is.
+        /// The configured provider, where one is; then nothing of the same is a place to move to.
         provider: Option<ProviderName>,
         region: String,
         zone: Option<String>,

@@ -7,7 +7,7 @@ use novacron_placement::{Ask, Candidate, Market, Settings};
 use novacron_types::placement::Strategy;
 
 use super::{
-    Machine, RebalanceOptions,
+    Machine, RebalanceOptions, Whereabouts,
     floor::Floor,
     now::{Home, home, known_cost},
     once::Once,
@@ -128,7 +128,12 @@ fn mover(
     }
     let meant =
         |candidate: &Candidate| wanted.as_ref().is_none_or(|(_, to)| to.is_none_or(|to| to.holds(market, *candidate)));
-    for candidate in places.iter().copied().filter(|candidate| *candidate != now) {
+    // A migration goes from one provider to another; whoever only changes a machine's type or region is not moved.
+    let leaves = |candidate: &Candidate| match &machine.at {
+        Whereabouts::Cloud { provider: Some(provider), .. } => market.provider_key(*candidate) != provider.as_str(),
+        _ => *candidate != now,
+    };
+    for candidate in places.iter().copied().filter(leaves) {
         let mut way = way(market, ask, machine, &mover.home, now, candidate, options);
         if wanted.is_some() {
             way.pays = meant(&candidate);

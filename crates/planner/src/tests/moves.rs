@@ -413,6 +413,50 @@ fn a_strategy_makes_nothing_worse_by_those_before_it() {
     assert!(plan.moves.len() == 1 && plan.notes.contains(&"No moves were left for cost-optimized.".to_owned()));
 }
 
+fn options_of(strategy: Strategy) -> RebalanceOptions<'static> {
+    RebalanceOptions {
+        strategy,
+        not_worse: &[],
+        max_moves: None,
+        hysteresis_percent: 0,
+        min_saving_monthly_nanos: 0,
+        payback_days: 30,
+        downtime: Downtime::default(),
+        risk_percent: 0,
+        search: search(10_000),
+    }
+}
+
+/// A migration goes from one provider to another: a cheaper type or region of the same is no move that can be made.
+#[test]
+fn nothing_moves_within_its_provider() {
+    let rows = [
+        Row(Aws, "us-east-1", "dear", 2, 4, 90_000_000),
+        Row(Aws, "us-east-1", "cheap", 2, 4, 10_000_000),
+        Row(Gcp, "us-central1", "middling", 2, 4, 50_000_000),
+    ];
+    let market = market(&rows, Vec::new());
+    let to = |provider: Option<&str>| {
+        let machine = Machine {
+            request: request("vm", 2, 4, "a"),
+            at: Whereabouts::Cloud {
+                kind: Aws,
+                provider: provider.map(|name| ProviderName::new(name).unwrap()),
+                region: "us-east-1".to_owned(),
+                zone: None,
+                instance_type: "dear".to_owned(),
+                pricing: Pricing::OnDemand,
+            },
+            disk_gb: 0,
+            movable: true,
+        };
+        let plan = rebalance(&market, &Settings::default(), &[machine], &options_of(Strategy::CostOptimized)).unwrap();
+        plan.moves.first().map(|step| step.to.instance_type.clone())
+    };
+    assert_eq!(to(None).as_deref(), Some("cheap"));
+    assert_eq!(to(Some("aws")).as_deref(), Some("middling"));
+}
+
 /// What costs the same and is better is taken by the second strategy, if the move itself costs nothing.
 #[test]
 fn what_is_as_cheap_is_chosen_by_the_next_strategy() {
@@ -437,17 +481,7 @@ fn what_is_as_cheap_is_chosen_by_the_next_strategy() {
         movable: true,
     };
     let to = |disk_gb, strategies: &[Strategy]| {
-        let options = RebalanceOptions {
-            strategy: CostOptimized,
-            not_worse: &[],
-            max_moves: None,
-            hysteresis_percent: 0,
-            min_saving_monthly_nanos: 0,
-            payback_days: 30,
-            downtime: Downtime::default(),
-            risk_percent: 0,
-            search: search(10_000),
-        };
+        let options = options_of(CostOptimized);
         let plan = rebalance_in_turn(&market, &Settings::default(), &[machine(disk_gb)], strategies, &options).unwrap();
         plan.moves.first().map(|step| step.to.instance_type.clone())
     };
