@@ -69,7 +69,7 @@ pub struct Bursting {
     /// Less than the threshold.
     pub return_percent: u32,
     pub window_minutes: u32,
-    /// Names or kinds of providers, in this order. Empty: the best of all.
+    /// Names or kinds of providers, of which the best is taken. Empty: the best of all.
     pub targets: Vec<String>,
     pub mode: BurstMode,
 }

@@ -186,7 +186,6 @@ fn binding(
         kind,
         region,
         zone,
-        instance_family: defaults.and_then(|defaults| defaults.instance_family.clone()),
         spot: defaults.is_some_and(|defaults| defaults.spot_enabled),
     }
 }

@@ -15,8 +15,6 @@ pub struct Binding {
     /// Absent: every region of its kind.
     pub region: Option<String>,
     pub zone: Option<String>,
-    /// Types of this family are the usual ones there (`t3`).
-    pub instance_family: Option<String>,
     /// Spot is taken where the request does not say how to pay.
     pub spot: bool,
 }

@@ -168,7 +168,7 @@ pub const BURSTING: &[Key] = &[
     key(
         "targets",
         Kind::List(&Kind::Reference(Referent::Provider)),
-        "Where to, in this order. Without it: the best of all.",
+        "Where to: the best of these. Without it: the best of all.",
     ),
     key("mode", Kind::OneOf(&["all-or-nothing", "best-effort"]), "Whether a part of what should leave may stay.")
         .default("best-effort"),

@@ -51,7 +51,6 @@ fn binding(name: &str, kind: ProviderKind, region: &str) -> Binding {
         kind,
         region: Some(region.to_owned()),
         zone: None,
-        instance_family: None,
         spot: false,
     }
 }
