@@ -131,10 +131,16 @@ fn what_is_wrong_is_said_with_what_to_do() {
         (&["--cpu", "2", "--strategy", "cots"], "Did you mean `cost`"),
         (&["--cpu", "2", "--pricing", "spto"], "spto"),
         (&["--cpu", "0"], "cpu"),
+        (&["a\u{1b}[31mb", "--cpu", "2"], "control characters"),
         (&["--cpu", "-1"], "invalid value"),
         (&["--cpu", "2.5"], "invalid value"),
         (&["--cpu", "4294967296"], "invalid value"),
         (&["--cpu", "2", "--memory", "8Gx"], "not a size"),
+        (&["--cpu", "2", "--memory", "8"], "did you mean 8Gi?"),
+        (&["--cpu", "2", "--memory", "0"], "less than a MiB"),
+        (&["--cpu", "2", "--disk", "100"], "did you mean 100Gi?"),
+        (&["--cpu", "2", "--near", "aws"], "\"aws\" is a provider"),
+        (&["--cpu", "2", "--weights", "cost=1,cost=2"], "twice"),
         (&["--cpu", "2", "--max-latency", "10ms"], "--near"),
         (&["--cpu", "2", "--near", "us-east-1", "--max-latency", "soon"], "not a time"),
         (&["--cpu", "2", "--max-cost", "-1"], "--max-cost"),
@@ -180,6 +186,9 @@ fn manifests_that_are_wrong_say_where() {
     offline(&["-f", path]).expect(0);
     fs::write(&file, "{required_cpus: 2}").unwrap();
     offline(&["-f", path]).expect(2).says("required_cpu");
+    // Which of the fields it is.
+    fs::write(&file, "{required_cpu: 1, performance_targets: {min_cpu: x}}").unwrap();
+    offline(&["-f", path]).expect(2).says("`performance_targets.min_cpu`: ");
     // Applying is the server's; what is wrong is found before it is asked, and nothing to do is no failure.
     let apply = |args: &[&str]| run(novacron(&["apply", "--server", "http://127.0.0.1:1"]).args(args));
     fs::write(&file, seed.replace("cpu: 4", "cpu: 0")).unwrap();
@@ -267,6 +276,9 @@ fn the_catalog_shows_what_it_knows() {
         &catalog(&["show", "m5.large", "us-east-1"]).expect(0),
         &["2 x86_64", "8.0 GiB", "ON-DEMAND", "0.0960", "days"],
     );
+    let zones = |region| catalog(&["show", "Standard_D4as_v5", region]).expect(0);
+    has(&zones("northcentralus"), &["99.5 % of one machine, and there is no second zone\n"]);
+    has(&zones("westeurope"), &["99.99 % of two in two zones"]);
     let estimate = catalog(&["estimate", "m5.large", "us-east-1", "--disk", "100:gp3", "--traffic", "500"]).expect(0);
     has(&estimate, &["compute", "storage", "network", "together", "ON-DEMAND", "70.08"]);
     has(&catalog(&["regions", "--kind", "gcp", "eu"]).expect(0), &["europe-west1"]);

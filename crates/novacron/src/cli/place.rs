@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use novacron_types::{ByteSize, placement::PlanMode};
+use novacron_types::{ByteSize, MIB, ParseSizeError, placement::PlanMode};
 
 #[derive(Debug, Args)]
 pub struct PlaceArgs {
@@ -52,10 +52,10 @@ pub struct MachineArgs {
     #[arg(long, value_name = "N", alias = "vcpus", allow_negative_numbers = true)]
     pub cpu: Option<u32>,
     /// Memory, such as 8Gi.
-    #[arg(long, value_name = "SIZE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SIZE", value_parser = capacity, allow_negative_numbers = true)]
     pub memory: Option<ByteSize>,
     /// Disk, such as 100Gi.
-    #[arg(long, value_name = "SIZE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SIZE", value_parser = capacity, allow_negative_numbers = true)]
     pub disk: Option<ByteSize>,
     /// The vendor's word for the disk, such as gp3. Default: the vendor's usual one.
     #[arg(long, value_name = "NAME")]
@@ -154,6 +154,17 @@ pub struct ApplyArgs {
     pub plan: Option<String>,
     #[command(flatten)]
     pub how: HowArgs,
+}
+
+/// A size that a machine can have. Most who write a bare number think of GiB, and not of bytes.
+fn capacity(text: &str) -> Result<ByteSize, String> {
+    let size: ByteSize = text.parse().map_err(|error: ParseSizeError| error.to_string())?;
+    if size.0 >= MIB {
+        return Ok(size);
+    }
+    let bare = text.trim().bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && size.0 > 0;
+    let meant = if bare { format!("; did you mean {}Gi?", text.trim()) } else { String::new() };
+    Err(format!("that is {size}, and no machine has less than a MiB{meant}"))
 }
 
 /// Plan before apply.

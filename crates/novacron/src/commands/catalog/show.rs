@@ -169,11 +169,12 @@ fn region_text(catalog: &Catalog, ty: TypeId, id: RegionId) -> String {
     if let Some(sla) = catalog.sla_of(ty, None) {
         let percent =
             |milli: u32| if milli == 0 { "nothing".to_owned() } else { format!("{} %", f64::from(milli) / 1e3) };
-        let zones = if region.zones > 1 { percent(sla.multi_zone_milli_percent) } else { "no second zone".to_owned() };
-        lines.add(
-            "  Promised",
-            format_args!("{} of one machine, {zones} of two in two zones", percent(sla.single_milli_percent)),
-        );
+        let zones = if region.zones > 1 {
+            format!("{} of two in two zones", percent(sla.multi_zone_milli_percent))
+        } else {
+            "and there is no second zone".to_owned()
+        };
+        lines.add("  Promised", format_args!("{} of one machine, {zones}", percent(sla.single_milli_percent)));
     }
     let carbon = carbon_words(&catalog.carbon(ty, id, 500));
     lines.add("  Carbon", carbon.map_or("unknown".to_owned(), |words| format!("{words}, at half load")));

@@ -8,7 +8,7 @@ use std::{
 
 use novacron_config::{Context, Manifest, Overrides};
 use novacron_types::{
-    ByteSize,
+    ByteSize, VmId,
     manifest::VirtualMachine,
     placement::{Constraint, ConstraintKind, Gigabytes, Millis, Operator, PlacementRequest, Scalar},
 };
@@ -31,6 +31,10 @@ pub fn request(args: &PlaceArgs) -> Result<PlacementRequest> {
     };
     machine(args, &mut request)?;
     wishes(args, &mut request)?;
+    // A server would refuse it too.
+    if let Some(name) = &request.vm_id {
+        VmId::new(name.as_str()).map_err(|error| Failure::usage(error.to_string()))?;
+    }
     Ok(request)
 }
 
@@ -169,9 +173,11 @@ fn as_request(text: &str) -> Option<Value> {
 }
 
 fn typed(path: &Path, value: Value) -> Result<PlacementRequest> {
-    serde_json::from_value(value).map_err(|error| {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let field = error.path().to_string();
+        let field = if field == "." { String::new() } else { format!("`{field}`: ") };
         Failure::usage(format!("{}: this is not a request for a place", path.display()))
-            .why(error)
+            .why(format!("{field}{}", error.inner()))
             .hint("docs/placement.md lists its fields; a manifest begins with `apiVersion` and `kind: VirtualMachine`.")
     })
 }

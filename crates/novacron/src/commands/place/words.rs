@@ -49,6 +49,7 @@ pub fn strategy(text: &str) -> Result<Strategy> {
 
 pub fn weights(text: &str) -> Result<Weights> {
     let mut weights = Weights::default();
+    let mut named = Vec::new();
     for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
         let wrong = || {
             Failure::usage(format!("{pair:?} is not a weight"))
@@ -56,6 +57,10 @@ pub fn weights(text: &str) -> Result<Weights> {
         };
         let (name, number) = pair.split_once('=').ok_or_else(wrong)?;
         let number: f64 = number.parse().ok().filter(|n: &f64| n.is_finite() && *n >= 0.0).ok_or_else(wrong)?;
+        if named.contains(&name) {
+            return Err(Failure::usage(format!("--weights has {name:?} twice")).hint("Give each part one weight."));
+        }
+        named.push(name);
         *match name {
             "cost" => &mut weights.cost,
             "performance" => &mut weights.performance,
