@@ -151,6 +151,9 @@ fn a_server_follows_its_schedule() {
         placed["primary_placement"]["cost_per_hour"].to_string()
     };
     let shipped = price(&serve);
+    // It is due within a minute, and the cloud that does not answer is asked some times.
+    let metrics = || String::from_utf8(ask(&serve.url, "GET /metrics HTTP/1.0\r\n", "")).unwrap();
+    until("the schedule", Duration::from_secs(120), || metrics().contains("outcome=\"kept\"").then_some(()));
     serve.process.line_with("those of before are kept");
     serve.process.line_with("prices were refreshed");
     let scheduled = until("the prices of the schedule", Duration::from_secs(30), || {
