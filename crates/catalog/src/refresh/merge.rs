@@ -286,7 +286,10 @@ fn around(
             row.tiers.iter().map(|t| Tier { from_gb: t.from_gb, nanos_per_gb: t.nanos_per_gb }).collect();
         let dearest = |tiers: &[Tier]| tiers.iter().map(|tier| tier.nanos_per_gb).max().unwrap_or(0);
         if !believed(transfers.get(&(from, to)).map(|known| dearest(&known.tiers)), dearest(&tiers)) {
-            report.held_back.add(|| format!("traffic from {}", row.from));
+            report.held_back.add(|| match &row.to {
+                TransferTo::Internet => format!("traffic from {} to the internet", row.from),
+                TransferTo::Region(to) => format!("traffic from {} to {to}", row.from),
+            });
             continue;
         }
         transfers.insert((from, to), Transfer { from, to, tiers, group: group(row.group) });

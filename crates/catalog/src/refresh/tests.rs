@@ -248,7 +248,7 @@ fn disks_and_traffic_far_from_before_are_held_back() {
     let absurd = sheet(75_000_000_000, 90_000_000_000);
     let (new, report) = merge(&known, &absurd, TODAY, &MergePolicy::default()).unwrap();
     assert_eq!((report.disks, report.transfers), (0, 0));
-    assert_eq!(report.held_back.names, ["the disk Standard SSD in eastus", "traffic from eastus"]);
+    assert_eq!(report.held_back.names, ["the disk Standard SSD in eastus", "traffic from eastus to the internet"]);
     assert!(report.to_string().contains("2 prices too far from the one before, not taken"), "{report}");
     let disk = |catalog: &Catalog| catalog.parts().disks[0].nanos_per_gb_month;
     let traffic = |catalog: &Catalog| catalog.parts().transfers[0].tiers[1].nanos_per_gb;
