@@ -351,7 +351,7 @@ fn a_server_decides_and_keeps_it() {
     let shown = serve.run(&["apply", "-f", file, "--dry-run"]).expect(0);
     has(&shown, &["+ web-0  create → ", "+ spec.template.spec.resources.memory: 4.0 GiB", "2 to create"]);
     serve.run(&["apply", "-f", file]).expect(4).says("Add -y");
-    has(&serve.run(&["apply", "-f", file, "-y"]).expect(0), &["+ web-1  create"]);
+    has(&serve.run(&["apply", "-f", file, "-y"]).expect(0).says("No machine web-1 is made"), &["+ web-1  create"]);
     serve.run(&["apply", "-f", file, "-y"]).expect(3).says("everything is as described");
     let changed = site.dir.path().join("web.yaml");
     fs::write(&changed, fs::read_to_string(&path).unwrap().replace("cpu: 2", "cpu: 4")).unwrap();
@@ -365,6 +365,8 @@ fn a_server_decides_and_keeps_it() {
         &serve.run(&["burst", "-f", manifest("batch.yaml").to_str().unwrap(), "--dry-run"]).expect(0),
         &["✔", "batch", "together"],
     );
+    // Success is what was done.
+    serve.run(&["burst", "-f", file, "-y"]).expect(3).says("nothing was made and nothing moved");
     let plan = serve.run(&["plan", "-o", "json"]).expect(3).json();
     assert_eq!(plan["moves"], serde_json::json!([]));
     serve.run(&["plan", "--strategy", "cots"]).expect(2).says("Did you mean `cost`");

@@ -5,7 +5,7 @@
 mod common;
 
 use jiff::Timestamp;
-use novacron_operations::{IdempotencyKey, NewOperation, OperationId, Options};
+use novacron_operations::{IdempotencyKey, NewOperation, OperationId, Options, Request};
 use novacron_store::{Declared, PlacementQuery, Store, StoreError};
 use novacron_types::{
     ProviderKind,
@@ -31,6 +31,7 @@ async fn all(url: &str) {
     keeps_what_was_declared(&store).await;
     gives_a_run_to_one(&store).await;
     takes_on_work_with_what_it_sees_to(&store).await;
+    what_was_cancelled_before_it_began_has_failed(&store).await;
     a_dropped_taking_on_is_whole_or_not_at_all(&store).await;
     store.close().await;
 }
@@ -166,6 +167,22 @@ async fn takes_on_work_with_what_it_sees_to(store: &Store) {
     assert!(found.existing && found.operation.id() == made.operation.id());
     assert_eq!(placements.placement("t-1").await.unwrap().unwrap(), records[0]);
     assert_eq!(kept("t-4", "t-4").await, (false, false));
+}
+
+/// No step of the work runs that could say so.
+async fn what_was_cancelled_before_it_began_has_failed(store: &Store) {
+    let placements = store.placements();
+    let of = |id: &str, work: &str| PlacementRecord {
+        operation_id: Some(OperationId::new(work).unwrap()),
+        ..placement(id, id, "creating")
+    };
+    let taken = placements.take_on(work("c-1", "VM c-1"), &[of("c-1", "c-1")], &[], at(1)).await.unwrap();
+    placements.take_on(work("c-2", "VM c-2"), &[of("c-2", "c-2")], &[], at(1)).await.unwrap();
+    let cancel = Request::Cancel { by: "ann".to_owned() };
+    let ended = store.operations().request(taken.operation.id(), cancel, at(2)).await.unwrap();
+    assert!(ended.is_terminal());
+    let status = async |id: &str| placements.placement(id).await.unwrap().unwrap().status;
+    assert_eq!((status("c-1").await, status("c-2").await), (PlacementStatus::Failed, PlacementStatus::Creating));
 }
 
 /// Given up after so many polls, from none to all that it takes.

@@ -57,13 +57,18 @@ impl Control {
                 (None, _) => ApplyAction::Create,
                 _ => ApplyAction::Update,
             };
+            let vm = self.store().vms().vm(&decide::vm_id(Some(&name))?).await?;
+            let only_decided = (vm.is_none() && request.image.is_none()).then(|| {
+                format!("No machine {name} is made, only its place is decided: `template.spec` names no `image`.")
+            });
             if action == ApplyAction::Unchanged {
-                answers.push(Applied { name, action, changes, placement: known, notes: Vec::new() });
+                let notes = only_decided.into_iter().collect();
+                answers.push(Applied { name, action, changes, placement: known, notes });
                 continue;
             }
-            let vm = self.store().vms().vm(&decide::vm_id(Some(&name))?).await?;
             let record = self.declare(&market, &mut settings, request, now, vm.is_some(), &mut making).await?;
-            let notes = vm.as_ref().and_then(|vm| stays(vm, &record)).into_iter().collect();
+            let stays = vm.as_ref().and_then(|vm| stays(vm, &record));
+            let notes = stays.into_iter().chain(only_decided).collect();
             declared.push(Declared { name: name.clone(), manifest, updated_at: now });
             answers.push(Applied { name, action, changes, placement: Some(record), notes });
         }

@@ -180,9 +180,11 @@ impl Control {
             false => bursting.targets.iter().cloned().map(Scalar::Text).collect(),
         };
         let mut machines = Vec::new();
-        for mut asked in requests {
+        for (index, mut asked) in requests.into_iter().enumerate() {
             decide::check(&asked)?;
-            let vm_id = decide::vm_id(asked.vm_id.as_deref())?;
+            // Of a repeated request the same, whoever repeats it.
+            let unnamed = format!("{burst_id}-{index}");
+            let vm_id = decide::vm_id(Some(asked.vm_id.as_deref().unwrap_or(&unnamed)))?;
             // A repeated request finds the machines that it made.
             let moves = self.store().vms().vm(&vm_id).await?.filter(|_| !(again && asked.create));
             if let Some(record) = &moves {

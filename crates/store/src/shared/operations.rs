@@ -11,7 +11,7 @@ use novacron_operations::{
 use serde::de::DeserializeOwned;
 use sqlx::{QueryBuilder, Row as _};
 
-use super::{Backend, Db, FOR_UPDATE, GREATEST, POSITION, SKIP_LOCKED, Tx, age::before_text, counts};
+use super::{Backend, Db, FOR_UPDATE, GREATEST, POSITION, SKIP_LOCKED, Tx, age::before_text, counts, placements};
 use crate::error::store_error;
 
 type Row = <Db as sqlx::Database>::Row;
@@ -128,7 +128,11 @@ impl OperationStore for Backend {
         write(&mut tx, &operation, events).await?;
         match (had_ended, operation.is_terminal()) {
             (true, false) => take_keys(&mut tx, &operation).await?,
-            (false, true) => give_keys_back(&mut tx, id).await?,
+            (false, true) => {
+                give_keys_back(&mut tx, id).await?;
+                // It ended before it began: no step of it will say so to those who wait for it.
+                placements::give_up(&mut tx, id, now).await?;
+            }
             _ => {}
         }
         tx.commit().await.map_err(store_error)?;

@@ -3,11 +3,14 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use novacron_operations::{Created, ListQuery, NewOperation, Page, StoreError};
-use novacron_types::placement::{PlacementFailure, PlacementRecord};
+use novacron_types::{
+    OperationId,
+    placement::{PlacementFailure, PlacementRecord, PlacementStatus},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{Executor, QueryBuilder, Row as _};
 
-use super::{Backend, Db, age::before_text, operations};
+use super::{Backend, Db, Tx, age::before_text, operations};
 use crate::{Declared, PlacementQuery, PlacementStore, error::store_error};
 
 /// More failures than these say no more.
@@ -168,6 +171,26 @@ async fn put<'e>(to: impl Executor<'e, Database = Db>, placement: &PlacementReco
     .await
     .map(drop)
     .map_err(store_error)
+}
+
+/// What an operation was to make, and never will, has failed.
+pub(super) async fn give_up(tx: &mut Tx, id: &OperationId, now: Timestamp) -> Result<(), StoreError> {
+    let rows = sqlx::query("SELECT record FROM placements WHERE status = $1")
+        .bind(PlacementStatus::Creating.as_str())
+        .fetch_all(&mut **tx)
+        .await
+        .map_err(store_error)?;
+    for row in &rows {
+        let mut placement: PlacementRecord = read(row)?;
+        if placement.operation_id.as_ref() != Some(id) {
+            continue;
+        }
+        placement.status = PlacementStatus::Failed;
+        placement.updated_at = now;
+        placement.decision.notes.push(format!("{id} was cancelled before it began."));
+        put(&mut **tx, &placement).await?;
+    }
+    Ok(())
 }
 
 async fn declare<'e>(to: impl Executor<'e, Database = Db>, declared: &Declared) -> Result<(), StoreError> {
