@@ -97,9 +97,7 @@ async fn a_machine_is_made_where_it_was_placed() {
     let id = work["operation_id"].as_str().unwrap();
     let events = get(&app, &format!("operations/{id}/events")).await;
     assert_eq!(events.status, StatusCode::OK);
-    for text in
-        ["event: progress", "event: checkpoint", "event: log", "web is i-", "\"status\":\"completed\""]
-    {
+    for text in ["event: progress", "event: checkpoint", "event: log", "web is i-", "\"status\":\"completed\""] {
         assert!(events.text.contains(text), "{text}: {}", events.text);
     }
     assert_eq!(get(&app, "operations/nothing/events").await.status, StatusCode::NOT_FOUND);

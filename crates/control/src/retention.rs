@@ -1,4 +1,4 @@
-//! Forgets what ended long ago: operations, their events, and entries of the audit log.
+//! Forgets what ended long ago: operations, their events, entries of the audit log, and placements that nobody needs.
 //!
 //! Every process of a store sweeps, in small batches: what one is at work on, another leaves out.
 
@@ -34,8 +34,10 @@ impl Retention {
                 // A span that leads out of the calendar keeps everything.
                 let Ok(before) = Timestamp::now().checked_sub(keep) else { return };
                 match sweep(&store, before).await {
-                    Ok((0, 0)) => {}
-                    Ok((operations, entries)) => tracing::info!(operations, entries, %before, "forgot what is old"),
+                    Ok([0, 0, 0]) => {}
+                    Ok([operations, entries, placements]) => {
+                        tracing::info!(operations, entries, placements, %before, "forgot what is old")
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "what is old could not be removed; the next try is in an hour")
                     }
@@ -45,15 +47,22 @@ impl Retention {
     }
 }
 
-/// How many operations and entries of the audit log were removed.
-async fn sweep(store: &Store, before: Timestamp) -> Result<(u64, u64), StoreError> {
-    let (operations, audit) = (store.operations(), store.audit());
-    let mut removed = (0, 0);
+/// How many operations, entries of the audit log, and placements with what work keeps for itself were removed.
+async fn sweep(store: &Store, before: Timestamp) -> Result<[u64; 3], StoreError> {
+    let (operations, audit, placements) = (store.operations(), store.audit(), store.placements());
+    let mut removed = [0; 3];
     for _ in 0..BATCHES {
-        let (pruned, noted) = (operations.prune(before, BATCH).await, audit.prune(before, BATCH).await);
-        let now = (pruned?, noted?);
-        removed = (removed.0 + now.0, removed.1 + now.1);
-        if now.0.max(now.1) < u64::from(BATCH) {
+        let now = [
+            operations.prune(before, BATCH).await,
+            audit.prune(before, BATCH).await,
+            placements.prune(before, BATCH).await,
+        ];
+        let mut most = 0;
+        for (sum, now) in removed.iter_mut().zip(now) {
+            let now = now?;
+            (*sum, most) = (*sum + now, most.max(now));
+        }
+        if most < u64::from(BATCH) {
             break;
         }
         tokio::time::sleep(PAUSE).await;

@@ -181,13 +181,7 @@ fn binding(
         ));
     }
     let defaults = config.provider_defaults.get(name);
-    Binding {
-        name: name.clone(),
-        kind,
-        region,
-        zone,
-        spot: defaults.is_some_and(|defaults| defaults.spot_enabled),
-    }
+    Binding { name: name.clone(), kind, region, zone, spot: defaults.is_some_and(|defaults| defaults.spot_enabled) }
 }
 
 fn host(config: &HostConfig, catalog: &Catalog, notes: &mut Vec<String>) -> HostSettings {

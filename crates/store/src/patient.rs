@@ -74,6 +74,7 @@ within_limit!(PlacementStore {
     fn failures(since: Timestamp) -> Vec<PlacementFailure>;
     fn put_declared(declared: &Declared) -> ();
     fn declared(name: &str) -> Option<Declared>;
+    fn prune(before: Timestamp, limit: u32) -> u64;
     fn claim_run(name: &str, due: Timestamp) -> bool;
 });
 

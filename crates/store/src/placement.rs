@@ -42,6 +42,11 @@ pub trait PlacementStore: Send + Sync + 'static {
 
     async fn declared(&self, name: &str) -> Result<Option<Declared>, StoreError>;
 
+    /// Removes up to `limit` of each that nobody needs and that did not change since `before`: placements that a newer one
+    /// follows, or of which there is neither a machine nor a declaration; and declarations that work keeps for itself,
+    /// whose names have a colon. Answers how many were removed.
+    async fn prune(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
+
     /// True for one of all processes that ask with this name and time: the one that is to do what is due then.
     async fn claim_run(&self, name: &str, due: Timestamp) -> Result<bool, StoreError>;
 }

@@ -17,7 +17,11 @@ pub const PROVIDER: &[Key] = &[
 ];
 
 const DEFAULTS: &[Key] = &[
-    key("instance_family", Kind::Text, "Where no type is named, the smallest of these that is large enough, by the beginning of their names (`t3`). Placement names a type."),
+    key(
+        "instance_family",
+        Kind::Text,
+        "Where no type is named, the smallest of these that is large enough, by the beginning of their names (`t3`). Placement names a type.",
+    ),
     key("spot_enabled", Kind::Bool, "Spare capacity will do where a request names no way of paying.").default("false"),
 ];
 

@@ -5,7 +5,7 @@ mod moving;
 mod tests;
 
 use std::{
-    sync::atomic::AtomicBool,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -82,7 +82,7 @@ impl Control {
         };
         let burst_id = format!("burst-{}", &blake3::hash(key.key.as_bytes()).to_hex()[..32]);
         let placements = self.store().placements();
-        if let Some(kept) = placements.declared(&burst_id).await?
+        if let Some(kept) = placements.declared(&kept_as(&burst_id)).await?
             && let Ok(known) = serde_json::from_value::<Known>(kept.manifest)
         {
             if known.digest != key.digest {
@@ -94,7 +94,7 @@ impl Control {
         let answer = self.bursted(asked, burst_id.clone(), caller, dry_run, None).await?;
         let manifest = serde_json::to_value(Known { digest: key.digest, answer: answer.clone() })
             .map_err(|error| ControlError::new(ErrorClass::Internal, "store", error.to_string()))?;
-        placements.put_declared(&Declared { name: burst_id, manifest, updated_at: Timestamp::now() }).await?;
+        placements.put_declared(&Declared { name: kept_as(&burst_id), manifest, updated_at: Timestamp::now() }).await?;
         Ok(answer)
     }
 
@@ -121,7 +121,8 @@ impl Control {
         // Who moves does not stand in their own way.
         let moves = |vm_id: &str| machines.iter().any(|machine| machine.moves.is_some() && machine.is(vm_id));
         settings.peers.retain(|peer| !moves(&peer.vm_id));
-        let (plan, records) = plan(market, settings, requests, mode, now).await?;
+        let computing = &self.inner.tools.placing.computing;
+        let (plan, records) = computing.run(move |stop| plan(&market, &settings, &requests, mode, now, stop)).await?;
         let mut answer = BurstAnswer { burst_id, mode, operation_id: None, placed: Vec::new(), plan };
         let (mut making, mut keep, mut moving) = (Vec::new(), Keep::default(), Vec::new());
         for mut record in records {
@@ -242,6 +243,11 @@ impl Control {
     }
 }
 
+/// No machine can have this name.
+fn kept_as(burst_id: &str) -> String {
+    format!("burst:{burst_id}")
+}
+
 impl Bursting {
     fn is(&self, vm_id: &str) -> bool {
         self.request.vm_id.as_deref() == Some(vm_id)
@@ -267,41 +273,30 @@ fn fill(request: &mut PlacementRequest, record: &VmRecord) {
 }
 
 /// The places, and a record of each with its own explanation.
-async fn plan(
-    market: Market,
-    settings: Settings,
-    requests: Vec<PlacementRequest>,
+fn plan(
+    market: &Market,
+    settings: &Settings,
+    requests: &[PlacementRequest],
     mode: PlanMode,
     now: Timestamp,
+    stop: &AtomicBool,
 ) -> Result<(ManyPlan, Vec<PlacementRecord>), ControlError> {
-    // Seconds of computing, which would keep this thread from all else.
-    let computed = tokio::task::spawn_blocking(move || {
-        let stop = AtomicBool::new(false);
-        let search = Search {
-            until: Some(Instant::now() + SEARCH + SEARCH_EACH * requests.len() as u32),
-            steps: None,
-            seed: 1,
-            threads: 2,
-            stop: &stop,
-        };
-        let options = ManyOptions { mode, budgets: Vec::new(), gap: 0.0001, search };
-        let plan = place_many(&market, &settings, &requests, &options)?;
-        let mut records = Vec::new();
-        for placed in &plan.placements {
-            let Some(request) = requests.iter().find(|request| request.vm_id.as_deref() == Some(&placed.vm_id)) else {
-                continue;
-            };
-            let mut decision = explain(&Ask::new(&market, &settings, request)?);
-            let alone = decision.primary_placement.replace(placed.clone());
-            if alone.as_ref().is_some_and(|alone| alone != placed) {
-                decision.notes.push(
-                    "The place was chosen together with the others of the burst; alone another would have won."
-                        .to_owned(),
-                );
-            }
-            records.push(decide::record(decide::vm_id(Some(&placed.vm_id))?, request.clone(), decision, now));
+    let until = Some(Instant::now() + SEARCH + SEARCH_EACH * requests.len() as u32);
+    let search = Search { until, steps: None, seed: 1, threads: 2, stop };
+    let options = ManyOptions { mode, budgets: Vec::new(), gap: 0.0001, search };
+    let plan = place_many(market, settings, requests, &options)?;
+    let mut records = Vec::new();
+    for placed in &plan.placements {
+        let asked = requests.iter().find(|request| request.vm_id.as_deref() == Some(&placed.vm_id));
+        let Some(request) = asked.filter(|_| !stop.load(Ordering::Relaxed)) else { continue };
+        let mut decision = explain(&Ask::new(market, settings, request)?);
+        let alone = decision.primary_placement.replace(placed.clone());
+        if alone.as_ref().is_some_and(|alone| alone != placed) {
+            decision.notes.push(
+                "The place was chosen together with the others of the burst; alone another would have won.".to_owned(),
+            );
         }
-        Ok::<_, ControlError>((plan, records))
-    });
-    computed.await.map_err(|error| ControlError::new(crate::ErrorClass::Internal, "planner", error.to_string()))?
+        records.push(decide::record(decide::vm_id(Some(&placed.vm_id))?, request.clone(), decision, now));
+    }
+    Ok((plan, records))
 }

@@ -13,7 +13,7 @@ use novacron_placement::{Failure, Host, Market, Peer, Settings};
 use novacron_store::{Store, VmQuery};
 use novacron_types::{ProviderKind, ProviderName, VmRecord, placement::PlacementFailure};
 
-use super::{HostSettings, PlacingSettings, prices::Prices};
+use super::{HostSettings, PlacingSettings, compute::Computing, prices::Prices};
 use crate::{ControlError, Directory};
 
 /// What a host said is believed so long.
@@ -27,13 +27,21 @@ pub(crate) struct Placing {
     directory: Arc<Directory>,
     store: Store,
     prices: Arc<Prices>,
+    pub computing: Computing,
     hosts: tokio::sync::Mutex<Option<(Instant, Vec<Host>)>>,
 }
 
 impl Placing {
     pub fn new(settings: PlacingSettings, directory: Arc<Directory>, store: Store) -> Self {
         let prices = Arc::new(Prices::new(settings.catalog.clone(), settings.bindings.clone()));
-        Self { settings, directory, store, prices, hosts: tokio::sync::Mutex::default() }
+        Self {
+            settings,
+            directory,
+            store,
+            prices,
+            computing: Computing::default(),
+            hosts: tokio::sync::Mutex::default(),
+        }
     }
 
     /// With what is left on each host, and at prices of seconds ago at most.

@@ -5,6 +5,7 @@
 
 mod apply;
 mod burst;
+mod compute;
 mod decide;
 mod diff;
 mod known;

@@ -45,7 +45,8 @@ impl Control {
             }
         }
         let options = merged(&placing.settings.optimization, &asked);
-        let mut plan = compute(market, settings, machines, options).await?;
+        let computing = &placing.computing;
+        let mut plan = computing.run(move |stop| compute(&market, &settings, &machines, options, stop)).await?;
         plan.kept.extend(kept);
         let plan_id = format!("plan-{}", uuid::Uuid::now_v7().simple());
         let record = PlanRecord { plan_id, made_at: now, plan };
@@ -191,35 +192,31 @@ fn merged(configured: &OptimizationSettings, asked: &OptimizationRequest) -> Opt
     }
 }
 
-async fn compute(
-    market: Market,
-    settings: Settings,
-    machines: Vec<Machine>,
+fn compute(
+    market: &Market,
+    settings: &Settings,
+    machines: &[Machine],
     options: OptimizationSettings,
+    stop: &AtomicBool,
 ) -> Result<RebalancePlan, ControlError> {
-    // Seconds of computing, which would keep this thread from all else.
-    let computed = tokio::task::spawn_blocking(move || {
-        let stop = AtomicBool::new(false);
-        let strategies = options.strategies;
-        let options = RebalanceOptions {
-            strategy: Strategy::CostOptimized,
-            not_worse: &[],
-            max_moves: Some(options.max_moves),
-            hysteresis_percent: options.hysteresis_percent,
-            min_saving_monthly_nanos: options.min_saving_nanos,
-            payback_days: options.payback_days,
-            downtime: Downtime::default(),
-            risk_percent: 0,
-            search: Search {
-                until: Some(Instant::now() + SEARCH),
-                // Few machines need not be searched for so long.
-                steps: Some(50_000 + 20_000 * machines.len() as u64),
-                seed: 1,
-                threads: 2,
-                stop: &stop,
-            },
-        };
-        Ok::<_, ControlError>(rebalance_in_turn(&market, &settings, &machines, &strategies, &options)?)
-    });
-    computed.await.map_err(|error| ControlError::new(ErrorClass::Internal, "planner", error.to_string()))?
+    let strategies = options.strategies;
+    let options = RebalanceOptions {
+        strategy: Strategy::CostOptimized,
+        not_worse: &[],
+        max_moves: Some(options.max_moves),
+        hysteresis_percent: options.hysteresis_percent,
+        min_saving_monthly_nanos: options.min_saving_nanos,
+        payback_days: options.payback_days,
+        downtime: Downtime::default(),
+        risk_percent: 0,
+        search: Search {
+            until: Some(Instant::now() + SEARCH),
+            // Few machines need not be searched for so long.
+            steps: Some(50_000 + 20_000 * machines.len() as u64),
+            seed: 1,
+            threads: 2,
+            stop,
+        },
+    };
+    Ok(rebalance_in_turn(market, settings, machines, &strategies, &options)?)
 }

@@ -52,7 +52,8 @@ pub async fn run(context: &Context, args: BurstArgs) -> Result<()> {
     if let Some(failed) = failed {
         return Err(failed);
     }
-    let nothing_begun = answer.operation_id.is_none() && answer.placed.iter().all(|placed| placed.migration_id.is_none());
+    let nothing_begun =
+        answer.operation_id.is_none() && answer.placed.iter().all(|placed| placed.migration_id.is_none());
     if nothing_begun && !answer.placed.is_empty() {
         return Err(Failure::new(Exit::NothingToDo, "only places were decided: nothing was made and nothing moved")
             .hint("A request makes its machine with `create: true` and an `image`; a VM on a local host is moved by its name."));

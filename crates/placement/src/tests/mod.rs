@@ -46,13 +46,7 @@ fn host(name: &str, vcpus: u32, gib: u64) -> Host {
 }
 
 fn binding(name: &str, kind: ProviderKind, region: &str) -> Binding {
-    Binding {
-        name: ProviderName::new(name).unwrap(),
-        kind,
-        region: Some(region.to_owned()),
-        zone: None,
-        spot: false,
-    }
+    Binding { name: ProviderName::new(name).unwrap(), kind, region: Some(region.to_owned()), zone: None, spot: false }
 }
 
 fn sized(vcpus: u32, gib: u64) -> PlacementRequest {

@@ -132,6 +132,28 @@ impl PlacementStore for Backend {
         }))
     }
 
+    async fn prune(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let placements = "DELETE FROM placements WHERE id IN (SELECT old.id FROM placements AS old
+             WHERE old.updated_at < $1 AND old.status <> 'creating'
+               AND (EXISTS (SELECT 1 FROM placements AS later WHERE later.vm_id = old.vm_id AND later.place > old.place)
+                 OR NOT EXISTS (SELECT 1 FROM vms WHERE vms.id = old.vm_id AND vms.deleted_at IS NULL)
+                    AND NOT EXISTS (SELECT 1 FROM declared WHERE declared.name = old.vm_id))
+             LIMIT $2)";
+        let declared = "DELETE FROM declared WHERE name IN (SELECT name FROM declared
+             WHERE updated_at < $1 AND name LIKE '%:%' AND (name NOT LIKE 'sent:%' OR record = '{}') LIMIT $2)";
+        let mut removed = 0;
+        for sql in [placements, declared] {
+            let done = sqlx::query(sql)
+                .bind(before_text(before))
+                .bind(i64::from(limit))
+                .execute(self.writer())
+                .await
+                .map_err(store_error)?;
+            removed += done.rows_affected();
+        }
+        Ok(removed)
+    }
+
     async fn claim_run(&self, name: &str, due: Timestamp) -> Result<bool, StoreError> {
         let claimed = sqlx::query("INSERT INTO schedule_runs (name, due) VALUES ($1, $2) ON CONFLICT DO NOTHING")
             .bind(name)
