@@ -185,6 +185,12 @@ fn expand(machines: &[VirtualMachine]) -> Result<Vec<(PlacementRequest, Value)>,
             return Err(too_many());
         }
         for name in machine.names() {
+            // What the program keeps beside declarations is named so, and forgotten when it is old.
+            if name.contains(':') {
+                let message = format!("the name {name:?} has a colon");
+                return Err(ControlError::invalid("invalid_name", message)
+                    .advice("A machine's name has letters, digits, `-`, `_` and `.`."));
+            }
             if !names.insert(name.clone()) {
                 return Err(ControlError::invalid("duplicate_name", format!("two machines are named `{name}`"))
                     .advice("Give each its own name; replicas are named `NAME-0`, `NAME-1` and so on."));
@@ -200,4 +206,24 @@ fn expand(machines: &[VirtualMachine]) -> Result<Vec<(PlacementRequest, Value)>,
 
 fn too_many() -> ControlError {
     ControlError::invalid("too_many_machines", format!("at most {MOST_MACHINES} machines are applied at once"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_machine_takes_a_name_that_the_program_keeps_for_itself() {
+        let named = |name: &str| -> VirtualMachine {
+            serde_json::from_value(json!({
+                "apiVersion": "novacron.io/v1alpha1", "kind": "VirtualMachine", "metadata": { "name": name },
+                "spec": { "template": { "spec": { "resources": { "cpu": 1, "memory": "1Gi" } } } },
+            }))
+            .unwrap()
+        };
+        assert_eq!(expand(&[named("web")]).unwrap().len(), 1);
+        for name in ["plan:plan-1", "sent:web"] {
+            assert_eq!(expand(&[named(name)]).unwrap_err().code, "invalid_name", "{name}");
+        }
+    }
 }

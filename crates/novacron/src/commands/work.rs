@@ -53,12 +53,14 @@ async fn until_end(context: &Context, id: &OperationId) -> Result<Work> {
                 // Where there is no stream, the next look says whether something is wrong.
                 if let Ok(events) = client.events(&format!("{path}/events"), last_event.as_deref()).await {
                     let mut events = pin!(events);
-                    // It ends with the work.
                     while let Ok(Some(event)) = tokio::time::timeout(SILENCE, events.next()).await {
                         pause = SOON;
                         last_event = event.id.clone().or(last_event);
                         if let Ok(work) = serde_json::from_str::<Work>(&event.data) {
                             say(&work);
+                            if work.status.is_terminal() {
+                                return Ok(work);
+                            }
                         } else if let Some(message) = logged(&event) {
                             context.output.note(message);
                         }
@@ -68,6 +70,7 @@ async fn until_end(context: &Context, id: &OperationId) -> Result<Work> {
             Err(failure) if failure.exit == Exit::Unreachable && seen.elapsed() < GIVE_UP => {}
             Err(failure) => return Err(failure),
         }
+        // The stream broke off, or there is none: not to press a server that is starting or in trouble.
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(SLOWEST);
     }
