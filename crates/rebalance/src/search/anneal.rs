@@ -4,9 +4,10 @@
 //! Where machines are nearly full, hardly any single move fits, and good states lie apart. What lacks is weighed
 //! instead of refused, as lightly as keeps the number of machines that lack at what is allowed by then.
 
+use super::arms::Arms;
 use super::best::Best;
 use super::limit::Limit;
-use super::moves::{Mix, attempt};
+use super::moves::attempt;
 use super::scope::Scope;
 use crate::rng::Rng;
 use crate::state::{Penalty, State};
@@ -17,7 +18,6 @@ const BETWEEN: u64 = 256;
 pub(super) struct Cooling {
     /// From the first to the last: a part of the budget, and how hot it is by then.
     pub heats: Vec<(f64, f64)>,
-    pub mix: Mix,
     pub laxity: Laxity,
 }
 
@@ -29,6 +29,9 @@ impl Cooling {
         hot * (cold / hot).powf((progress - from) / (to - from))
     }
 }
+
+/// Steps between settings of what is tried how often.
+const SHARING: u64 = 1 << 18;
 
 /// How much may lack, and what that weighs.
 #[derive(Clone, Copy)]
@@ -73,7 +76,11 @@ pub(super) fn anneal<const K: usize>(
     let luck = luck();
     let laxity = cooling.laxity;
     let mut scope = Scope::new(state, rng);
+    if scope.processes.is_empty() {
+        return 0;
+    }
     let mut turn = scope.steps();
+    let (mut arms, mut share) = (Arms::new(), SHARING);
     let [(lightest, heaviest), (_, heaviest_rule)] = [laxity.capacity, laxity.rule];
     let lightest_rule = |heat: f64| heat.clamp(laxity.rule.0, heaviest_rule);
     let mut penalty = Penalty { capacity: lightest, rule: lightest_rule(4.0 * cooling.at(0.0)) };
@@ -86,11 +93,18 @@ pub(super) fn anneal<const K: usize>(
         state.weigh(penalty);
         for _ in 0..BETWEEN {
             let most = heat * luck[rng.next() as usize % LUCK];
-            if attempt(state, &scope, rng, &cooling.mix, most, &mut done) {
+            let drawn = arms.draw(rng, scope.processes.len());
+            let made = attempt(state, &scope, rng, drawn, most, &mut done);
+            arms.note(made);
+            if made {
                 best.note(state, &done);
             }
         }
         steps += BETWEEN;
+        if steps >= share {
+            arms.share();
+            share = steps + SHARING;
+        }
         if steps >= turn {
             scope.turn(state, rng);
             turn = steps + scope.steps();

@@ -1,6 +1,7 @@
 //! The search: walks that anneal side by side and hand the best on.
 
 mod anneal;
+mod arms;
 mod best;
 mod limit;
 mod moves;

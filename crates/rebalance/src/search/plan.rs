@@ -1,7 +1,6 @@
-//! How hot a walk is and what it tries: figures found by trial on the challenge's set A.
+//! How hot a walk is and how much may lack: figures found by trial on the challenge's set A.
 
 use super::anneal::{Cooling, Laxity};
-use super::moves::Mix;
 use crate::rng::Rng;
 use crate::state::{Penalty, State};
 
@@ -16,7 +15,6 @@ pub(super) struct Heat {
     large: f64,
     /// By what a machine's capacity of a resource is filled, all together.
     machine: f64,
-    transient: bool,
 }
 
 /// Samples moves as if nothing bound them.
@@ -34,7 +32,7 @@ pub(super) fn heat<const K: usize>(state: &mut State<'_, K>, rng: &mut Rng) -> H
     let machine = mean * processes as f64 / (machines * state.t.model.resources.len()) as f64;
     deltas.sort_unstable_by(f64::total_cmp);
     let large = deltas.get(deltas.len() * 9 / 10).copied().unwrap_or(1.0);
-    Heat { large: large.max(1.0), machine: machine.max(1.0), transient: state.t.transient }
+    Heat { large: large.max(1.0), machine: machine.max(1.0) }
 }
 
 /// So cold that what costs one unit more is hardly ever done: costs are whole numbers, and none is too small to matter.
@@ -50,7 +48,6 @@ pub(super) fn cooling(heat: Heat, round: usize, walk: usize) -> Cooling {
         (false, _) => &[(0.0, -0.9), (0.9, -2.4), (1.0, -4.2)],
     };
     let heats = powers.iter().map(|&(part, power)| (part, (heat.large * 10f64.powf(power)).max(COLDEST))).collect();
-    let home = if heat.transient { 0.3 } else { 0.1 };
     let (capacity, rule) = (1000.0 * heat.machine, 100.0 * heat.large);
     let laxity = if polish {
         Laxity { short: 0.0, until: 1.0, strict: 0.0, capacity: (capacity, capacity), rule: (rule, rule) }
@@ -58,5 +55,5 @@ pub(super) fn cooling(heat: Heat, round: usize, walk: usize) -> Cooling {
         let lightest = heat.machine;
         Laxity { short: 0.5, until: 0.8, strict: 0.9, capacity: (lightest, capacity), rule: (0.0, rule) }
     };
-    Cooling { heats, mix: Mix { shift: 0.5, near: 0.5, home }, laxity }
+    Cooling { heats, laxity }
 }

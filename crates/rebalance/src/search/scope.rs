@@ -9,7 +9,7 @@ const PROCESSES: usize = 4096;
 
 pub(super) struct Scope {
     pub machines: Vec<u32>,
-    /// Those on these machines, from the smallest to the largest. They go nowhere else meanwhile.
+    /// Those on these machines that could be elsewhere, from the smallest to the largest. They go nowhere else meanwhile.
     pub processes: Vec<u32>,
     inside: Vec<bool>,
     whole: bool,
@@ -20,7 +20,10 @@ impl Scope {
         let machines: Vec<u32> = (0..state.on.len() as u32).collect();
         let inside = vec![true; machines.len()];
         let whole = state.at.len() <= 2 * PROCESSES;
-        let mut scope = Self { machines, processes: state.t.by_size.clone(), inside, whole };
+        let reach = state.t.reach.as_ref().filter(|_| whole);
+        let moves = |&p: &u32| reach.is_none_or(|reach| reach[p as usize].len() > 1);
+        let processes = state.t.by_size.iter().copied().filter(moves).collect();
+        let mut scope = Self { machines, processes, inside, whole };
         scope.turn(state, rng);
         scope
     }
@@ -60,6 +63,16 @@ impl Scope {
         self.inside[m] = true;
         self.machines.push(m as u32);
         self.processes.extend_from_slice(&state.on[m]);
+    }
+
+    /// Somewhere for a process to go, if need be where it is: any machine that it could ever be on, as far as is known.
+    #[inline]
+    pub fn destination<const K: usize>(&self, state: &State<'_, K>, p: usize, rng: &mut Rng) -> usize {
+        let machines = match &state.t.reach {
+            Some(reach) if self.whole => &reach[p],
+            _ => &self.machines,
+        };
+        machines[rng.below(machines.len())] as usize
     }
 
     pub fn holds(&self, machine: u32) -> bool {

@@ -61,7 +61,7 @@ pub fn solve(problem: &Problem, options: &Options<'_>) -> Outcome {
 
 fn run<const K: usize>(problem: &Problem, options: &Options<'_>) -> Outcome {
     let start = Instant::now();
-    let tables = Tables::<K>::new(problem, options.max_moves);
+    let tables = Tables::<K>::new(problem, options.max_moves).reaching();
     let mut first = State::new(&tables, problem.initial());
     let heat = heat(&mut first, &mut Rng::new(options.seed));
     let mut outcome = Outcome { assignment: problem.initial().to_vec(), cost: first.cost, steps: 0, lost: 0 };

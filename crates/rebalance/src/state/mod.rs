@@ -1,9 +1,11 @@
 //! An assignment that knows its cost, and what each move would change of it in time that depends on resources only.
 //! It may break constraints: what it lacks is counted, and weighs in the energy that a search goes by.
 
+mod chain;
 mod lanes;
 mod obstacle;
 mod presence;
+mod reach;
 mod rules;
 mod shift;
 mod swap;

@@ -3,6 +3,7 @@
 
 use super::Row;
 use super::lanes::{Four, all, at, less, weighed};
+use super::reach::reach;
 use crate::model::{FORBIDDEN, Model};
 use crate::problem::Problem;
 
@@ -19,7 +20,6 @@ pub(crate) struct Tables<'a, const K: usize> {
     /// 0 for transient resources: a process's needs of those are held at its home wherever it is.
     pub kept: [Four; K],
     whole: [Four; K],
-    pub transient: bool,
     pub home: &'a [u32],
     pub service: Vec<u32>,
     process_move: Vec<i64>,
@@ -39,6 +39,8 @@ pub(crate) struct Tables<'a, const K: usize> {
     /// Processes by service.
     pub sizes: Vec<u32>,
     pub max_moves: u32,
+    /// Where each process could ever stand; any machine if there is none.
+    pub reach: Option<Vec<Vec<u32>>>,
 }
 
 /// What binds a service to others.
@@ -91,7 +93,6 @@ impl<'a, const K: usize> Tables<'a, K> {
             needs: model.processes.iter().map(|p| wide(&p.needs)).collect(),
             kept: all(|r| if model.resources.get(r).is_some_and(|r| !r.transient) { 1.0 } else { 0.0 }),
             whole: [Four::ONE; K],
-            transient: model.resources.iter().any(|r| r.transient),
             home: problem.initial(),
             service: model.processes.iter().map(|p| p.service).collect(),
             process_move: model
@@ -110,12 +111,18 @@ impl<'a, const K: usize> Tables<'a, K> {
             rank,
             sizes,
             max_moves: max_moves.unwrap_or(u32::MAX),
+            reach: None,
         }
+    }
+
+    /// For a search: knows where each process could ever stand.
+    pub fn reaching(self) -> Self {
+        Self { reach: reach(&self), ..self }
     }
 
     /// For moves one after another: nothing stays in use where a process was.
     pub fn one_by_one(problem: &'a Problem) -> Self {
-        Self { kept: [Four::ONE; K], transient: false, ..Self::new(problem, None) }
+        Self { kept: [Four::ONE; K], ..Self::new(problem, None) }
     }
 
     /// Cost of having a process on `m`, without its service's part: its move and its place. None where it can't be.

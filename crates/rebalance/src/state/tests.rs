@@ -22,7 +22,7 @@ const RULE: f64 = (1u64 << 40) as f64;
 
 proptest! {
     #[test]
-    fn each_shift_and_swap_is_what_the_rules_say(seed in any::<u64>(), max_moves in 0u32..12) {
+    fn each_move_is_what_the_rules_say(seed in any::<u64>(), max_moves in 0u32..12) {
         let problem = random(seed, &Shape::small());
         let tables = Tables::<1>::new(&problem, Some(max_moves));
         let mut state = State::<1>::new(&tables, problem.initial());
@@ -37,18 +37,32 @@ proptest! {
             prop_assert_eq!(state.feasible(), whole);
             let (p, q, to) = (rng.below(processes), rng.below(processes), rng.below(machines));
             let (from, other) = (state.at[p], state.at[q]);
-            let shifts = rng.below(2) == 0;
+            let kind = rng.below(3);
             // What is said before it is done, and what doing it answers.
-            let said = if shifts { state.shift(p, to, f64::INFINITY) } else { state.swap(p, q, f64::INFINITY) };
-            let may = if shifts { from as usize != to && allowed(p, to as u32) }
-                else { from != other && allowed(p, other) && allowed(q, from) };
+            let (said, may, moves) = match kind {
+                0 => (
+                    state.shift(p, to, f64::INFINITY),
+                    from as usize != to && allowed(p, to as u32),
+                    vec![(p, to)],
+                ),
+                1 => (
+                    state.swap(p, q, f64::INFINITY),
+                    from != other && allowed(p, other) && allowed(q, from),
+                    vec![(p, other as usize), (q, from as usize)],
+                ),
+                _ => (
+                    state.chain(p, q, to, f64::INFINITY),
+                    from != other && to != from as usize && to != other as usize
+                        && tables.service[p] != tables.service[q] && allowed(p, other) && allowed(q, to as u32),
+                    vec![(p, other as usize), (q, to)],
+                ),
+            };
             prop_assert_eq!(said.is_some(), may);
             let Some(said) = said else { continue };
             let before = (state.cost, state.at.clone());
-            let did = if shifts { state.apply(p, to) }
-                else { state.apply(p, other as usize) + state.apply(q, from as usize) };
-            // A swap does not know what depends on the number of moves.
-            let counted = shifts || tables.service_move == 0 && max_moves as usize > moved + 2;
+            let did: f64 = moves.iter().map(|&(p, to)| state.apply(p, to)).sum();
+            // Only a shift knows what depends on the number of moves.
+            let counted = kind == 0 || tables.service_move == 0 && max_moves as usize > moved + 2;
             prop_assert!(!counted || (said - did).abs() <= 1e-6 * (1.0 + did.abs()), "said {}, did {}", said, did);
             let right = by_rule(&problem, &before.1, &[(p, state.at[p] as usize), (q, state.at[q] as usize)]);
             prop_assert!(right.is_none_or(|right| right == i128::from(state.cost - before.0)));
@@ -58,6 +72,24 @@ proptest! {
                 let moves: Vec<(u32, u32)> = moves.into_iter().filter(|&(p, m)| state.at[p as usize] != m).collect();
                 state.undo(&moves);
                 prop_assert_eq!((state.cost, &state.at), (before.0, &before.1));
+            }
+        }
+    }
+
+    #[test]
+    fn where_a_process_could_ever_stand_leaves_nothing_out(seed in any::<u64>()) {
+        let problem = random(seed, &Shape::small());
+        let tables = Tables::<1>::new(&problem, None).reaching();
+        let reach = tables.reach.clone().unwrap_or_default();
+        let mut state = State::<1>::new(&tables, problem.initial());
+        let mut rng = Rng::new(seed ^ 3);
+        for _ in 0..300 {
+            let (p, to) = (rng.below(state.at.len()), rng.below(state.on.len()));
+            if state.shift(p, to, f64::INFINITY).is_some() {
+                state.apply(p, to);
+            }
+            if state.feasible() {
+                prop_assert!(state.at.iter().zip(&reach).all(|(m, reach)| reach.contains(m)));
             }
         }
     }
