@@ -39,17 +39,17 @@ pub(super) fn heat<const K: usize>(state: &mut State<'_, K>, rng: &mut Rng) -> H
 const COLDEST: f64 = 0.03;
 
 /// What a walk does in a round. Neighbours start differently hot: where few moves fit, the longer time at middling heat
-/// finds more, elsewhere the hotter start.
-pub(super) fn cooling(heat: Heat, round: usize, walk: usize) -> Cooling {
-    let polish = round > 0;
-    let powers: &[(f64, f64)] = match (polish, walk % 2) {
-        (true, _) => &[(0.0, -3.5), (1.0, f64::NEG_INFINITY)],
-        (false, 0) => &[(0.0, -0.4), (0.8, -2.6), (1.0, -4.2)],
-        (false, _) => &[(0.0, -0.9), (0.9, -2.4), (1.0, -4.2)],
+/// finds more, elsewhere the hotter start. Of a large problem, every other walk lets nothing lack: its steps are
+/// quicker, and there are too few for each process to mend everywhere what lacks.
+pub(super) fn cooling(heat: Heat, round: usize, walk: usize, large: bool) -> Cooling {
+    let (polish, even) = (round > 0, walk.is_multiple_of(2));
+    let powers: &[(f64, f64)] = match polish {
+        true => &[(0.0, -3.5), (1.0, f64::NEG_INFINITY)],
+        false => &[(0.0, if even { -0.4 } else { -0.9 }), (0.8, -2.2), (1.0, -4.2)],
     };
     let heats = powers.iter().map(|&(part, power)| (part, (heat.large * 10f64.powf(power)).max(COLDEST))).collect();
     let (capacity, rule) = (1000.0 * heat.machine, 100.0 * heat.large);
-    let laxity = if polish {
+    let laxity = if polish || large && even {
         Laxity { short: 0.0, until: 1.0, strict: 0.0, capacity: (capacity, capacity), rule: (rule, rule) }
     } else {
         let lightest = heat.machine;

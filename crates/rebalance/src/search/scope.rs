@@ -4,8 +4,13 @@
 use crate::rng::Rng;
 use crate::state::State;
 
-/// Processes of a scope, about; with fewer in all, all are in it.
+/// Processes of a scope, about.
 const PROCESSES: usize = 4096;
+
+/// Whether so many processes are too many to look at all the time.
+pub(super) fn is_large(processes: usize) -> bool {
+    processes > 2 * PROCESSES
+}
 
 pub(super) struct Scope {
     pub machines: Vec<u32>,
@@ -19,9 +24,8 @@ impl Scope {
     pub fn new<const K: usize>(state: &State<'_, K>, rng: &mut Rng) -> Self {
         let machines: Vec<u32> = (0..state.on.len() as u32).collect();
         let inside = vec![true; machines.len()];
-        let whole = state.at.len() <= 2 * PROCESSES;
-        let reach = state.t.reach.as_ref().filter(|_| whole);
-        let moves = |&p: &u32| reach.is_none_or(|reach| reach[p as usize].len() > 1);
+        let whole = !is_large(state.at.len());
+        let moves = |&p: &u32| state.t.reach.as_ref().is_none_or(|reach| reach[p as usize].len() > 1);
         let processes = state.t.by_size.iter().copied().filter(moves).collect();
         let mut scope = Self { machines, processes, inside, whole };
         scope.turn(state, rng);
@@ -65,12 +69,12 @@ impl Scope {
         self.processes.extend_from_slice(&state.on[m]);
     }
 
-    /// Somewhere for a process to go, if need be where it is: any machine that it could ever be on, as far as is known.
+    /// A machine for a process to go to, which may be where it is: any that it could ever be on, as far as is known.
     #[inline]
     pub fn destination<const K: usize>(&self, state: &State<'_, K>, p: usize, rng: &mut Rng) -> usize {
         let machines = match &state.t.reach {
-            Some(reach) if self.whole => &reach[p],
-            _ => &self.machines,
+            Some(reach) => &reach[p],
+            None => &self.machines,
         };
         machines[rng.below(machines.len())] as usize
     }

@@ -4,6 +4,7 @@ use super::anneal::anneal;
 use super::best::Best;
 use super::limit::{End, Limit};
 use super::plan::{ROUNDS, cooling, heat};
+use super::scope::is_large;
 use crate::model::Assignment;
 use crate::problem::{Problem, limits};
 use crate::rng::Rng;
@@ -61,7 +62,11 @@ pub fn solve(problem: &Problem, options: &Options<'_>) -> Outcome {
 
 fn run<const K: usize>(problem: &Problem, options: &Options<'_>) -> Outcome {
     let start = Instant::now();
-    let tables = Tables::<K>::new(problem, options.max_moves).reaching();
+    let large = is_large(problem.initial().len());
+    let mut tables = Tables::<K>::new(problem, options.max_moves);
+    if !large {
+        tables.find_reach();
+    }
     let mut first = State::new(&tables, problem.initial());
     let heat = heat(&mut first, &mut Rng::new(options.seed));
     let mut outcome = Outcome { assignment: problem.initial().to_vec(), cost: first.cost, steps: 0, lost: 0 };
@@ -78,7 +83,7 @@ fn run<const K: usize>(problem: &Problem, options: &Options<'_>) -> Outcome {
         let starts: Vec<&[u32]> = ends.iter().enumerate().map(|(w, end)| further(w, end.as_ref(), &outcome)).collect();
         let found = walk_all(&tables, &starts, &limit, |w, state, best, limit| {
             let mut rng = Rng::new(options.seed ^ (((round as u64) << 32 | w as u64) + 1).rotate_left(17));
-            anneal(state, best, &mut rng, &cooling(heat, round, w), limit)
+            anneal(state, best, &mut rng, &cooling(heat, round, w, large), limit)
         });
         for (found, end) in found.into_iter().zip(&mut ends) {
             *end = None;

@@ -115,9 +115,10 @@ impl<'a, const K: usize> Tables<'a, K> {
         }
     }
 
-    /// For a search: knows where each process could ever stand.
-    pub fn reaching(self) -> Self {
-        Self { reach: reach(&self), ..self }
+    /// Lists where each process could ever stand, which a search of a problem that is not large is quicker for. A scope
+    /// that holds a part of the machines can't use it.
+    pub fn find_reach(&mut self) {
+        self.reach = reach(self);
     }
 
     /// For moves one after another: nothing stays in use where a process was.

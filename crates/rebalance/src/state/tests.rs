@@ -79,7 +79,8 @@ proptest! {
     #[test]
     fn where_a_process_could_ever_stand_leaves_nothing_out(seed in any::<u64>()) {
         let problem = random(seed, &Shape::small());
-        let tables = Tables::<1>::new(&problem, None).reaching();
+        let mut tables = Tables::<1>::new(&problem, None);
+        tables.find_reach();
         let reach = tables.reach.clone().unwrap_or_default();
         let mut state = State::<1>::new(&tables, problem.initial());
         let mut rng = Rng::new(seed ^ 3);
