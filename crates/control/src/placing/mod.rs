@@ -21,8 +21,8 @@ mod statistics;
 pub use records::{PlacementPage, PlacementQuery};
 pub use schedule::Schedule;
 pub use settings::{
-    BurstSettings, BurstWatch, CatalogSource, CloudRefreshed, HostSettings, OptimizationSettings, PlacingSettings,
-    PriceRefresh, RefreshSettings,
+    BurstSettings, BurstWatch, CatalogSource, CloudRefreshed, HostSettings, OnCloudRefreshed, OptimizationSettings,
+    PlacingSettings, PriceRefresh, RefreshSettings,
 };
 
 pub(crate) use known::Placing;
