@@ -348,7 +348,7 @@ proptest! {
 /// A source that answers, says why not, or says nothing.
 #[derive(Clone)]
 enum Told {
-    Sheet(PriceSheet),
+    Sheet(Box<PriceSheet>),
     Down,
     Nothing,
 }
@@ -369,7 +369,7 @@ impl PriceSource for Told {
         assert_eq!(request.regions, REGIONS);
         assert_eq!(request.machines.len(), TYPES.len());
         match self {
-            Self::Sheet(sheet) => Ok(sheet.clone()),
+            Self::Sheet(sheet) => Ok((**sheet).clone()),
             Self::Down => Err(ProviderError::new(ErrorKind::Unavailable, "Prices", "it is down")),
             Self::Nothing => std::future::pending().await,
         }
@@ -380,7 +380,7 @@ impl PriceSource for Told {
 #[tokio::test(start_paused = true)]
 async fn each_source_by_itself() {
     let good = done(full(|_, _| Some(1_100_000_000)));
-    let told = [Told::Nothing, Told::Down, Told::Sheet(good)];
+    let told = [Told::Nothing, Told::Down, Told::Sheet(Box::new(good))];
     let sources: Vec<Arc<dyn PriceSource>> = told.into_iter().map(|told| Arc::new(told) as _).collect();
     let (catalog, limit, begun) = (catalog(), Duration::from_secs(600), tokio::time::Instant::now());
     let mut fetching = fetch(&catalog, &sources, TODAY, limit, &|_, _| {});

@@ -47,11 +47,7 @@ pub async fn run(output: &Output, from: &CatalogFrom, only: &[String], dry_run: 
     output.note(format_args!("Asking {} …", names.join(", ")));
     let policy = MergePolicy { forced: force, ..MergePolicy::default() };
     let kept = LastGood::new(placing::catalog_folder(&config.data_dir));
-    let keep_in = if dry_run {
-        Kept::Here(Arc::unwrap_or_clone(before.clone()))
-    } else {
-        Kept::Files(Keeping::new(kept.clone()))
-    };
+    let keep_in = if dry_run { Kept::Here(before.clone()) } else { Kept::Files(Keeping::new(kept.clone())) };
     let keep_in = Arc::new(Mutex::new(keep_in));
     let said = Mutex::new(Instant::now());
     let progress = |source: &'static str, so_far: PriceProgress| {
@@ -97,7 +93,7 @@ pub async fn run(output: &Output, from: &CatalogFrom, only: &[String], dry_run: 
 enum Kept {
     Files(Keeping),
     /// Nowhere: this is only to see what would change.
-    Here(Catalog),
+    Here(Arc<Catalog>),
 }
 
 /// Merging takes a moment, and so may waiting for another refresh.
@@ -105,7 +101,7 @@ async fn keep(keep_in: Arc<Mutex<Kept>>, fetched: Fetched, policy: MergePolicy) 
     let kept =
         tokio::task::spawn_blocking(move || match &mut *keep_in.lock().unwrap_or_else(PoisonError::into_inner) {
             Kept::Files(keeping) => keeping.keep(fetched, today(), &policy).map_err(|error| not_kept(&error)),
-            Kept::Here(catalog) => Ok(put_over(catalog, fetched, today(), &policy)),
+            Kept::Here(catalog) => Ok(put_over(Arc::make_mut(catalog), fetched, today(), &policy)),
         });
     kept.await.map_err(|error| Failure::failed("the prices can't be kept").why(error))?
 }
