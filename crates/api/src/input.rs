@@ -7,11 +7,14 @@ use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use bytes::Bytes;
-use novacron_types::nearest;
+use novacron_types::{in_words, nearest};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::problem::{Failure, Result};
+use crate::{
+    problem::{Failure, Result},
+    unique::Unique,
+};
 
 /// The largest body of a request.
 pub const MAX_BODY: usize = 64 * 1024;
@@ -58,7 +61,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    let mut value: Value = serde_json::from_slice(bytes)
+    let Unique(mut value) = serde_json::from_slice(bytes)
         .map_err(|error| Failure::bad_request("invalid_json", format!("the body is not JSON: {error}")))?;
     // Serde would take a list for a struct's fields in their order.
     if !value.is_object() {
@@ -69,7 +72,7 @@ fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     make_whole(&mut value);
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
-        let message = in_words(error.into_inner().to_string());
+        let message = in_words(&error.into_inner().to_string());
         let place = if path == "." { String::new() } else { format!("`{path}`: ") };
         let failure = Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", format!("{place}{message}"));
         match nearest_field(&message) {
@@ -77,16 +80,6 @@ fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
             None => failure.advice("`GET /api/docs` shows the form of the body."),
         }
     })
-}
-
-/// Serde names what it expects as the program's own types.
-fn in_words(message: String) -> String {
-    let whole = ["u8", "u16", "u32", "u64", "usize"].into_iter();
-    let words = whole.map(|ty| (ty, "a whole number, 0 or more")).chain([("f32", "a number"), ("f64", "a number")]);
-    let found = words.into_iter().find_map(|(ty, words)| {
-        message.strip_suffix(ty)?.strip_suffix("expected ").map(|before| format!("{before}expected {words}"))
-    });
-    found.unwrap_or(message)
 }
 
 fn sort(value: &Value) -> &'static str {
@@ -256,12 +249,19 @@ mod tests {
         let many = json::<novacron_types::placement::PlacementRequest>(b"{\"required_cpu\": 1.5}").unwrap_err();
         assert_eq!(
             many.detail,
-            "`required_cpu`: invalid type: floating point `1.5`, expected a whole number, 0 or more"
+            "`required_cpu`: invalid type: floating point `1.5`, expected a whole number from 0 to 4294967295"
         );
         let odd = b"{\"constraints\": [{\"type\": \"region\", \"operator\": \"in\", \"values\": [null]}]}";
         let odd = json::<novacron_types::placement::PlacementRequest>(odd).unwrap_err();
         assert_eq!(odd.detail, "`constraints[0].values[0]`: expected a text, a number, true or false");
         assert_eq!(fail("{\"instance_id\": \"i\"} x").code, "invalid_json");
+        for twice in
+            ["{\"instance_id\": \"i\", \"instance_id\": \"j\"}", "{\"options\": {\"x\": [{\"a\": 1, \"\\u0061\": 1}]}}"]
+        {
+            let refused = fail(twice);
+            assert_eq!((refused.status.as_u16(), refused.code.as_ref()), (400, "invalid_json"), "{twice}");
+            assert!(refused.detail.contains("twice, at line 1 column"), "{}", refused.detail);
+        }
         let typo = fail("{\"instence_id\": \"i\"}");
         assert_eq!((typo.status.as_u16(), typo.advice.as_deref()), (422, Some("Did you mean `instance_id`?")));
         assert!(fail("{\"instance_id\": 7}").detail.starts_with("`instance_id`: "));

@@ -24,6 +24,7 @@ mod routes;
 mod server;
 mod state;
 mod tls;
+mod unique;
 mod views;
 
 pub use config::{ApiConfig, Exposed, TlsFiles, Token, check_exposure};

@@ -198,6 +198,20 @@ async fn what_was_accepted_is_said_to_be_when_the_audit_log_is_broken() {
     assert_eq!(refused.code(), "unknown_provider");
 }
 
+/// What is only read still works.
+#[tokio::test]
+async fn a_store_that_takes_no_writes_is_said_to() {
+    let world = world(0, 0).await;
+    let app = app(&world, &ApiConfig::default());
+    world.execute("DROP TABLE declared").await;
+    let health = get(&app, "health").await;
+    assert_eq!(health.status, StatusCode::OK, "{}", health.text);
+    let health = health.json();
+    assert_eq!((&health["status"], &health["store"]), (&json!("degraded"), &json!(true)), "{health}");
+    let reasons = health["reasons"].as_array().unwrap();
+    assert!(reasons.len() == 1 && reasons[0].as_str().unwrap().contains("takes no writes"), "{health}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_ended_long_ago_is_forgotten() {
     let world = world(1, 100).await;

@@ -3,9 +3,13 @@
 
 mod common;
 
-use axum::{Router, http::StatusCode};
+use axum::{
+    Router,
+    body::Body,
+    http::{Method, StatusCode, header},
+};
 use common::{
-    http::{app, get, post},
+    http::{app, ask, get, post, send},
     world,
 };
 use novacron_api::ApiConfig;
@@ -174,4 +178,63 @@ async fn a_plan_without_machines_has_nothing_to_do() {
     assert_eq!(plan["moves"], json!([]));
     assert_eq!(post(&app, "optimization/apply", json!({ "plan_id": plan["plan_id"] })).await.code(), "nothing_to_do");
     assert_eq!(post(&app, "optimization/apply", json!({ "plan_id": "plan-none" })).await.code(), "unknown_plan");
+}
+
+/// A request that is sent again with its key is the same request, whether or not it makes a machine.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeated_question_gets_its_first_answer() {
+    let world = world(1, 0).await;
+    let app = app(&world, &ApiConfig::default());
+    let keyed = async |key: &str, body: &Value| {
+        let request = ask(Method::POST, "placements").header(header::CONTENT_TYPE, "application/json");
+        send(&app, request.header("idempotency-key", key).body(Body::from(body.to_string())).unwrap()).await
+    };
+    let fits = json!({"required_cpu": 2, "required_memory_gb": 4});
+    let named = json!({"vm_id": "named", "required_cpu": 2, "required_memory_gb": 4});
+    let infeasible =
+        json!({"required_cpu": 64, "required_memory_gb": 4, "max_cost_per_hour": 0.01, "create": true, "image": "i"});
+    for (key, body) in [("fits", &fits), ("named", &named), ("infeasible", &infeasible)] {
+        let first = keyed(key, body).await;
+        assert_eq!(first.status, StatusCode::OK, "{key}: {}", first.text);
+        let again = keyed(key, body).await;
+        assert_eq!(again.status, StatusCode::OK, "{key}: {}", again.text);
+        let (first, again) = (first.json(), again.json());
+        for field in ["placement_id", "vm_id", "created_at", "status", "request"] {
+            assert_eq!(again[field], first[field], "{key}: {field}");
+        }
+        let mut other = body.clone();
+        other["required_cpu"] = json!(1);
+        let refused = keyed(key, &other).await;
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (StatusCode::CONFLICT, "idempotency_key_reused"),
+            "{key}"
+        );
+    }
+    assert_eq!(get(&app, "placements").await.json()["placements"].as_array().unwrap().len(), 3);
+
+    let mut making = fits.clone();
+    making["create"] = json!(true);
+    making["image"] = json!("image-of-ours");
+    let refused = keyed("fits", &making).await;
+    assert_eq!(refused.code(), "idempotency_key_reused", "a decision's key makes no machine: {}", refused.text);
+}
+
+#[tokio::test]
+async fn work_that_is_not_there_has_a_code_of_its_own() {
+    let world = world(1, 0).await;
+    let app = app(&world, &ApiConfig::default());
+    let answers = [
+        get(&app, "operations/none").await,
+        get(&app, "operations/none/events").await,
+        post(&app, "operations/none/cancel", json!({})).await,
+    ];
+    for answer in answers {
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (StatusCode::NOT_FOUND, "no_such_operation"),
+            "{}",
+            answer.text
+        );
+    }
 }

@@ -1,8 +1,8 @@
 //! Prices as the vendors state them today, put over a catalog.
 //!
-//! [`fetch`] asks each source by itself and [`merge_all`] puts what they bring over a catalog; a source that fails, or whose
-//! prices are not to be believed, leaves its rows as they were, with their own date. [`LastGood`] keeps the result, and
-//! [`Freshness`] says whether a price is still good enough for a quote.
+//! [`fetch`] asks each source by itself, and [`Keeping`] puts what one brings over the catalog that is kept as [`LastGood`]; a
+//! source that fails, or whose prices are not to be believed, leaves its rows as they were, with their own date. [`Freshness`]
+//! says whether a price is still good enough for a quote.
 
 mod freshness;
 mod groups;
@@ -13,17 +13,20 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use futures::future::join_all;
+use futures::{Stream, stream::FuturesUnordered};
 use jiff::civil::Date;
-use novacron_provider::prices::{Machine, MachineGpu, PriceProgress, PriceRequest, PriceSheet, PriceSource, Term};
+use novacron_provider::{
+    ErrorKind, ProviderError,
+    prices::{Machine, MachineGpu, PriceProgress, PriceRequest, PriceSheet, PriceSource, Term},
+};
 use novacron_types::ProviderKind;
 
 use crate::{Catalog, InstanceType, Pricing, Sector};
 
 pub use freshness::{Freshness, Stale, Verdict};
-pub use kept::{Held, Stamp, Updated};
+pub use kept::{Held, Keeping, Stamp};
 pub use last_good::{LastGood, Loaded, SaveError, Warning};
 pub use merge::{MergePolicy, RefreshError, merge};
 pub use report::{Examples, RefreshReport};
@@ -34,14 +37,6 @@ pub struct SourceResult {
     pub kind: ProviderKind,
     pub source: &'static str,
     pub outcome: Result<RefreshReport, RefreshError>,
-}
-
-#[derive(Debug)]
-pub struct Refreshed {
-    /// The catalog with everything that could be refreshed; the same as before when nothing could.
-    pub catalog: Catalog,
-    /// In the order of the sources.
-    pub sources: Vec<SourceResult>,
 }
 
 /// Told now and then how far a source has come, by its name; from any thread.
@@ -55,47 +50,43 @@ pub struct Fetched {
     pub sheet: Result<PriceSheet, RefreshError>,
 }
 
-/// Asks all sources at once. Only what is asked for is of the catalog, which need not be kept until the answers are here.
+/// Asks all sources side by side, and yields what each said as soon as it did, or that it did not within `limit`. Only what is
+/// asked for is of the catalog, which need not be kept until the answers are here.
 pub fn fetch<'a>(
     catalog: &Catalog,
     sources: &'a [Arc<dyn PriceSource>],
     today: Date,
+    limit: Duration,
     progress: OnProgress<'a>,
-) -> impl Future<Output = Vec<Fetched>> + Send + use<'a> {
-    let ask = |source: &'a Arc<dyn PriceSource>| {
-        let request = request(catalog, source.kind(), today);
-        async move {
-            let name = source.name();
-            let sheet = source.fetch(&request, &|so_far| progress(name, so_far)).await;
-            Fetched { kind: source.kind(), source: name, sheet: sheet.map_err(|e| RefreshError::Fetch(Box::new(e))) }
-        }
-    };
-    join_all(sources.iter().map(ask).collect::<Vec<_>>())
+) -> impl Stream<Item = Fetched> + Send + use<'a> {
+    let asked = sources.iter().map(|source| ask(&**source, request(catalog, source.kind(), today), limit, progress));
+    asked.collect::<FuturesUnordered<_>>()
 }
 
-/// Merges one source after the other, which takes a moment of computing for each.
-pub fn merge_all(catalog: &Catalog, fetched: Vec<Fetched>, today: Date, policy: &MergePolicy) -> Refreshed {
-    let mut refreshed = Refreshed { catalog: catalog.clone(), sources: Vec::new() };
-    for Fetched { kind, source, sheet } in fetched {
-        let merged = sheet.and_then(|sheet| merge(&refreshed.catalog, &sheet, today, policy));
-        let outcome = merged.map(|(catalog, report)| {
-            refreshed.catalog = catalog;
-            report
-        });
-        refreshed.sources.push(SourceResult { kind, source, outcome });
-    }
-    refreshed
+async fn ask(source: &dyn PriceSource, request: PriceRequest, limit: Duration, progress: OnProgress<'_>) -> Fetched {
+    let (kind, name) = (source.kind(), source.name());
+    let report = |so_far| progress(name, so_far);
+    let answer = tokio::time::timeout(limit, source.fetch(&request, &report)).await;
+    let sheet = answer.unwrap_or_else(|_| Err(late(kind, name, limit)));
+    Fetched { kind, source: name, sheet: sheet.map_err(|error| RefreshError::Fetch(Box::new(error))) }
 }
 
-/// Asks all sources, and merges what they say.
-pub async fn run(
-    catalog: &Catalog,
-    sources: &[Arc<dyn PriceSource>],
-    today: Date,
-    policy: &MergePolicy,
-    progress: OnProgress<'_>,
-) -> Refreshed {
-    merge_all(catalog, fetch(catalog, sources, today, progress).await, today, policy)
+fn late(kind: ProviderKind, name: &'static str, limit: Duration) -> ProviderError {
+    let text = format!("not all prices were there within {} s", limit.as_secs_f64());
+    ProviderError::new(ErrorKind::Unavailable, name, text).advice(format!(
+        "Try again later. If it is only slow, raise `catalog.refresh_limit_seconds`; `catalog.sources.{kind}.enabled: false` leaves it out."
+    ))
+}
+
+/// Puts what one source said over a catalog, which takes a moment of computing. Where it failed the catalog is as before.
+pub fn put_over(catalog: &mut Catalog, fetched: Fetched, today: Date, policy: &MergePolicy) -> SourceResult {
+    let Fetched { kind, source, sheet } = fetched;
+    let merged = sheet.and_then(|sheet| merge(catalog, &sheet, today, policy));
+    let outcome = merged.map(|(after, report)| {
+        *catalog = after;
+        report
+    });
+    SourceResult { kind, source, outcome }
 }
 
 /// What to ask a source of this kind: prices of every region that has offers or is open to everyone, and of every machine.

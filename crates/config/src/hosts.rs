@@ -4,7 +4,7 @@ use novacron_types::{Architecture, ByteSize, ProviderKind, ProviderName, placeme
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{check::Checker, location::Location};
+use crate::{check::Checker, countries::is_country, location::Location};
 
 /// An enabled provider whose machines run on hosts of one's own. What is absent is not known.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,10 +94,16 @@ pub(crate) fn host(
     // What can't be read has had its fault.
     let plain: PlainHost = serde_json::from_value(keys).unwrap_or_default();
     let country = plain.country.filter(|country| {
-        let fits = country.len() == 2 && country.bytes().all(|b| b.is_ascii_uppercase());
+        let fits = is_country(country);
         if !fits {
             let found = checker.quote(&format!("{path}.country"));
-            checker.fault(&format!("{path}.country"), format!("expected two letters (`DE`), found {found}"));
+            let help = match country.as_str() {
+                "UK" => "; did you mean `GB`?",
+                code if is_country(&code.to_ascii_uppercase()) => "; write it in capitals",
+                _ => "",
+            };
+            let wanted = "the two letters of a country in ISO 3166-1 (`DE`)";
+            checker.fault(&format!("{path}.country"), format!("expected {wanted}, found {found}{help}"));
         }
         fits
     });

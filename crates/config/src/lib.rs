@@ -12,6 +12,7 @@
 
 mod check;
 mod config;
+mod countries;
 mod document;
 mod error;
 mod expand;
@@ -55,7 +56,7 @@ pub use placement::{
 };
 pub use policies::{Contradiction, contradictions};
 pub use providers::{DecidingOnly, KindInfo};
-pub use reference::{Reference, unknown_providers, unknown_regions};
+pub use reference::{Reference, unknown_programmes, unknown_providers, unknown_regions};
 pub use schedule::Schedule;
 pub use schema::{Effect, Key, Kind, Referent};
 pub use secret::HIDDEN;

@@ -1,6 +1,9 @@
 //! `kind: VirtualMachine`, from its document to the machine.
 
-use novacron_types::{manifest::VirtualMachine, placement::Constraint};
+use novacron_types::{
+    manifest::{MACHINE_NAME, VirtualMachine, is_machine_name},
+    placement::Constraint,
+};
 use serde_json::Value;
 
 use crate::{
@@ -12,20 +15,15 @@ use crate::{
     value::without_holes,
 };
 
-const MAX_NAME: usize = 128;
-
 /// `None`: something is wrong, and faults say what. There may be faults besides.
 pub(crate) fn read<'n>(checker: &mut Checker<'n>, tree: &'n Node) -> Option<VirtualMachine> {
     let checked = checker.block(VIRTUAL_MACHINE, tree, "")?;
     let part = |pointer: &str| checked.value.pointer(pointer);
     if let Some(name) = part("/metadata/name").and_then(Value::as_str)
-        && !is_name(name)
+        && !is_machine_name(name)
     {
         let found = checker.quote("metadata.name");
-        checker.fault(
-            "metadata.name",
-            format!("expected at most {MAX_NAME} letters, digits, `-`, `_` and `.`, the first a letter or digit, found {found}"),
-        );
+        checker.fault("metadata.name", format!("expected {MACHINE_NAME}, found {found}"));
     }
     let rules = "spec.federation.placement";
     let constraints = part("/spec/federation/placement/constraints").and_then(Value::as_array);
@@ -57,10 +55,4 @@ pub(crate) fn read<'n>(checker: &mut Checker<'n>, tree: &'n Node) -> Option<Virt
             None
         }
     }
-}
-
-fn is_name(name: &str) -> bool {
-    name.len() <= MAX_NAME
-        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }

@@ -1,8 +1,16 @@
 //! From text to [`Config`]: read, fill in, check, make typed.
 
-use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::PathBuf,
+    time::Duration,
+};
 
-use novacron_types::{MIB, placement::Weights};
+use novacron_types::{
+    MIB,
+    placement::{Strategy, Weights},
+};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -11,7 +19,7 @@ use crate::{
     config::{Config, Mover, Plain, PlainToken, Server, Store},
     error::ConfigError,
     expand::{Env, expand},
-    keys::{FEDERATION, TOP},
+    keys::{FEDERATION, HOST_KINDS, TOP},
     node::{Node, Raw, read},
     placement::{Bursting, Optimization, Orchestrator, PlainOptimization, Quota},
     policies,
@@ -84,6 +92,8 @@ pub(crate) fn configuration<'n>(checker: &mut Checker<'n>, tree: &'n Node, conte
     }
     let tokens = tokens(plain.server.tokens, checker);
     together(checker, &plain.orchestrator, &plain.bursting);
+    targets(checker, &plain.bursting, &providers.kinds);
+    strategies(checker, &plain.optimization.strategies);
     let optimization = optimization(checker, plain.optimization, plain.orchestrator.cost_optimization)?;
 
     let server = Server {
@@ -130,6 +140,40 @@ fn optimization(checker: &mut Checker<'_>, plain: PlainOptimization, cost_optimi
         .finish(cost_optimization)
         .map_err(|why| checker.fault(&checker.at(&checker.top("optimization"), "schedule"), why))
         .ok()
+}
+
+/// Machines leave hosts of one's own; to another of them they would not burst.
+fn targets(checker: &mut Checker<'_>, bursting: &Bursting, kinds: &BTreeMap<String, String>) {
+    let path = checker.at(&checker.top("bursting"), "targets");
+    if !checker.is_right(&path) {
+        return;
+    }
+    for (index, target) in bursting.targets.iter().enumerate() {
+        let kind = kinds.get(target).map_or(target.as_str(), String::as_str);
+        if HOST_KINDS.contains(&kind) {
+            let path = format!("{path}[{index}]");
+            let found = checker.quote(&path);
+            checker.fault(&path, format!("{found} is a host of one's own, which machines overflow from; name clouds, or leave the key out for all of them"));
+        }
+    }
+}
+
+fn strategies(checker: &mut Checker<'_>, strategies: &[Strategy]) {
+    let path = checker.at(&checker.top("optimization"), "strategies");
+    if !checker.is_set(&path) || !checker.is_right(&path) {
+        return;
+    }
+    if strategies.is_empty() {
+        checker.fault(&path, "it is empty; name at least one strategy, or leave the key out");
+    }
+    for (index, strategy) in strategies.iter().enumerate() {
+        if strategies[..index].contains(strategy) {
+            checker.fault(
+                &format!("{path}[{index}]"),
+                format!("`{strategy}` stands before it already; a strategy counts once"),
+            );
+        }
+    }
 }
 
 /// What each of several keys may be by itself, and not beside the others.

@@ -89,6 +89,8 @@ pub struct CatalogConfig {
     pub stale: Stale,
     /// Absent: prices are fetched only when someone asks.
     pub refresh_schedule: Option<Schedule>,
+    /// How long one cloud may take to state all its prices.
+    pub refresh_limit: Duration,
     pub sources: PriceSources,
 }
 
@@ -193,12 +195,19 @@ pub(crate) struct PlainCatalog {
     pub max_age_days: u64,
     pub stale: Stale,
     pub refresh_schedule: Option<Schedule>,
+    pub refresh_limit_seconds: u64,
     pub sources: PriceSources,
 }
 
 impl Default for PlainCatalog {
     fn default() -> Self {
-        Self { max_age_days: 180, stale: Stale::Mark, refresh_schedule: None, sources: PriceSources::default() }
+        Self {
+            max_age_days: 180,
+            stale: Stale::Mark,
+            refresh_schedule: None,
+            refresh_limit_seconds: 600,
+            sources: PriceSources::default(),
+        }
     }
 }
 
@@ -208,6 +217,7 @@ impl From<PlainCatalog> for CatalogConfig {
             max_age: Duration::from_secs(plain.max_age_days * 24 * 3600),
             stale: plain.stale,
             refresh_schedule: plain.refresh_schedule,
+            refresh_limit: Duration::from_secs(plain.refresh_limit_seconds),
             sources: plain.sources,
         }
     }

@@ -38,7 +38,7 @@ pub fn unknown_providers(references: &[Reference], names: &[&str]) -> Vec<Fault>
         let (more, what): (&[&str], _) = match reference.to {
             Referent::Provider => (&[], "provider or kind of provider"),
             Referent::Offer => (PRICING, "provider, kind of provider or way of paying"),
-            Referent::Region | Referent::Place => continue,
+            Referent::Region | Referent::Place | Referent::Programme => continue,
         };
         let known = || names.iter().chain(KINDS).chain(more).copied();
         if !all.contains(reference.name.as_str()) && !more.contains(&reference.name.as_str()) {
@@ -59,7 +59,7 @@ pub fn unknown_regions(
     let mut faults = Vec::new();
     for reference in references {
         let (more, what) = match reference.to {
-            Referent::Provider | Referent::Offer => continue,
+            Referent::Provider | Referent::Offer | Referent::Programme => continue,
             Referent::Region => ([].iter().chain(&[]), "region, zone or group of regions"),
             Referent::Place => (providers.iter().chain(KINDS), "provider, region or zone"),
         };
@@ -67,6 +67,20 @@ pub fn unknown_regions(
             let known = || regions.iter().chain(more.clone()).copied();
             faults.push(reference.unknown(what, known, faults.len()));
         }
+    }
+    faults
+}
+
+/// A fault for each reference to a compliance programme that `is_programme` does not know. `programmes` are names to suggest.
+pub fn unknown_programmes(
+    references: &[Reference],
+    is_programme: &dyn Fn(&str) -> bool,
+    programmes: &[&str],
+) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let unknown = |reference: &&Reference| reference.to == Referent::Programme && !is_programme(&reference.name);
+    for reference in references.iter().filter(unknown) {
+        faults.push(reference.unknown("compliance programme", || programmes.iter().copied(), faults.len()));
     }
     faults
 }
@@ -82,6 +96,9 @@ impl Reference {
             match near(&self.name, &known) {
                 Some(near) => format!("; did you mean `{near}`?"),
                 None if known.len() <= FEW => format!("; known here: {}", known.join(", ")),
+                None if self.to == Referent::Region && self.path.ends_with("location") => {
+                    "; a place that is no cloud's has latitude and longitude (`50.11,8.68`)".into()
+                }
                 None => String::new(),
             }
         } else {

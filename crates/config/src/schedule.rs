@@ -41,13 +41,38 @@ impl FromStr for Schedule {
             return Err("it is no pattern of cron".into());
         }
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        let cron = parser.parse(text).map_err(|error| error.to_string())?;
+        let cron = parser.parse(text).map_err(|error| match wrong_field(&parser, text) {
+            Some(why) => why,
+            None => error.to_string(),
+        })?;
         let schedule = Self { text: text.split_whitespace().collect::<Vec<_>>().join(" "), cron };
         match schedule.next(Timestamp::UNIX_EPOCH) {
             Some(_) => Ok(schedule),
             None => Err("there is no such day".into()),
         }
     }
+}
+
+/// In their order, and what each takes.
+const FIELDS: [(&str, &str); 5] = [
+    ("minute", "numbers from 0 to 59"),
+    ("hour", "numbers from 0 to 23"),
+    ("day of the month", "numbers from 1 to 31"),
+    ("month", "numbers from 1 to 12, or `JAN` to `DEC`"),
+    ("day of the week", "numbers from 0 to 7, or `SUN` to `SAT`"),
+];
+
+/// The first field that is wrong by itself.
+fn wrong_field(parser: &CronParser, text: &str) -> Option<String> {
+    let wrong = |(index, field): &(usize, &str)| {
+        let mut alone = ["*"; 5];
+        alone[*index] = field;
+        parser.parse(&alone.join(" ")).is_err()
+    };
+    let (index, field) = text.split_whitespace().enumerate().take(FIELDS.len()).find(wrong)?;
+    let (name, takes) = FIELDS[index];
+    let field: String = field.chars().take(40).collect();
+    Some(format!("its {name} is `{field}`, which takes `*` or {takes}, with `,`, `-` and `/`"))
 }
 
 impl fmt::Debug for Schedule {
@@ -96,6 +121,22 @@ mod tests {
             "*/0 * * * *",
         ] {
             assert!(bad.parse::<Schedule>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_wrong_field_is_named() {
+        for (bad, name) in [
+            ("60 * * * *", "its minute is `60`"),
+            ("0 24 * * *", "its hour is `24`"),
+            ("0 0 32 * *", "its day of the month is `32`"),
+            ("0 0 * 13 *", "its month is `13`"),
+            ("0 0 * * 9", "its day of the week is `9`"),
+            ("*/0 * * * *", "its minute is `*/0`"),
+            ("0 5-x * * *", "its hour is `5-x`"),
+        ] {
+            let why = bad.parse::<Schedule>().unwrap_err();
+            assert!(why.contains(name), "{bad}: {why}");
         }
     }
 

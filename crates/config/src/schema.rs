@@ -89,6 +89,8 @@ pub enum Referent {
     Region,
     /// A provider, or a region.
     Place,
+    /// A compliance programme.
+    Programme,
 }
 
 impl Kind {
@@ -119,6 +121,7 @@ impl Kind {
             Self::Reference(Referent::Offer) => "provider's name or kind, or pricing model".into(),
             Self::Reference(Referent::Region) => "region, zone or group of regions".into(),
             Self::Reference(Referent::Place) => "provider, region or zone".into(),
+            Self::Reference(Referent::Programme) => "compliance programme (`HIPAA`)".into(),
             Self::Address => "address and port (`127.0.0.1:8080`)".into(),
             Self::StoreUrl => "URL (`postgres://…` or `sqlite:…`)".into(),
             Self::Sha256 => "64 hexadecimal digits".into(),

@@ -46,7 +46,7 @@ fn of_constraint(kind: ConstraintKind) -> Rule {
             ("region", &[Equal, NotEqual, In, NotIn, Near] as &[_], Wanted::Name(Referent::Region))
         }
         ConstraintKind::Cost => ("cost", &[Less, AtMost] as &[_], Wanted::Dollars),
-        ConstraintKind::Compliance => ("compliance", &[Contains, In, Equal] as &[_], Wanted::Text),
+        ConstraintKind::Compliance => ("compliance", &[Contains, In, Equal] as &[_], Wanted::Name(Referent::Programme)),
         ConstraintKind::Sla => ("sla", LEAST, Wanted::Number { most: 100.0, unit: "percent" }),
         ConstraintKind::Bandwidth => ("bandwidth", LEAST, Wanted::Number { most: MEGABITS, unit: "megabits a second" }),
         ConstraintKind::Pricing => ("pricing", SETS, Wanted::Word(PRICING)),
@@ -62,7 +62,9 @@ fn of_condition(kind: ConditionKind) -> Rule {
         ConditionKind::Workload => ("workload", LABELS, Wanted::Any),
         ConditionKind::Cost => ("cost", ORDER, Wanted::Dollars),
         ConditionKind::Performance => ("performance", ORDER, Wanted::Number { most: 100.0, unit: "points" }),
-        ConditionKind::Compliance => ("compliance", &[Contains, Equal, NotEqual, In, NotIn] as &[_], Wanted::Text),
+        ConditionKind::Compliance => {
+            ("compliance", &[Contains, Equal, NotEqual, In, NotIn] as &[_], Wanted::Name(Referent::Programme))
+        }
         ConditionKind::Location => {
             ("location", &[Equal, NotEqual, In, NotIn, Contains] as &[_], Wanted::Name(Referent::Region))
         }

@@ -50,6 +50,7 @@ catalog:
   max_age_days: 30
   stale: refuse
   refresh_schedule: 0 4 * * SUN
+  refresh_limit_seconds: 90
   sources: {gcp: {api_key: '${KEY}', endpoint_url: 'http://127.0.0.1:9/'}, oci: {enabled: false}}
 ",
     )
@@ -72,6 +73,7 @@ catalog:
     let catalog = &config.catalog;
     assert_eq!((catalog.max_age, catalog.stale), (Duration::from_secs(30 * 86_400), Stale::Refuse));
     assert_eq!(catalog.refresh_schedule.as_ref().unwrap().as_str(), "0 4 * * SUN");
+    assert_eq!(catalog.refresh_limit, Duration::from_secs(90));
     assert_eq!(catalog.sources.gcp.api_key.as_ref().unwrap().expose_secret(), "hunter2");
     assert!(!catalog.sources.oci.enabled && catalog.sources.azure.enabled);
     assert!(config.provider_defaults.values().next().unwrap().spot_enabled);
@@ -181,7 +183,10 @@ fn what_can_not_be() {
             "optimization: {schedule: daily}",
             "expected five fields of cron (`0 2 * * *`), found a text; it has 1 fields",
         ),
-        ("optimization: {schedule: '0 25 * * *'}", "`optimization.schedule`"),
+        (
+            "optimization: {schedule: '0 25 * * *'}",
+            "f:1:26: `optimization.schedule`: expected five fields of cron (`0 2 * * *`), found a text; its hour is `25`",
+        ),
         ("optimization: {schedule: '0 0 31 2 *'}", "there is no such day"),
         ("optimization: {max_moves: 0}", "from 1"),
         ("catalog: {stale: ignore}", "one of `mark`, `refuse`"),
@@ -196,6 +201,18 @@ fn what_can_not_be() {
         ("local: {cost: {price: -1, lifetime_years: 3}}", "less than nothing"),
         ("local: {power: {idle_watts: 9, full_watts: 8, grid_g_per_kwh: 1}}", "8 W at full load and 9 W without"),
         ("local: {country: Germany}", "two letters"),
+        ("local: {country: ZZ}", "f:1:18: `local.country`: expected the two letters of a country"),
+        ("local: {country: UK}", "did you mean `GB`?"),
+        ("local: {country: de}", "write it in capitals"),
+        ("bursting: {targets: [aws, local]}", "f:1:27: `bursting.targets[1]`: `local` is a host of one's own"),
+        ("{bursting: {targets: [lab]}, providers: [{name: lab, kind: files}]}", "`lab` is a host of one's own"),
+        ("bursting: {targets: [libvirt]}", "`libvirt` is a host of one's own"),
+        ("optimization: {strategies: []}", "f:1:28: `optimization.strategies`: it is empty"),
+        (
+            "optimization: {strategies: [cost, carbon, cost-optimized]}",
+            "f:1:43: `optimization.strategies[2]`: `cost-optimized` stands before it already",
+        ),
+        ("catalog: {refresh_limit_seconds: 0}", "from 1"),
         ("local: {capcity: {}}", "did you mean `capacity`?"),
     ] {
         let shown = read(text).expect_err(text);

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use novacron_operations::{Engine, EngineConfig};
@@ -59,6 +59,8 @@ pub(crate) struct Inner {
     grace: Duration,
     retention: Mutex<Option<Retention>>,
     background: Mutex<Option<Background>>,
+    /// When it was last seen whether the store takes writes, and why not.
+    pub(crate) writes: tokio::sync::Mutex<Option<(Instant, Option<String>)>>,
 }
 
 impl Control {
@@ -91,6 +93,7 @@ impl Control {
             grace: settings.grace,
             retention: Mutex::new(retention),
             background: Mutex::default(),
+            writes: tokio::sync::Mutex::default(),
         };
         let inner = Arc::new(inner);
         // Before the first step runs, which may ask for it.

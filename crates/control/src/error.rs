@@ -91,7 +91,14 @@ impl From<StoreError> for ControlError {
             StoreError::Unavailable(_) => (ErrorClass::Unavailable, "store_unavailable"),
             _ => (ErrorClass::Internal, "store"),
         };
-        Self::new(class, code, error.to_string())
+        let advice = match &error {
+            StoreError::Full(_) => {
+                "Make room on the disk that holds the server's data directory, or its database. `GET /health` says when writes are taken again; no restart is needed."
+            }
+            StoreError::Unavailable(_) => "Look whether the server's database runs and can be reached, then try again.",
+            _ => return Self::new(class, code, error.to_string()),
+        };
+        Self::new(class, code, error.to_string()).advice(advice)
     }
 }
 
@@ -108,4 +115,16 @@ impl From<EngineError> for ControlError {
 /// A provider's failure as a step's: what may go away by itself is transient.
 pub(crate) fn step_error(error: ProviderError) -> StepError {
     crate::MoverFault::from(error).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_store_says_what_to_do() {
+        let error = ControlError::from(StoreError::Full("disk I/O".to_owned()));
+        assert_eq!((error.class, error.code.as_str()), (ErrorClass::Unavailable, "store_full"));
+        assert!(error.advice.unwrap().contains("Make room"));
+    }
 }

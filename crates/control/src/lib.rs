@@ -31,8 +31,8 @@ pub use migrations::{Change, MigrationPage, MigrationQuery};
 pub use mover::{DiskJob, DiskMover, DiskResult, MoverFault};
 pub use novacron_operations::{EngineConfig, Event};
 pub use placing::{
-    BurstSettings, BurstWatch, CatalogSource, CloudRefreshed, HostSettings, OptimizationSettings, PlacementPage,
-    PlacementQuery, PlacingSettings, PriceRefresh, RefreshSettings, Schedule,
+    BurstSettings, BurstWatch, CatalogSource, CloudRefreshed, HostSettings, OnCloudRefreshed, OptimizationSettings,
+    PlacementPage, PlacementQuery, PlacingSettings, PriceRefresh, RefreshSettings, Schedule,
 };
 pub use plan::MigrationPlan;
 pub use take_on::MoveRequest;

@@ -8,9 +8,12 @@ use std::{
 };
 
 use novacron_catalog::{
-    AREAS, Catalog, EMBEDDED, HALF, HostCost, HostPower, LocalHost, Point, SnapshotError, programme, refresh::LastGood,
+    AREAS, Catalog, EMBEDDED, HALF, HostCost, HostPower, LocalHost, PROGRAMMES, Point, SnapshotError, programme,
+    refresh::LastGood,
 };
-use novacron_config::{BurstMode, Config, ConfigError, HostConfig, Location, contradictions, unknown_regions};
+use novacron_config::{
+    BurstMode, Config, ConfigError, HostConfig, Location, contradictions, unknown_programmes, unknown_regions,
+};
 use novacron_control::{
     BurstSettings, BurstWatch, CatalogSource, HostSettings, OptimizationSettings, PlacingSettings, Schedule,
 };
@@ -59,7 +62,7 @@ pub fn placing(config: &Config, file: &str) -> Result<Placing> {
     // What was read to check the configuration is let go: it is read again when the first question is asked.
     let mut settings = PlacingSettings::new(CatalogSource::Kept(LastGood::new(catalog_folder(&config.data_dir))));
     settings.bindings = bindings(config, &catalog, &mut notes);
-    settings.hosts = config.hosts.iter().map(|host| self::host(host, &catalog, &mut notes)).collect();
+    settings.hosts = config.hosts.iter().map(|host| self::host(host, &catalog)).collect();
     settings.settings = orchestrator(config);
     let optimization = &config.optimization;
     settings.optimization = OptimizationSettings {
@@ -89,14 +92,15 @@ pub fn placing(config: &Config, file: &str) -> Result<Placing> {
     Ok(Placing { settings, notes })
 }
 
-/// Names of regions that the catalog does not have, and policies of which it knows that they contradict each other.
+/// Names of regions and programmes that the catalog does not have, and policies of which it knows that they contradict each other.
 pub fn check(config: &Config, file: &str, catalog: &Catalog) -> Result<()> {
     let regions: Vec<&str> = catalog.parts().regions.iter().map(|region| region.name.as_str()).chain(AREAS).collect();
     let kinds = provider_kinds(config);
     let providers: Vec<&str> = kinds.keys().map(String::as_str).collect();
-    let of_hosts: Vec<&str> = config.hosts.iter().filter_map(|host| named(host.location.as_ref()?)).collect();
-    let is_region = |name: &str| catalog.places(name, None).is_ok() || of_hosts.contains(&name);
+    let is_region = |name: &str| catalog.places(name, None).is_ok();
     let mut faults = unknown_regions(&config.references, &is_region, &regions, &providers);
+    let is_programme = |name: &str| programme(name).is_some();
+    faults.extend(unknown_programmes(&config.references, &is_programme, &PROGRAMMES));
     let apart = |a: &str, b: &str| match (catalog.places(a, None), catalog.places(b, None)) {
         (Ok(a), Ok(b)) => !a.iter().any(|region| b.contains(region)),
         _ => false,
@@ -120,13 +124,6 @@ pub fn check(config: &Config, file: &str, catalog: &Catalog) -> Result<()> {
     Err(Failure::usage("the configuration can't be used")
         .why(ConfigError { file: file.to_owned(), faults })
         .hint("`novacron catalog regions` lists the regions and the groups of them."))
-}
-
-fn named(location: &Location) -> Option<&str> {
-    match location {
-        Location::Region(name) => Some(name),
-        Location::Point { .. } => None,
-    }
 }
 
 /// Every configured provider's kind.
@@ -184,7 +181,7 @@ fn binding(
     Binding { name: name.clone(), kind, region, zone, spot: defaults.is_some_and(|defaults| defaults.spot_enabled) }
 }
 
-fn host(config: &HostConfig, catalog: &Catalog, notes: &mut Vec<String>) -> HostSettings {
+fn host(config: &HostConfig, catalog: &Catalog) -> HostSettings {
     let (region, point) = match &config.location {
         None => (config.provider.to_string(), None),
         Some(Location::Region(name)) => (name.clone(), point_of(catalog, name)),
@@ -192,12 +189,6 @@ fn host(config: &HostConfig, catalog: &Catalog, notes: &mut Vec<String>) -> Host
             (config.provider.to_string(), Some(Point { lat_micro: *lat_micro, lon_micro: *lon_micro }))
         }
     };
-    for name in config.compliance.iter().filter(|name| programme(name).is_none()) {
-        notes.push(format!(
-            "The host `{}`: {name:?} is no programme that the catalog knows, and counts for nothing.",
-            config.provider
-        ));
-    }
     let capacity = config.capacity;
     let host = LocalHost {
         name: config.provider.to_string(),

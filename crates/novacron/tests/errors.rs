@@ -201,6 +201,37 @@ fn a_typo_in_the_configuration() {
     assert!(missing.stderr.contains("/no/such/file"));
 }
 
+/// What only the catalog can tell is refused with its place too.
+#[test]
+fn names_that_mean_nothing_in_the_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("multicloud.yaml");
+    let policy = |condition: &str| {
+        format!("policies: [{{name: p, condition: {condition}, action: {{type: prefer, regions: [eu]}}}}]")
+    };
+    for (text, place, says) in [
+        (
+            "local: {location: mars}".to_owned(),
+            "1:19",
+            "`local.location`: there is no region, zone or group of regions `mars`",
+        ),
+        ("local: {compliance: [GDPR, HIPPA]}".to_owned(), "1:28", "`HIPPA`; did you mean `HIPAA`?"),
+        (
+            policy("{type: compliance, operator: contains, value: SOX}"),
+            "1:79",
+            "there is no compliance programme `SOX`",
+        ),
+    ] {
+        std::fs::write(&file, format!("{text}\ndata_dir: {}\n", dir.path().display())).unwrap();
+        let ran = run(&mut novacron(&["config", "check", "--config", file.to_str().unwrap()])).expect(2);
+        let place = format!("{}:{place}: ", file.display());
+        assert!(ran.stderr.contains(&place) && ran.stderr.contains(says), "{text}: {ran:#?}");
+    }
+    let right = "local: {location: eu-west, compliance: [soc 2]}\n";
+    std::fs::write(&file, format!("{right}data_dir: {}\n", dir.path().display())).unwrap();
+    run(&mut novacron(&["config", "check", "--config", file.to_str().unwrap()])).expect(0);
+}
+
 #[test]
 fn secrets_are_not_shown() {
     let site = Site::bare();

@@ -134,6 +134,34 @@ fn a_refresh_takes_what_each_cloud_states() {
     catalog(&config, &["diff"]).expect(3).says("the same prices");
 }
 
+/// What the others state is kept and said while one is still waited for, which is given up when its time is over.
+#[test]
+fn a_cloud_that_hangs_delays_no_other() {
+    let lists = Lists::start();
+    lists.drift(3, 1000);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("multicloud.yaml");
+    let sources = lists.sources(&["oci"]).replace(
+        "azure: {enabled: false}",
+        &format!("azure: {{endpoint_url: 'http://{}'}}", silent.local_addr().unwrap()),
+    );
+    let write = |limit: &str| {
+        fs::write(&config, format!("data_dir: {}/data\ncatalog:\n{limit}{sources}", dir.path().display())).unwrap();
+    };
+    write("");
+    let mut hangs = Process::spawn(&mut novacron(&["catalog", "--config", config.to_str().unwrap(), "refresh"]));
+    hangs.line_with("oci: ");
+    let diff = catalog(&config, &["diff", "-n", "0", "-o", "json"]).expect(0).json();
+    assert!(diff.as_array().unwrap().iter().any(|row| row["kind"] == "oci"), "{diff}");
+    common::signal(hangs.pid(), "INT");
+    hangs.line_with("what was kept until then stays");
+
+    write("  refresh_limit_seconds: 3\n");
+    let ran = catalog(&config, &["refresh"]).expect(1).says("within 3 s").says("1 of 2 sources failed: azure");
+    assert!(ran.stdout.contains("oci-list"), "{ran:#?}");
+}
+
 /// A server that is asked again and again has the prices that its schedule brought, and those that somebody else did.
 #[test]
 fn a_server_follows_its_schedule() {

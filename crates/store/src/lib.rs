@@ -26,9 +26,13 @@ pub use placement::{Declared, PlacementQuery, PlacementStore};
 pub use vm::{VmQuery, VmStore};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 /// Newest version of the schema that this program knows. Both dialects count alike.
 pub const SCHEMA_VERSION: i64 = 3;
+
+/// What is written to see whether writes are taken. No machine can be declared under this name.
+const WRITTEN: &str = "check:writes";
 
 /// An open store. Cheap to clone.
 #[derive(Clone)]
@@ -85,6 +89,16 @@ impl Store {
     /// Whether it answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.backend.ping().await
+    }
+
+    /// Whether it takes writes: some pages are written, and given back.
+    pub async fn check_writes(&self) -> Result<(), StoreError> {
+        let write = async |manifest| {
+            let declared = Declared { name: WRITTEN.to_owned(), manifest, updated_at: Timestamp::now() };
+            self.backend.put_declared(&declared).await
+        };
+        write("x".repeat(16 << 10).into()).await?;
+        write(serde_json::Value::Null).await
     }
 
     /// Waits for what is under way and closes the connections.

@@ -118,6 +118,7 @@ async fn a_full_disk_is_a_clear_error_and_no_harm() {
         outcome: "accepted".to_owned(),
         detail: json!("x".repeat(20_000)),
     };
+    store.check_writes().await.unwrap();
     let mut written = 0;
     let error = loop {
         match store.audit().append(&entry).await {
@@ -128,6 +129,8 @@ async fn a_full_disk_is_a_clear_error_and_no_harm() {
     };
     assert!(matches!(error, StoreError::Full(_)), "{error:?}");
     assert!(error.to_string().contains("free some space"), "{error}");
+    let refused = store.check_writes().await.unwrap_err();
+    assert!(matches!(refused, StoreError::Full(_)), "{refused:?}");
     let query = novacron_store::AuditQuery { limit: 500, ..Default::default() };
     assert_eq!(store.audit().entries(&query).await.unwrap().items.len(), written);
     store.close().await;

@@ -16,6 +16,7 @@ mod role;
 mod size;
 mod spec;
 mod vm;
+mod words;
 
 pub use content_root::{ContentRoot, ParseContentRootError};
 pub use id::{DiskId, IdError, ImageId, InstanceId, OperationId, ProviderName, SnapshotId, VmId};
@@ -32,3 +33,4 @@ pub use role::Role;
 pub use size::{ByteSize, GIB, KIB, MIB, ParseSizeError};
 pub use spec::{Architecture, DiskSpec, Firmware, NetworkSpec, Spot, VmSpec};
 pub use vm::{ProviderKind, UnknownKind, VmRecord};
+pub use words::in_words;

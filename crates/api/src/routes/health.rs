@@ -7,7 +7,8 @@ use crate::{auth::Viewer, input::Params, problem::Result, state::AppState, views
 
 /// How the control plane is, and each provider as it sees it.
 ///
-/// Providers are asked at most every ten seconds. The status is 503 if the store or the mover does not answer.
+/// Providers are asked at most every ten seconds, and so is the store whether it takes writes; `reasons` says what is wrong. The
+/// status is 503 if the store or the mover does not answer.
 #[utoipa::path(get, path = "/health", tag = "health", operation_id = "health",
     responses(
         (status = 200, description = "`healthy` or `degraded`", body = HealthReport),

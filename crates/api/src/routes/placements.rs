@@ -44,7 +44,7 @@ impl FromRequestParts<AppState> for Asked {
 #[utoipa::path(post, path = "/placements", tag = "placements", operation_id = "place",
     params(
         ("dry_run" = Option<bool>, Query, description = "Only decide; nothing is kept or made"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same VM makes one machine, however often it is sent", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request is answered as it was, and makes one machine at most, however often it is sent", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
     ),
     request_body = PlacementRequest,
     responses(

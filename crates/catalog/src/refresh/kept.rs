@@ -5,10 +5,9 @@ use std::{
     time::SystemTime,
 };
 
-use jiff::civil::Date;
-
-use super::{Fetched, LastGood, MergePolicy, Refreshed, SaveError, Warning, merge_all};
+use super::{Fetched, LastGood, MergePolicy, SaveError, SourceResult, Warning, put_over};
 use crate::{Catalog, EMBEDDED, SnapshotError};
+use jiff::civil::Date;
 
 /// Tells one state of the files from another. Taking it reads neither of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,13 +17,39 @@ pub struct Stamp([Option<(SystemTime, u64)>; 2]);
 #[derive(Debug)]
 pub struct Held(#[expect(dead_code, reason = "the lock goes when the file is closed")] File);
 
-/// A refresh that was put over what was kept.
+/// One refresh, whose sources are kept one by one. The catalog of before all of them stays the one to compare with.
 #[derive(Debug)]
-pub struct Updated {
-    pub before: Catalog,
-    pub refreshed: Refreshed,
-    /// Of what was kept before.
-    pub warnings: Vec<Warning>,
+pub struct Keeping {
+    kept: LastGood,
+    begun: bool,
+}
+
+impl Keeping {
+    pub fn new(kept: LastGood) -> Self {
+        Self { kept, begun: false }
+    }
+
+    /// Puts what one source said over what is kept *now*, which may be newer than when it was asked, and keeps the result.
+    /// Where it said nothing, nothing is made, not even the folder. Waits for other processes, and writes files: it blocks.
+    pub fn keep(&mut self, fetched: Fetched, today: Date, policy: &MergePolicy) -> Result<SourceResult, SaveError> {
+        let Fetched { kind, source, sheet } = fetched;
+        let fetched = match sheet {
+            Ok(sheet) => Fetched { kind, source, sheet: Ok(sheet) },
+            Err(error) => return Ok(SourceResult { kind, source, outcome: Err(error) }),
+        };
+        let _held = self.kept.hold()?;
+        let (mut catalog, _) = self.kept.load_or_embedded()?;
+        let result = put_over(&mut catalog, fetched, today, policy);
+        if result.outcome.is_ok() {
+            if self.begun {
+                self.kept.replace(&catalog)?
+            } else {
+                self.kept.save(&catalog)?
+            }
+            self.begun = true;
+        }
+        Ok(result)
+    }
 }
 
 impl LastGood {
@@ -52,18 +77,5 @@ impl LastGood {
             file.lock().map(|()| Held(file))
         });
         held.map_err(|source| SaveError::Io { path, source })
-    }
-
-    /// Puts what was fetched over what is kept *now*, which may be newer than when the sources were asked, and keeps the
-    /// result if anything of it was refreshed. Where nothing was fetched, nothing is made, not even the folder.
-    pub fn update(&self, fetched: Vec<Fetched>, today: Date, policy: &MergePolicy) -> Result<Updated, SaveError> {
-        let any = fetched.iter().any(|fetched| fetched.sheet.is_ok());
-        let _held = if any { Some(self.hold()?) } else { None };
-        let (before, warnings) = self.load_or_embedded()?;
-        let refreshed = merge_all(&before, fetched, today, policy);
-        if refreshed.sources.iter().any(|source| source.outcome.is_ok()) {
-            self.save(&refreshed.catalog)?;
-        }
-        Ok(Updated { before, refreshed, warnings })
     }
 }

@@ -114,8 +114,18 @@ impl LastGood {
         read(self.previous_path(), &mut Vec::new())
     }
 
-    /// Writes beside, syncs, and renames: whenever the machine stops, there is a whole file.
+    /// Keeps it, and what was kept until now as the one before.
     pub fn save(&self, catalog: &Catalog) -> Result<(), SaveError> {
+        self.write(catalog, true)
+    }
+
+    /// Keeps it instead of what is kept; the one before stays.
+    pub(super) fn replace(&self, catalog: &Catalog) -> Result<(), SaveError> {
+        self.write(catalog, false)
+    }
+
+    /// Writes beside, syncs, and renames: whenever the machine stops, there is a whole file.
+    fn write(&self, catalog: &Catalog, set_aside: bool) -> Result<(), SaveError> {
         let bytes = catalog.to_snapshot()?;
         let path = self.path();
         let fail = |path: &Path| {
@@ -132,7 +142,7 @@ impl LastGood {
         draft.write_all(&bytes).map_err(fail(&path))?;
         draft.as_file().sync_all().map_err(fail(&path))?;
         // A copy that is damaged must not push out the good one before it.
-        if read(path.clone(), &mut Vec::new()).is_some() {
+        if set_aside && read(path.clone(), &mut Vec::new()).is_some() {
             fs::rename(&path, self.previous_path()).map_err(fail(&path))?;
         }
         draft.persist(&path).map_err(|error| SaveError::Io { path: path.clone(), source: error.error })?;

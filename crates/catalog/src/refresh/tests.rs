@@ -1,8 +1,9 @@
 //! Merging, keeping and running, on a catalog of three types in two regions.
 
-use std::{fs, sync::Arc};
+use std::{fs, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use jiff::civil::Date;
 use novacron_provider::{
     ErrorKind, ProviderError,
@@ -344,34 +345,91 @@ proptest! {
     }
 }
 
-/// A source that answers, or does not.
-struct Told(ProviderKind, Option<PriceSheet>);
+/// A source that answers, says why not, or says nothing.
+#[derive(Clone)]
+enum Told {
+    Sheet(Box<PriceSheet>),
+    Down,
+    Nothing,
+}
 
 #[async_trait]
 impl PriceSource for Told {
     fn kind(&self) -> ProviderKind {
-        self.0
+        KIND
     }
     fn name(&self) -> &'static str {
-        "told"
+        match self {
+            Self::Sheet(_) => "good",
+            Self::Down => "down",
+            Self::Nothing => "silent",
+        }
     }
     async fn fetch(&self, request: &PriceRequest, _: OnPriceProgress<'_>) -> novacron_provider::Result<PriceSheet> {
         assert_eq!(request.regions, REGIONS);
         assert_eq!(request.machines.len(), TYPES.len());
-        self.1.clone().ok_or_else(|| ProviderError::new(ErrorKind::Unavailable, "Prices", "it is down"))
+        match self {
+            Self::Sheet(sheet) => Ok((**sheet).clone()),
+            Self::Down => Err(ProviderError::new(ErrorKind::Unavailable, "Prices", "it is down")),
+            Self::Nothing => std::future::pending().await,
+        }
     }
 }
 
-#[test]
-fn each_source_by_itself() {
+/// One that never answers delays nobody, and is given up when its time is over.
+#[tokio::test(start_paused = true)]
+async fn each_source_by_itself() {
     let good = done(full(|_, _| Some(1_100_000_000)));
-    let sources: Vec<Arc<dyn PriceSource>> = vec![Arc::new(Told(KIND, None)), Arc::new(Told(KIND, Some(good)))];
-    let (catalog, policy) = (catalog(), MergePolicy::default());
-    let run = run(&catalog, &sources, TODAY, &policy, &|_, _| {});
-    let refreshed = futures::executor::block_on(run);
-    assert_eq!(refreshed.sources[0].outcome.as_ref().unwrap_err().to_string(), "Prices: it is down");
-    assert_eq!(refreshed.sources[1].outcome.as_ref().unwrap().changed, 10);
-    assert_eq!(diff(&catalog, &refreshed.catalog).len(), 10);
+    let told = [Told::Nothing, Told::Down, Told::Sheet(Box::new(good))];
+    let sources: Vec<Arc<dyn PriceSource>> = told.into_iter().map(|told| Arc::new(told) as _).collect();
+    let (catalog, limit, begun) = (catalog(), Duration::from_secs(600), tokio::time::Instant::now());
+    let mut fetching = fetch(&catalog, &sources, TODAY, limit, &|_, _| {});
+    let mut first = [fetching.next().await.unwrap(), fetching.next().await.unwrap()];
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    first.sort_by_key(|fetched| fetched.source);
+    assert_eq!(first[0].sheet.as_ref().unwrap_err().to_string(), "Prices: it is down");
+    let mut after = catalog.clone();
+    let results = first.map(|fetched| put_over(&mut after, fetched, TODAY, &MergePolicy::default()));
+    assert!(results[0].outcome.is_err() && results[1].outcome.as_ref().unwrap().changed == 10);
+    assert_eq!(diff(&catalog, &after).len(), 10);
+
+    let late = fetching.next().await.unwrap();
+    assert_eq!((late.source, begun.elapsed()), ("silent", limit));
+    let late = late.sheet.unwrap_err().to_string();
+    assert!(late.contains("within 600 s"), "{late}");
+    assert!(fetching.next().await.is_none());
+}
+
+/// Each source is kept when it is there; what to compare with is the catalog before all of them; and what another process kept
+/// meanwhile stays.
+#[test]
+fn sources_are_kept_one_by_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = LastGood::with_base(folder.path(), b"one");
+    store.save(&catalog()).unwrap();
+    let said = |ty: &'static str, nanos| {
+        let mut builder = builder();
+        row(&mut builder, ty, Term::OnDemand, "eastus", nanos);
+        Fetched { kind: KIND, source: "told", sheet: Ok(done(builder)) }
+    };
+    let keep = |keeping: &mut Keeping, fetched| {
+        let result = keeping.keep(fetched, TODAY, &MergePolicy::default()).unwrap();
+        assert_eq!(result.outcome.unwrap().changed, 1);
+    };
+    let mut one = Keeping::new(store.clone());
+    keep(&mut one, said("a", 1_100_000_000));
+    keep(&mut one, said("b", 1_200_000_000));
+    assert_eq!(store.previous().unwrap().parts(), catalog().parts());
+    keep(&mut Keeping::new(store.clone()), said("c", 1_300_000_000));
+    keep(&mut one, said("d", 1_400_000_000));
+    assert_eq!(diff(&catalog(), &store.load().catalog.unwrap()).len(), 4);
+
+    let down = || RefreshError::Fetch(Box::new(ProviderError::new(ErrorKind::Unavailable, "Prices", "it is down")));
+    let empty = folder.path().join("none");
+    let mut nothing = Keeping::new(LastGood::with_base(&empty, b"one"));
+    let failed = Fetched { kind: KIND, source: "told", sheet: Err(down()) };
+    assert!(nothing.keep(failed, TODAY, &MergePolicy::default()).unwrap().outcome.is_err());
+    assert!(!empty.exists());
 }
 
 #[test]

@@ -9,9 +9,9 @@ pub use placement::PRICING;
 use placement::{BURSTING, CATALOG, OPTIMIZATION, ORCHESTRATOR, POLICY};
 pub use provider::{HOST, HOST_KINDS, KINDS, PROVIDER};
 
-use crate::schema::{Key, Kind, key};
+use crate::schema::{Key, Kind, Referent, key};
 
-const TEXTS: Kind = Kind::List(&Kind::Text);
+const PROGRAMMES: Kind = Kind::List(&Kind::Reference(Referent::Programme));
 
 pub const TOP: &[Key] = &[
     key("server", Kind::Block(SERVER), "How the API is served."),

@@ -1,6 +1,6 @@
 //! Keys of deciding where machines run: orchestrator, policies, optimization, bursting, and the catalog of prices.
 
-use super::TEXTS;
+use super::PROGRAMMES;
 use crate::schema::{Key, Kind, Referent, key};
 
 pub const REGIONS: Kind = Kind::List(&Kind::Reference(Referent::Region));
@@ -137,7 +137,7 @@ pub const OPTIMIZATION: &[Key] = &[
     key(
         "strategies",
         Kind::List(&STRATEGIES),
-        "What counts, the most important first: a later one makes no machine worse by those before it.",
+        "What counts, the most important first, each once: a later one makes no machine worse by those before it.",
     )
     .default("only `cost-optimized`"),
     key("apply", Kind::Bool, "`true`: do what was planned. `false`: only plan and show it.").default("false"),
@@ -168,7 +168,7 @@ pub const BURSTING: &[Key] = &[
     key(
         "targets",
         Kind::List(&Kind::Reference(Referent::Provider)),
-        "Where to: the best of these. Without it: the best of all.",
+        "Where to: the best of these, which are no hosts of one's own. Without it: the best of all.",
     ),
     key("mode", Kind::OneOf(&["all-or-nothing", "best-effort"]), "Whether a part of what should leave may stay.")
         .default("best-effort"),
@@ -183,6 +183,12 @@ pub const CATALOG: &[Key] = &[
         Kind::Schedule,
         "When prices are fetched, in UTC. Without it: only by `novacron catalog refresh`.",
     ),
+    key(
+        "refresh_limit_seconds",
+        Kind::Integer { min: 1, max: 86_400 },
+        "How long a cloud may take to state all its prices; then those of before are kept. The clouds are asked side by side.",
+    )
+    .default("600"),
     key("sources", Kind::Block(SOURCES), "Whom prices are fetched from."),
 ];
 
@@ -229,7 +235,7 @@ pub const RULES: &[Key] = &[
     key("constraints", Kind::List(&Kind::Block(CONSTRAINT)), "What the place must be."),
     key("pricing", Kind::List(&Kind::OneOf(PRICING)), "Ways of paying that will do.").default("only `on-demand`"),
     key("max_cost_per_hour", Kind::Dollars, "The most that one machine may cost an hour, all its parts together."),
-    key("compliance_requirements", TEXTS, "Programmes that the region must be listed for, such as `HIPAA`."),
+    key("compliance_requirements", PROGRAMMES, "Programmes that the region must be listed for, such as `HIPAA`."),
     key("performance_targets", Kind::Block(TARGETS), "What the place must offer."),
     key("preferred_regions", REGIONS, "Rather there than elsewhere."),
     key("near", Kind::Location, "What latency is measured to."),

@@ -1,6 +1,6 @@
 //! Keys of providers' blocks beside those of their kinds.
 
-use super::TEXTS;
+use super::PROGRAMMES;
 use crate::schema::{Key, Kind, key};
 
 pub const KINDS: &[&str] = &["aws", "azure", "gcp", "oci", "openstack", "libvirt", "vsphere", "files", "memory"];
@@ -41,8 +41,8 @@ pub const HOST: &[Key] = &[
     ),
     key("power", Kind::Block(POWER), "What the whole draws, from which carbon follows. Without it that is unknown."),
     key("location", Kind::Location, "Where it stands, for latency."),
-    key("country", Kind::Text, "Where it stands, as two letters (`DE`), for compliance."),
-    key("compliance", TEXTS, "Programmes that its owner says it satisfies."),
+    key("country", Kind::Text, "Where it stands, as the two letters of ISO 3166-1 (`DE`), for compliance."),
+    key("compliance", PROGRAMMES, "Programmes that its owner says it satisfies."),
 ];
 
 const CAPACITY: &[Key] = &[

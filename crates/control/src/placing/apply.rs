@@ -5,7 +5,7 @@ use novacron_placement::{Ask, Market, Peer, Settings, explain};
 use novacron_store::Declared;
 use novacron_types::{
     VmRecord,
-    manifest::VirtualMachine,
+    manifest::{MACHINE_NAME, VirtualMachine, is_machine_name},
     placement::{
         Applied, ApplyAction, ApplyAnswer, ApplyRequest, PlacementRecord, PlacementRequest, PlacementStatus, PlanMode,
     },
@@ -185,11 +185,10 @@ fn expand(machines: &[VirtualMachine]) -> Result<Vec<(PlacementRequest, Value)>,
             return Err(too_many());
         }
         for name in machine.names() {
-            // What the program keeps beside declarations is named so, and forgotten when it is old.
-            if name.contains(':') {
-                let message = format!("the name {name:?} has a colon");
+            if !is_machine_name(&name) {
+                let message = format!("a machine's name has {MACHINE_NAME}, which {name:?} has not");
                 return Err(ControlError::invalid("invalid_name", message)
-                    .advice("A machine's name has letters, digits, `-`, `_` and `.`."));
+                    .advice("Name it so in `metadata.name`; replicas get `-0`, `-1` and so on behind it."));
             }
             if !names.insert(name.clone()) {
                 return Err(ControlError::invalid("duplicate_name", format!("two machines are named `{name}`"))
@@ -213,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_machine_takes_a_name_that_the_program_keeps_for_itself() {
+    fn no_machine_has_a_name_that_breaks_the_rule_of_manifests() {
         let named = |name: &str| -> VirtualMachine {
             serde_json::from_value(json!({
                 "apiVersion": "novacron.io/v1alpha1", "kind": "VirtualMachine", "metadata": { "name": name },
@@ -222,7 +221,7 @@ mod tests {
             .unwrap()
         };
         assert_eq!(expand(&[named("web")]).unwrap().len(), 1);
-        for name in ["plan:plan-1", "sent:web"] {
+        for name in ["plan:plan-1", "sent:web", "", "a b", "-web", "a/b", "w\u{1b}[2J", &"x".repeat(129)] {
             assert_eq!(expand(&[named(name)]).unwrap_err().code, "invalid_name", "{name}");
         }
     }

@@ -13,7 +13,6 @@ use jiff::Timestamp;
 use novacron_catalog::Pricing;
 use novacron_placement::{Ask, Market, Settings, explain};
 use novacron_planner::{ManyOptions, Search, place_many};
-use novacron_store::Declared;
 use novacron_types::{
     ProviderName, VmRecord,
     placement::{
@@ -21,11 +20,10 @@ use novacron_types::{
         PlacementRecord, PlacementRequest, PlacementStatus, PlanMode, Scalar,
     },
 };
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use self::moving::Moving;
-use super::{decide, records::Keep, statistics::BURST_LABEL};
+use super::{answered, decide, records::Keep, statistics::BURST_LABEL};
 use crate::{Caller, Control, ControlError, ErrorClass, request, workflow::Making};
 
 const MOST_MACHINES: usize = 1000;
@@ -41,13 +39,6 @@ struct Bursting {
     /// The same within the burst: only at its targets.
     request: PlacementRequest,
     moves: Option<VmRecord>,
-}
-
-/// What a burst with a caller's key came to, under the name that the key gives it.
-#[derive(Serialize, Deserialize)]
-struct Known {
-    digest: String,
-    answer: BurstAnswer,
 }
 
 impl Control {
@@ -80,21 +71,12 @@ impl Control {
             let burst_id = format!("burst-{}", uuid::Uuid::now_v7().simple());
             return self.bursted(asked, burst_id, caller, dry_run, None).await;
         };
-        let burst_id = format!("burst-{}", &blake3::hash(key.key.as_bytes()).to_hex()[..32]);
-        let placements = self.store().placements();
-        if let Some(kept) = placements.declared(&kept_as(&burst_id)).await?
-            && let Ok(known) = serde_json::from_value::<Known>(kept.manifest)
-        {
-            if known.digest != key.digest {
-                let message = "the idempotency key was used before, for another burst";
-                return Err(ControlError::new(ErrorClass::Conflict, "idempotency_key_reused", message));
-            }
-            return Ok(known.answer);
+        let burst_id = format!("burst-{}", answered::token(&key));
+        if let Some(answer) = self.answered(&kept_as(&burst_id), &key).await? {
+            return Ok(answer);
         }
         let answer = self.bursted(asked, burst_id.clone(), caller, dry_run, None).await?;
-        let manifest = serde_json::to_value(Known { digest: key.digest, answer: answer.clone() })
-            .map_err(|error| ControlError::new(ErrorClass::Internal, "store", error.to_string()))?;
-        placements.put_declared(&Declared { name: kept_as(&burst_id), manifest, updated_at: Timestamp::now() }).await?;
+        self.keep_answer(kept_as(&burst_id), key, &answer).await?;
         Ok(answer)
     }
 

@@ -9,7 +9,7 @@ use novacron_types::{
 };
 use serde_json::json;
 
-use super::records::Keep;
+use super::{answered, records::Keep};
 use crate::{Caller, Control, ControlError, request, workflow::Making};
 
 impl Control {
@@ -32,6 +32,7 @@ impl Control {
         placed
     }
 
+    /// The same key and request are answered as they were.
     async fn placed(
         &self,
         mut request: PlacementRequest,
@@ -39,15 +40,21 @@ impl Control {
         dry_run: bool,
     ) -> Result<PlacementRecord, ControlError> {
         check(&request)?;
-        let vm_id = vm_id(request.vm_id.as_deref())?;
-        request.vm_id = Some(vm_id.to_string());
-        let key = request::idempotency(caller, &[vm_id.as_str()])?.filter(|_| request.create && !dry_run);
+        let key = request::idempotency(caller, &request)?.filter(|_| !dry_run);
+        // Of a repeated request the same, even if it is repeated before it is answered.
+        let token = key.as_ref().map_or_else(|| uuid::Uuid::now_v7().simple().to_string(), answered::token);
+        let name = format!("placed:{token}");
         // This comes before every other check: what the first request has made since forbids a second one.
-        if let Some(key) = &key
-            && let Some(made) = self.inner.engine.requested(key).await?
-        {
-            return self.made_before(&made).await;
+        if let Some(key) = &key {
+            if let Some(made) = self.inner.engine.requested(key).await? {
+                return self.made_before(&made).await;
+            }
+            if let Some(answer) = self.answered(&name, key).await? {
+                return Ok(answer);
+            }
         }
+        let vm_id = vm_id(Some(request.vm_id.as_deref().unwrap_or(&format!("vm-{token}"))))?;
+        request.vm_id = Some(vm_id.to_string());
         if request.create && self.store().vms().vm(&vm_id).await?.is_some() {
             return Err(ControlError::new(
                 crate::ErrorClass::Conflict,
@@ -59,9 +66,14 @@ impl Control {
         let now = Timestamp::now();
         let decision = self.decide(&request, now).await?;
         let mut record = record(vm_id.clone(), request, decision, now);
-        if dry_run || record.status == PlacementStatus::Infeasible || !record.request.create {
-            if !dry_run {
-                self.store().placements().put_placement(&record).await?;
+        if dry_run {
+            return Ok(record);
+        }
+        if record.status == PlacementStatus::Infeasible || !record.request.create {
+            record.placement_id = format!("placement-{token}");
+            self.store().placements().put_placement(&record).await?;
+            if let Some(key) = key {
+                self.keep_answer(name, key, &record).await?;
             }
             return Ok(record);
         }

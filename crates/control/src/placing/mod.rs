@@ -3,6 +3,7 @@
 //! [`Placing`] answers questions: it knows the catalog, asks hosts what is left on them, and reads from the store what the
 //! federation already has. `Control` keeps the answers, and hands work to the operations engine.
 
+mod answered;
 mod apply;
 mod burst;
 mod compute;
@@ -21,8 +22,8 @@ mod statistics;
 pub use records::{PlacementPage, PlacementQuery};
 pub use schedule::Schedule;
 pub use settings::{
-    BurstSettings, BurstWatch, CatalogSource, CloudRefreshed, HostSettings, OptimizationSettings, PlacingSettings,
-    PriceRefresh, RefreshSettings,
+    BurstSettings, BurstWatch, CatalogSource, CloudRefreshed, HostSettings, OnCloudRefreshed, OptimizationSettings,
+    PlacingSettings, PriceRefresh, RefreshSettings,
 };
 
 pub(crate) use known::Placing;

@@ -1,7 +1,7 @@
 //! Placements that were decided, and the work that makes machines of them.
 
 use futures::Stream;
-use novacron_operations::{IdempotencyKey, NewOperation, OperationRecord, StoreError, Submission, Submitted};
+use novacron_operations::{IdempotencyKey, NewOperation, OperationRecord, Submission, Submitted};
 use novacron_store::{Declared, PlacementQuery as StoreQuery};
 use novacron_types::{
     OperationId,
@@ -104,7 +104,10 @@ impl Control {
 
     /// Long work that is no migration.
     pub async fn work(&self, id: &OperationId) -> Result<Work, ControlError> {
-        let record = self.inner.engine.get(id).await?.ok_or_else(|| StoreError::NotFound(id.clone()))?;
+        let record = self.inner.engine.get(id).await?.ok_or_else(|| {
+            ControlError::not_found("no_such_operation", format!("there is no operation {id}"))
+                .advice("What ended long ago is forgotten. `GET /api/v1/multicloud/placements` has the operations of placements.")
+        })?;
         if view::kind(&record.kind).is_some() {
             return Err(ControlError::not_found("no_such_operation", format!("{id} is a migration"))
                 .advice("`GET /api/v1/multicloud/migrations/{id}` shows it."));

@@ -11,20 +11,19 @@ pub(super) async fn on_schedule(control: Control, settings: RefreshSettings) {
     }
 }
 
-/// Says what became of each cloud's prices.
+/// Says what became of each cloud's prices, as soon as that is known.
 async fn refresh(control: &Control, settings: &RefreshSettings) {
-    let clouds = match settings.prices.refresh().await {
-        Ok(clouds) => clouds,
-        Err(why) => {
-            tracing::warn!(why, "no prices could be refreshed: those of before are kept; the next try is on schedule");
-            return;
-        }
-    };
-    for CloudRefreshed { cloud, outcome } in clouds {
+    let each = |CloudRefreshed { cloud, outcome }| {
         control.inner.metrics.refreshed(&cloud, outcome.is_ok());
         match outcome {
             Ok(changes) => tracing::info!(cloud, changes, "prices were refreshed"),
             Err(why) => tracing::warn!(cloud, why, "prices could not be refreshed: those of before are kept"),
         }
+    };
+    if let Err(why) = settings.prices.refresh(&each).await {
+        tracing::warn!(
+            why,
+            "the prices could not all be refreshed: those of before are kept; the next try is on schedule"
+        );
     }
 }

@@ -89,9 +89,13 @@ impl From<Arc<Catalog>> for CatalogSource {
 /// Asks the vendors for their prices and keeps them, each by itself.
 #[async_trait]
 pub trait PriceRefresh: Send + Sync {
-    /// What became of each cloud's prices; an error in words where none could be asked.
-    async fn refresh(&self) -> Result<Vec<CloudRefreshed>, String>;
+    /// Tells what became of each cloud's prices as soon as it is known; an error in words where none could be asked, or not
+    /// all of them to the end.
+    async fn refresh(&self, each: OnCloudRefreshed<'_>) -> Result<(), String>;
 }
+
+/// Told what became of one cloud.
+pub type OnCloudRefreshed<'a> = &'a (dyn Fn(CloudRefreshed) + Send + Sync);
 
 /// What became of a cloud's prices.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use std::io::{self, IsTerminal, Write};
 use serde::Serialize;
 use serde_json::Value;
 
-pub use table::{Column, Table};
+pub use table::{Column, Table, plain};
 
 use crate::exit::{Failure, Result};
 

@@ -57,8 +57,13 @@ impl Table {
 fn cell(text: Option<&String>) -> String {
     match text.map(String::as_str) {
         None | Some("") => "-".to_owned(),
-        Some(text) => text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+        Some(text) => plain(text),
     }
+}
+
+/// The text as one line that does nothing to a terminal.
+pub fn plain(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 fn write_line<'a>(out: &mut impl Write, cells: impl Iterator<Item = &'a str>, widths: &[usize]) -> io::Result<()> {

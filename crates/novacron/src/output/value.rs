@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Column;
+use super::{Column, plain};
 
 pub fn json(out: &mut impl Write, value: &Value) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, value)?;
@@ -43,7 +43,7 @@ pub fn csv_rows(
         writer.write_record(titles).map_err(io_error)?;
     }
     for row in rows {
-        writer.write_record(&row).map_err(io_error)?;
+        writer.write_record(row.iter().map(|cell| plain(cell))).map_err(io_error)?;
     }
     writer.flush()
 }
@@ -114,6 +114,9 @@ mod tests {
             text(|out| csv_rows(out, Some(&columns), rows.into_iter())),
             "id,private_ip\n\"a,b\",\"say \"\"x\"\"\"\n"
         );
+        let rows = vec![vec!["\u{1b}[2Jx\u{9b}1m".to_owned(), "two\nlines".to_owned()]];
+        assert_eq!(text(|out| csv_rows(out, None, rows.into_iter())), " [2Jx 1m,two lines\n");
+        assert_eq!(text(|out| csv_pairs(out, &json!({"\u{7}": "\u{8}"}))), "key,value\n , \n");
         assert_eq!(text(|out| csv_pairs(out, &json!({"a": {"b": [1, "x"]}}))), "key,value\na.b.0,1\na.b.1,x\n");
     }
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use novacron_catalog::{
     Catalog, Change, Pricing, diff,
@@ -87,11 +87,9 @@ async fn a_refresh_takes_what_moved_and_a_second_one_nothing() {
     sandbox.set_price_drift(PriceDrift { seed: 5, permille: 300 });
     sandbox.set_price_page(700);
     let old = Catalog::embedded().unwrap();
-    let sources: Vec<Arc<dyn PriceSource>> = vec![Arc::new(client)];
-    let first = refresh::run(old, &sources, TODAY, &MergePolicy::default(), &|_, _| {}).await;
-    let report = first.sources[0].outcome.as_ref().unwrap();
-    assert!(report.changed > 1000 && diff(old, &first.catalog).len() == report.changed + report.removed, "{report}");
-    let new = &first.catalog;
+    let sheet = fetch(&client).await.unwrap();
+    let (new, report) = refresh::merge(old, &sheet, TODAY, &MergePolicy::default()).unwrap();
+    assert!(report.changed > 1000 && diff(old, &new).len() == report.changed + report.removed, "{report}");
     let mut seen = 0;
     for (offer, hourly) in new.offers().iter().zip(&new.offers().hourly_nanos) {
         let (ty, region) = (new.instance_type(offer.ty), new.region(offer.region));
@@ -104,8 +102,9 @@ async fn a_refresh_takes_what_moved_and_a_second_one_nothing() {
         }
     }
     assert_eq!(seen, report.changed + report.confirmed);
-    let second = refresh::run(new, &sources, TODAY, &MergePolicy::default(), &|_, _| {}).await;
-    assert_eq!(second.catalog.parts(), new.parts());
+    let again = fetch(&client).await.unwrap();
+    let (second, _) = refresh::merge(&new, &again, TODAY, &MergePolicy::default()).unwrap();
+    assert_eq!(second.parts(), new.parts());
     sandbox.shutdown().await;
 }
 

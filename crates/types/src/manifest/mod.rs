@@ -4,6 +4,7 @@
 //! comes to. Keys are written in camelCase and read in snake_case too.
 
 mod machine;
+mod name;
 mod place;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use machine::{Federation, MachineSpec, Resources, Template, TemplateSpec, VirtualMachine};
+pub use name::{MACHINE_NAME, is_machine_name};
 pub use place::{Failover, PlacementRules};
 
 /// The version of the form of manifests.

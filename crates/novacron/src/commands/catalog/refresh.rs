@@ -1,17 +1,21 @@
 //! `novacron catalog refresh`: today's prices, from the vendors' own price APIs, each by itself.
 
+mod display;
+
 use std::{
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use novacron_catalog::refresh::{
-    LastGood, MergePolicy, RefreshError, SaveError, SourceResult, Updated, fetch, merge_all,
+use futures::{Stream, StreamExt};
+use novacron_catalog::{
+    Catalog,
+    refresh::{Fetched, Keeping, LastGood, MergePolicy, RefreshError, SaveError, SourceResult, fetch, put_over},
 };
 use novacron_config::Config;
 use novacron_provider::prices::{PriceProgress, PriceSource};
 use novacron_types::ProviderKind;
-use serde::Serialize;
 
 use super::{
     configuration,
@@ -22,86 +26,13 @@ use crate::{
     cli::CatalogFrom,
     commands::place::today,
     exit::{Exit, Failure, Result},
-    output::{Column, Output, Row, human},
+    output::Output,
     placing, prices,
 };
+use display::Display;
 
 /// How often something is said while pages come.
 const SAY_EVERY: Duration = Duration::from_secs(3);
-
-/// What became of one source.
-#[derive(Debug, Serialize)]
-struct SourceRow {
-    source: &'static str,
-    kind: ProviderKind,
-    /// `refreshed`, or `kept`: the prices of before.
-    outcome: &'static str,
-    changed: usize,
-    confirmed: usize,
-    added: usize,
-    removed: usize,
-    kept: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
-
-impl SourceRow {
-    fn new(result: &SourceResult) -> Self {
-        let row = |outcome| Self {
-            source: result.source,
-            kind: result.kind,
-            outcome,
-            changed: 0,
-            confirmed: 0,
-            added: 0,
-            removed: 0,
-            kept: 0,
-            error: None,
-        };
-        match &result.outcome {
-            Ok(report) => Self {
-                changed: report.changed,
-                confirmed: report.confirmed,
-                added: report.added,
-                removed: report.removed,
-                kept: report.kept,
-                ..row("refreshed")
-            },
-            Err(error) => Self { error: Some(error.to_string()), ..row("kept") },
-        }
-    }
-}
-
-impl Row for SourceRow {
-    fn columns() -> &'static [Column] {
-        const COLUMNS: &[Column] = &[
-            Column::new("SOURCE"),
-            Column::new("CLOUD"),
-            Column::new("PRICES"),
-            Column::new("CHANGED"),
-            Column::new("CONFIRMED"),
-            Column::new("NEW"),
-            Column::new("GONE"),
-            Column::new("KEPT"),
-            Column::new("WHY"),
-        ];
-        COLUMNS
-    }
-    fn cells(&self) -> Vec<String> {
-        let count = |n: usize| human::thousands(n as u128);
-        vec![
-            self.source.to_owned(),
-            self.kind.to_string(),
-            self.outcome.to_owned(),
-            count(self.changed),
-            count(self.confirmed),
-            count(self.added),
-            count(self.removed),
-            count(self.kept),
-            self.error.clone().unwrap_or_default(),
-        ]
-    }
-}
 
 pub async fn run(output: &Output, from: &CatalogFrom, only: &[String], dry_run: bool, force: bool) -> Result<()> {
     if from.embedded {
@@ -115,6 +46,9 @@ pub async fn run(output: &Output, from: &CatalogFrom, only: &[String], dry_run: 
     let names: Vec<&str> = sources.iter().map(|source| source.name()).collect();
     output.note(format_args!("Asking {} …", names.join(", ")));
     let policy = MergePolicy { forced: force, ..MergePolicy::default() };
+    let kept = LastGood::new(placing::catalog_folder(&config.data_dir));
+    let keep_in = if dry_run { Kept::Here(before.clone()) } else { Kept::Files(Keeping::new(kept.clone())) };
+    let keep_in = Arc::new(Mutex::new(keep_in));
     let said = Mutex::new(Instant::now());
     let progress = |source: &'static str, so_far: PriceProgress| {
         let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
@@ -123,28 +57,24 @@ pub async fn run(output: &Output, from: &CatalogFrom, only: &[String], dry_run: 
             output.note(format_args!("{source}: {} pages, {} prices", so_far.pages, so_far.rows));
         }
     };
-    let fetched = tokio::select! {
-        fetched = fetch(&before, &sources, today(), &progress) => fetched,
-        _ = tokio::signal::ctrl_c() => return Err(Failure::new(Exit::Interrupted, "nothing was refreshed")),
+    let fetched = fetch(&before, &sources, today(), config.catalog.refresh_limit, &progress);
+    // While one is kept, the others are still asked.
+    let ended = fetched.map(|fetched| keep(keep_in.clone(), fetched, policy)).buffer_unordered(sources.len());
+    let mut display = Display::new(output);
+    let results = tokio::select! {
+        results = show_each(ended, &mut display) => results?,
+        _ = tokio::signal::ctrl_c() => return Err(Failure::new(
+            Exit::Interrupted,
+            "stopped before all prices were there: what was kept until then stays, the rest is as before",
+        )),
     };
-    let kept = LastGood::new(placing::catalog_folder(&config.data_dir));
-    let Updated { before, refreshed, .. } = if dry_run {
-        let refreshed = merge_all(&before, fetched, today(), &policy);
-        Updated { before: Arc::unwrap_or_clone(before), refreshed, warnings: Vec::new() }
-    } else {
-        kept.update(fetched, today(), &policy).map_err(|error| not_kept(&error))?
-    };
-    let sources: Vec<SourceRow> = refreshed.sources.iter().map(SourceRow::new).collect();
-    output.rows(&sources)?;
-    for report in refreshed.sources.iter().filter_map(|source| source.outcome.as_ref().ok()) {
-        output.note(report);
-    }
-    let failed: Vec<&SourceResult> = refreshed.sources.iter().filter(|source| source.outcome.is_err()).collect();
-    if failed.len() < refreshed.sources.len() {
-        if dry_run {
+    display.end(&names)?;
+    let failed: Vec<&SourceResult> = results.iter().filter(|source| source.outcome.is_err()).collect();
+    if failed.len() < results.len() {
+        if let Kept::Here(after) = &*keep_in.lock().unwrap_or_else(PoisonError::into_inner) {
             output.note("Nothing is kept. What would change:");
             if output.for_people() {
-                show(output, rows(&before, &refreshed.catalog), 0.0, 20)?;
+                show(output, rows(&before, after), 0.0, 20)?;
             }
         } else {
             output.note(format_args!(
@@ -157,6 +87,37 @@ pub async fn run(output: &Output, from: &CatalogFrom, only: &[String], dry_run: 
         [] => Ok(()),
         failed => Err(failure(failed, sources.len())),
     }
+}
+
+/// Where refreshed prices go.
+enum Kept {
+    Files(Keeping),
+    /// Nowhere: this is only to see what would change.
+    Here(Arc<Catalog>),
+}
+
+/// Merging takes a moment, and so may waiting for another refresh.
+async fn keep(keep_in: Arc<Mutex<Kept>>, fetched: Fetched, policy: MergePolicy) -> Result<SourceResult> {
+    let kept =
+        tokio::task::spawn_blocking(move || match &mut *keep_in.lock().unwrap_or_else(PoisonError::into_inner) {
+            Kept::Files(keeping) => keeping.keep(fetched, today(), &policy).map_err(|error| not_kept(&error)),
+            Kept::Here(catalog) => Ok(put_over(Arc::make_mut(catalog), fetched, today(), &policy)),
+        });
+    kept.await.map_err(|error| Failure::failed("the prices can't be kept").why(error))?
+}
+
+async fn show_each(
+    ended: impl Stream<Item = Result<SourceResult>>,
+    display: &mut Display<'_>,
+) -> Result<Vec<SourceResult>> {
+    let mut ended = pin!(ended);
+    let mut results = Vec::new();
+    while let Some(result) = ended.next().await {
+        let result = result?;
+        display.one(&result)?;
+        results.push(result);
+    }
+    Ok(results)
 }
 
 fn not_kept(error: &SaveError) -> Failure {

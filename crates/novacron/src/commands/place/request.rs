@@ -8,7 +8,7 @@ use std::{
 
 use novacron_config::{Context, Manifest, Overrides};
 use novacron_types::{
-    ByteSize, VmId,
+    ByteSize, VmId, in_words,
     manifest::VirtualMachine,
     placement::{Constraint, ConstraintKind, Gigabytes, Millis, Operator, PlacementRequest, Scalar},
 };
@@ -177,7 +177,7 @@ fn typed(path: &Path, value: Value) -> Result<PlacementRequest> {
         let field = error.path().to_string();
         let field = if field == "." { String::new() } else { format!("`{field}`: ") };
         Failure::usage(format!("{}: this is not a request for a place", path.display()))
-            .why(format!("{field}{}", error.inner()))
+            .why(format!("{field}{}", in_words(&error.inner().to_string())))
             .hint("docs/placement.md lists its fields; a manifest begins with `apiVersion` and `kind: VirtualMachine`.")
     })
 }
