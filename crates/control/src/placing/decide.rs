@@ -143,7 +143,7 @@ pub(super) fn vm_id(asked: Option<&str>) -> Result<VmId, ControlError> {
 }
 
 /// A decision that was just made.
-pub(super) fn record(vm_id: VmId, request: PlacementRequest, decision: Decision, now: Timestamp) -> PlacementRecord {
+pub(crate) fn record(vm_id: VmId, request: PlacementRequest, decision: Decision, now: Timestamp) -> PlacementRecord {
     let status = match decision.primary_placement {
         Some(_) => PlacementStatus::Decided,
         None => PlacementStatus::Infeasible,

@@ -13,11 +13,11 @@ use novacron_operations::OperationRecord;
 use novacron_placement::Host;
 use novacron_store::Declared;
 use novacron_types::{
-    ExportRequest, OperationId, ProviderName, Status, VmId, VmRecord,
+    OperationId, ProviderName, Status, VmId, VmRecord,
     placement::{BurstRequest, PlacementRequest, PlanMode},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::settings::BurstWatch;
 use crate::{
@@ -198,7 +198,7 @@ async fn away(control: &Control, host: &Host, mut here: Vec<&VmRecord>) -> Resul
         let request = BurstRequest { requests: vec![asked], mode: Some(PlanMode::BestEffort) };
         let burst_id = format!("overflow-{}", uuid::Uuid::now_v7().simple());
         // What can't be asked of one machine, can of another.
-        match control.bursted(request, burst_id, &caller(), false, Some(&host.provider)).await {
+        match control.bursted(request, burst_id, &caller().actor, false, Some(&host.provider), None).await {
             Ok(answer) => match answer.placed.first() {
                 Some(placed) => {
                     tracing::info!(vm = %record.vm_id, host = %host.provider, to = placed.placement.region, "a busy host sends a machine away");
@@ -220,9 +220,7 @@ async fn away(control: &Control, host: &Host, mut here: Vec<&VmRecord>) -> Resul
 /// Takes one machine back.
 async fn home(control: &Control, sent: &Sent) {
     let Sent { home, vm_id, to, .. } = sent.clone();
-    let options = Map::from_iter([("delete_source".to_owned(), Value::from(true))]);
-    let request = ExportRequest { vm_id: vm_id.clone(), name: None, options };
-    let asked = MoveRequest::Export { provider: home.to_string(), request };
+    let asked = MoveRequest::whole(vm_id.clone(), &home, None);
     let note = self::sent(home.clone(), vm_id.clone(), to);
     let follows = Follows { placement: None, note: Some(note) };
     match control.take_on_placed(asked, caller(), follows).await {
@@ -236,7 +234,7 @@ async fn home(control: &Control, sent: &Sent) {
 }
 
 /// What is noted of a move away or home, once its id is known.
-pub(super) fn sent(home: ProviderName, vm_id: VmId, to: ProviderName) -> Note {
+pub(crate) fn sent(home: ProviderName, vm_id: VmId, to: ProviderName) -> Note {
     Box::new(move |migration_id| {
         let name = noted_as(&vm_id);
         let (home, vm_id, to, migration_id) = (home.clone(), vm_id.clone(), to.clone(), migration_id.clone());

@@ -11,10 +11,11 @@ use std::{
 use async_trait::async_trait;
 use novacron_config::Loaded;
 use novacron_control::{CloudRefreshed, PriceRefresh, RefreshSettings, Schedule};
+use novacron_types::ProviderKind;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use crate::{exit::Result, placing::CLOUDS, prices};
+use crate::{exit::Result, prices};
 
 /// The vendors are asked for hundreds of pages, at their pace.
 const LIMIT: Duration = Duration::from_secs(3600);
@@ -23,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(3600);
 pub async fn settings(loaded: &Loaded, notes: &mut Vec<String>) -> Result<Option<RefreshSettings>> {
     let config = &loaded.config;
     let Some(schedule) = config.catalog.refresh_schedule.clone() else { return Ok(None) };
-    for kind in CLOUDS {
+    for kind in ProviderKind::CLOUDS {
         if let Err(why) = prices::source(config, kind).await? {
             notes.push(format!("`catalog.refresh_schedule`: {kind} is not asked for its prices: {why}"));
         }
