@@ -87,11 +87,14 @@ impl Control {
             }
             return Ok(answer);
         };
-        match placements.keep_once(&keep.placements, &key.declares(&answer)?).await? {
-            // Somebody else's answer to the same was first.
-            Some(kept) => self.told(key.read(kept)?).await,
-            None => Ok(answer),
-        }
+        let declared = key.declares(&answer)?;
+        // Somebody else's answer to the same may have been first. Also this one is answered as others will read it.
+        let kept = placements.keep_once(&keep.placements, &declared).await?;
+        let answered = match kept {
+            Some(kept) => Some(key.read(kept)?),
+            None => self.answered(key).await?,
+        };
+        self.told(answered.unwrap_or(answer)).await
     }
 
     /// Takes the burst on, and stores in the same step what is to be kept with it: all, or nothing.
@@ -117,8 +120,8 @@ impl Control {
             }
         };
         let submitted = self.inner.engine.submit_by::<Burst, _>(submission, create).await?;
-        if submitted.existing
-            && let Some(key) = key
+        // As others will read it, who may have been first.
+        if let Some(key) = key
             && let Some(answered) = self.answered(key).await?
         {
             return self.told(answered).await;

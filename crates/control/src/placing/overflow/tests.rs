@@ -17,7 +17,10 @@ use novacron_types::{
 };
 
 pub(crate) use super::super::decide::record;
-use super::{BurstWatch, Since, look, noted_as};
+use super::{
+    BurstWatch, Since, look,
+    sent::{PAUSE, noted_as},
+};
 use crate::{
     Caller, Control, ControlSettings, HostSettings, PlacingSettings,
     workflow::tests::{Clones, PlainMover, catalog},
@@ -327,7 +330,7 @@ async fn a_move_that_failed_is_not_tried_again_at_once() {
     let tried = stage.moves().await;
     assert_eq!(tried.iter().map(|record| record.status).collect::<Vec<_>>(), [Status::RolledBack], "{tried:#?}");
     assert_eq!(stage.at("only").await, "near");
-    stage.now += super::PAUSE;
+    stage.now += PAUSE;
     stage.minutes(3).await;
     assert_eq!(stage.at("only").await, "far");
     stage.control.shutdown(Duration::from_secs(5)).await;
