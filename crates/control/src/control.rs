@@ -16,7 +16,7 @@ use crate::{
     metrics::Metrics,
     placing::{Background, Placing},
     retention::Retention,
-    workflow::{Create, Export, Import, Migrate, Rebalance, Tools},
+    workflow::{Burst, Create, Export, Import, Migrate, Rebalance, Tools},
 };
 
 /// What the configuration says.
@@ -83,6 +83,7 @@ impl Control {
             .register(Migrate(tools.clone()))
             .register(Create(tools.clone()))
             .register(Rebalance(tools.clone()))
+            .register(Burst(tools.clone()))
             .build();
         let inner = Inner {
             tools,

@@ -46,6 +46,11 @@ impl ControlError {
         Self::new(ErrorClass::NotFound, code, message)
     }
 
+    /// Whether it may go away by itself.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self.class, ErrorClass::Unavailable | ErrorClass::ProviderUnavailable)
+    }
+
     #[must_use]
     pub fn advice(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
@@ -115,6 +120,18 @@ impl From<EngineError> for ControlError {
 /// A provider's failure as a step's: what may go away by itself is transient.
 pub(crate) fn step_error(error: ProviderError) -> StepError {
     crate::MoverFault::from(error).into()
+}
+
+/// What the control plane refused to a step that asked it for other work.
+pub(crate) fn step_error_of(error: ControlError) -> StepError {
+    let failed = match error.is_transient() {
+        true => StepError::transient(error.code, error.message),
+        false => StepError::permanent(error.code, error.message),
+    };
+    match error.advice {
+        Some(advice) => failed.advice(advice),
+        None => failed,
+    }
 }
 
 #[cfg(test)]

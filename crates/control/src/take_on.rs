@@ -3,10 +3,11 @@
 use novacron_operations::{NewOperation, OperationId, Submitted};
 use novacron_store::Declared;
 use novacron_types::{
-    ExportRequest, ImportRequest, MigrateRequest, MigrationAccepted, MigrationKind, placement::PlacementRecord,
+    ExportRequest, ImportRequest, MigrateRequest, MigrationAccepted, MigrationKind, ProviderName, VmId,
+    placement::PlacementRecord,
 };
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     Caller, Control, ControlError,
@@ -27,6 +28,16 @@ pub enum MoveRequest {
 }
 
 impl MoveRequest {
+    /// Of a VM that is to be elsewhere: where it was is freed once the target is verified and the grace period has passed.
+    /// `instance_type` is absent for a host of one's own.
+    pub(crate) fn whole(vm_id: VmId, to: &ProviderName, instance_type: Option<&str>) -> Self {
+        let mut options = Map::from_iter([("delete_source".to_owned(), Value::from(true))]);
+        if let Some(instance_type) = instance_type {
+            options.insert("instance_type".to_owned(), Value::from(instance_type));
+        }
+        Self::Export { provider: to.to_string(), request: ExportRequest { vm_id, name: None, options } }
+    }
+
     fn kind(&self) -> MigrationKind {
         match self {
             Self::Import { .. } => MigrationKind::Import,

@@ -53,7 +53,7 @@ impl Control {
         })
     }
 
-    async fn find_vm(&self, reference: &str) -> Result<Option<VmRecord>, ControlError> {
+    pub(crate) async fn find_vm(&self, reference: &str) -> Result<Option<VmRecord>, ControlError> {
         let vms = self.store().vms();
         if let Ok(id) = VmId::new(reference)
             && let Some(record) = vms.vm(&id).await?

@@ -133,9 +133,6 @@ fn provider_kinds(config: &Config) -> BTreeMap<String, String> {
     enabled.chain(deciding).collect()
 }
 
-/// Those with prices.
-pub const CLOUDS: [ProviderKind; 4] = [ProviderKind::Aws, ProviderKind::Azure, ProviderKind::Gcp, ProviderKind::Oci];
-
 fn bindings(config: &Config, catalog: &Catalog, notes: &mut Vec<String>) -> Vec<Binding> {
     let enabled = config.providers.iter().map(|provider| {
         let text = |key: &str| provider.settings.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -150,7 +147,7 @@ fn bindings(config: &Config, catalog: &Catalog, notes: &mut Vec<String>) -> Vec<
         (&provider.name, provider.kind, region, text("zone"))
     });
     let deciding = config.deciding_only.iter().map(|p| (&p.name, p.kind, p.region.clone(), p.zone.clone()));
-    let clouds = enabled.chain(deciding).filter(|(_, kind, ..)| CLOUDS.contains(kind));
+    let clouds = enabled.chain(deciding).filter(|(_, kind, ..)| kind.is_cloud());
     clouds.map(|(name, kind, region, zone)| binding(config, catalog, name, kind, region, zone, notes)).collect()
 }
 

@@ -9,7 +9,7 @@ mod common;
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use common::{Cloud, Serve, Site, image, root};
+use common::{Cloud, Process, Serve, Site, image, root, until};
 use serde_json::{Value, json};
 
 /// The emulation's blank image for x86_64 in us-east-1.
@@ -96,7 +96,7 @@ fn a_burst_moves_what_runs_here_and_proves_its_bytes() {
 
     let ran = serve.run(&["burst", &two, "--mode", "all-or-nothing", "-y", "-o", "json"]).expect(0);
     let answer = ran.json();
-    assert!(answer["plan"]["notes"].to_string().contains("the others stay moved"), "{answer:#}");
+    assert!(answer["plan"]["notes"].to_string().contains("is moved home again"), "{answer:#}");
     let shown = stage.check_at_aws(&serve, &two);
     let (made, decided) =
         (&shown["instance"]["spec"]["instance_type"], &answer["placed"][0]["placement"]["instance_type"]);
@@ -120,6 +120,73 @@ fn a_burst_that_fails_says_so_and_leaves_the_machine() {
     assert_eq!(root(&stage.site.machines()[0].join("disk-0.raw")), stage.root);
     assert_eq!(stage.instances(), before);
     stage.check_clean();
+}
+
+/// Moves that were taken on, by their ids and statuses.
+fn exports(serve: &Serve) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let all = serve.run(&["migration", "list", "-o", "json"]).expect(0).json();
+    let exports = all.as_array().unwrap().iter().filter(|migration| migration["kind"] == "export");
+    exports.map(|migration| (text(&migration["migration_id"]), text(&migration["status"]))).collect()
+}
+
+/// Killed when one move has begun and the other has not: the next server goes on, and nobody has to ask again.
+#[test]
+fn a_burst_goes_on_where_a_killed_server_left_it() {
+    let stage = Stage::new("");
+    let mut serve = stage.site.serve();
+    let (one, two) = (stage.local(&serve, "one"), stage.local(&serve, "two"));
+    let before = stage.instances();
+    // Before each move begins the cloud is asked whether it is well, and takes its time.
+    stage.cloud.post("/_sandbox/faults", r#"{"action":"GetCallerIdentity","effect":{"delay":{"ms":2000}}}"#);
+    let ask = ["burst", &one, &two, "--mode", "all-or-nothing", "-y", "--no-watch"];
+    let mut asking = Process::spawn(&mut serve.command(&ask));
+    until("the first move", Duration::from_secs(60), || (exports(&serve).len() == 1).then_some(()));
+    serve.process.kill();
+    asking.kill();
+
+    let serve = stage.site.serve();
+    let moved = until("both moves", Duration::from_secs(120), || {
+        let moved = exports(&serve);
+        (moved.len() == 2 && moved.iter().all(|(_, status)| status == "completed")).then_some(moved)
+    });
+    for vm in [&one, &two] {
+        stage.check_at_aws(&serve, vm);
+    }
+    assert_eq!((stage.instances(), stage.site.machines().len()), (before + 2, 0), "{moved:?}");
+    stage.check_clean();
+}
+
+/// The cloud has no room for one of them: both are at home at the end, whole, and the command says what came of each.
+#[test]
+fn all_or_nothing_leaves_all_at_home_where_one_fails() {
+    let stage = Stage::new("");
+    let serve = stage.site.serve();
+    let (one, two) = (stage.local(&serve, "one"), stage.local(&serve, "two"));
+    let before = stage.instances();
+    let denied = r#"{"action":"RunInstances","nth":2,"count":9,"effect":{"error":{"code":"UnauthorizedOperation","status":403}}}"#;
+    stage.cloud.post("/_sandbox/faults", denied);
+    let ran = serve.run(&["burst", &one, &two, "--mode", "all-or-nothing", "-y"]).expect(6).says("all or nothing: ");
+    assert!(ran.stderr.contains("  failed: "), "{ran:#?}");
+    for vm in [&one, &two] {
+        let shown = serve.run(&["vm", "show", vm, "-o", "json"]).expect(0).json();
+        assert_eq!(shown["provider"], "local", "{shown:#}");
+    }
+    let machines = stage.site.machines();
+    assert_eq!((stage.instances(), machines.len()), (before, 2));
+    for machine in machines {
+        assert_eq!(root(&machine.join("disk-0.raw")), stage.root);
+    }
+    stage.check_clean();
+}
+
+#[test]
+fn a_burst_of_a_machine_that_there_is_not_says_so() {
+    let stage = Stage::new("");
+    let serve = stage.site.serve();
+    stage.local(&serve, "webserver");
+    let ran = serve.run(&["burst", "websrver", "-y"]).expect(4).says("there is no VM `websrver`");
+    ran.says("did you mean `webserver`?").says("novacron burst -f FILE");
 }
 
 #[test]

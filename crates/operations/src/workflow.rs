@@ -17,6 +17,8 @@ pub trait Workflow: Send + Sync + 'static {
     type State: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
     /// The kind's name (`import`): it starts the operation's id.
     const KIND: &'static str;
+    /// Its steps do little but wait for other operations of the same engine, so it takes none of their places.
+    const WAITS: bool = false;
 
     /// The steps, which must follow from the parameters alone: `params` is the state as it was submitted.
     fn steps(&self, params: &Self::State) -> Vec<Box<dyn Step<Self::State>>>;
@@ -112,6 +114,7 @@ pub(crate) trait ErasedStep: Send + Sync {
 }
 
 pub(crate) trait ErasedWorkflow: Send + Sync {
+    fn waits(&self) -> bool;
     fn steps(&self, params: &Value) -> Result<Vec<Box<dyn ErasedStep>>, StepError>;
     fn summary(&self, state: &Value) -> Option<Value>;
 }
@@ -123,6 +126,9 @@ pub(crate) fn erase<W: Workflow>(workflow: W) -> Arc<dyn ErasedWorkflow> {
 struct Erased<W>(W);
 
 impl<W: Workflow> ErasedWorkflow for Erased<W> {
+    fn waits(&self) -> bool {
+        W::WAITS
+    }
     fn steps(&self, params: &Value) -> Result<Vec<Box<dyn ErasedStep>>, StepError> {
         let params: W::State = decode(params)?;
         Ok(self.0.steps(&params).into_iter().map(|step| Box::new(Typed(step)) as Box<dyn ErasedStep>).collect())

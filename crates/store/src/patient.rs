@@ -72,6 +72,7 @@ within_limit!(PlacementStore {
     fn placements(query: &PlacementQuery) -> Page<PlacementRecord>;
     fn note_failure(failure: &PlacementFailure) -> ();
     fn failures(since: Timestamp) -> Vec<PlacementFailure>;
+    fn keep_once(placements: &[PlacementRecord], declared: &Declared) -> Option<Declared>;
     fn put_declared(declared: &Declared) -> ();
     fn declared(name: &str) -> Option<Declared>;
     fn prune(before: Timestamp, limit: u32) -> u64;

@@ -23,6 +23,14 @@ pub trait PlacementStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Created, StoreError>;
 
+    /// Stores placements with what is declared beside them, unless that name has a declaration already: then this is answered,
+    /// and nothing is stored. Of several at once one is first.
+    async fn keep_once(
+        &self,
+        placements: &[PlacementRecord],
+        declared: &Declared,
+    ) -> Result<Option<Declared>, StoreError>;
+
     async fn placement(&self, id: &str) -> Result<Option<PlacementRecord>, StoreError>;
 
     /// The newest of a machine.

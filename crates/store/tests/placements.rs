@@ -32,6 +32,7 @@ async fn all(url: &str) {
     gives_a_run_to_one(&store).await;
     takes_on_work_with_what_it_sees_to(&store).await;
     what_was_cancelled_before_it_began_has_failed(&store).await;
+    what_is_kept_once_is_the_first_ones(&store).await;
     forgets_what_nobody_needs(&store).await;
     a_dropped_taking_on_is_whole_or_not_at_all(&store).await;
     store.close().await;
@@ -203,6 +204,28 @@ async fn forgets_what_nobody_needs(store: &Store) {
         left.extend(placements.declared(name).await.unwrap().map(|found| found.name));
     }
     assert_eq!(left, ["p-declared", "plan:new", "sent:away"]);
+}
+
+/// Of several at once one is first, and only what came with it is stored.
+async fn what_is_kept_once_is_the_first_ones(store: &Store) {
+    let placements = store.placements();
+    let keep = async |number: usize| {
+        let name = "burst:once".to_owned();
+        let declared = Declared { name, manifest: json!({ "of": number }), updated_at: at(1) };
+        let record = placement(&format!("once-{number}"), "once", "decided");
+        placements.keep_once(&[record], &declared).await.unwrap()
+    };
+    let mut found = Vec::new();
+    for _ in 0..2 {
+        found.extend(futures::future::join_all((0..4).map(&keep)).await);
+    }
+    let first = placements.declared("burst:once").await.unwrap().unwrap();
+    assert_eq!(found.iter().filter(|found| found.is_none()).count(), 1, "{found:?}");
+    assert!(found.iter().flatten().all(|found| *found == first), "{found:?}");
+    let of = PlacementQuery { vm_id: Some("once".to_owned()), ..PlacementQuery::default() };
+    let kept = placements.placements(&of).await.unwrap().items;
+    let ids: Vec<_> = kept.iter().map(|kept| kept.placement_id.clone()).collect();
+    assert_eq!(ids, [format!("once-{}", first.manifest["of"])]);
 }
 
 /// No step of the work runs that could say so.

@@ -26,6 +26,13 @@ pub enum ProviderKind {
 }
 
 impl ProviderKind {
+    /// The clouds whose prices are listed. All other kinds are hosts of one's own, or like them.
+    pub const CLOUDS: [Self; 4] = [Self::Aws, Self::Azure, Self::Gcp, Self::Oci];
+
+    pub fn is_cloud(self) -> bool {
+        Self::CLOUDS.contains(&self)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Aws => "aws",

@@ -97,7 +97,7 @@ pub async fn apply_plan(asked: Asked, Body(request): Body<PlanApply>) -> Result<
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(work)).into_response())
 }
 
-/// Get long work that is no migration: machines being made, a plan being carried out.
+/// Get long work that is no migration: machines being made, a burst or a plan being carried out.
 #[utoipa::path(get, path = "/operations/{id}", tag = "placements", operation_id = "get_operation",
     params(("id" = String, Path, description = "The operation's id", max_length = 255)),
     responses((status = 200, description = "How it stands", body = Work)))]
@@ -125,6 +125,22 @@ pub async fn cancel(
     params.end()?;
     let id = id(text)?;
     carry_through(async move { state.control.cancel_work(&id, &actor.name).await }).await.map(Json)
+}
+
+/// Take long work that has failed up again where it stopped.
+#[utoipa::path(post, path = "/operations/{id}/retry", tag = "placements", operation_id = "retry_operation",
+    params(("id" = String, Path, description = "The operation's id", max_length = 255)),
+    responses((status = 200, description = "Taken up: its undoing, or the rest of its work", body = Work)))]
+pub async fn retry(
+    Operator(actor): Operator,
+    State(state): State<AppState>,
+    Path(text): Path<String>,
+    params: Params,
+    _: NoBody,
+) -> Result<Json<Work>> {
+    params.end()?;
+    let id = id(text)?;
+    carry_through(async move { state.control.retry_work(&id, &actor.name).await }).await.map(Json)
 }
 
 pub(super) fn id(text: String) -> Result<OperationId> {

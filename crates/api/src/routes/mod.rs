@@ -51,6 +51,7 @@ pub fn protected() -> (Router<AppState>, OpenApi) {
         .routes(routes!(fleet::apply_plan))
         .routes(routes!(fleet::operation))
         .routes(routes!(fleet::cancel))
+        .routes(routes!(fleet::retry))
         .routes(routes!(events::work))
         .merge(many)
         .routes(routes!(audit::list))

@@ -1,11 +1,21 @@
 //! Answers to requests that a caller sent with a key, so that the same request gets the same answer.
 
 use jiff::Timestamp;
-use novacron_operations::IdempotencyKey;
+use novacron_operations::{IdempotencyKey, StoreError};
 use novacron_store::Declared;
+use novacron_types::placement::PlacementRecord;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Control, ControlError, ErrorClass};
+
+/// A caller's key.
+pub(super) struct Key {
+    pub idempotency: IdempotencyKey,
+    /// The same for the same key, and told from that of every other.
+    pub token: String,
+    /// What the answer is kept as. It has a colon, so that no machine has this name and it is forgotten when it is old.
+    kept_as: String,
+}
 
 /// As it is kept, beside what was asked.
 #[derive(Serialize, Deserialize)]
@@ -14,38 +24,58 @@ struct Answered<T> {
     answer: T,
 }
 
-/// The same for the same key, and told from that of every other.
-pub(super) fn token(key: &IdempotencyKey) -> String {
-    blake3::hash(key.key.as_bytes()).to_hex()[..32].to_owned()
-}
+impl Key {
+    /// `kind`: of requests that are told apart.
+    pub fn new(kind: &str, idempotency: IdempotencyKey) -> Self {
+        let token = blake3::hash(idempotency.key.as_bytes()).to_hex()[..32].to_owned();
+        Self { kept_as: format!("{kind}:{token}"), token, idempotency }
+    }
 
-impl Control {
-    /// What was answered before. `name` is the key's own, and has a colon, so that no machine has it and it is forgotten when
-    /// it is old. The key of another request is refused.
-    pub(super) async fn answered<T: DeserializeOwned>(
-        &self,
-        name: &str,
-        key: &IdempotencyKey,
-    ) -> Result<Option<T>, ControlError> {
-        let Some(kept) = self.store().placements().declared(name).await? else { return Ok(None) };
-        let Ok(known) = serde_json::from_value::<Answered<T>>(kept.manifest) else { return Ok(None) };
-        if known.digest != key.digest {
+    /// To be stored with what the answer tells of.
+    pub fn declares(&self, answer: &impl Serialize) -> Result<Declared, StoreError> {
+        let answered = Answered { digest: self.idempotency.digest.clone(), answer };
+        let manifest = serde_json::to_value(answered).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        Ok(Declared { name: self.kept_as.clone(), manifest, updated_at: Timestamp::now() })
+    }
+
+    /// What was answered; refused if that was to another request.
+    pub fn read<T: DeserializeOwned>(&self, kept: Declared) -> Result<T, ControlError> {
+        let known: Answered<T> = serde_json::from_value(kept.manifest)
+            .map_err(|error| ControlError::new(ErrorClass::Internal, "store", error.to_string()))?;
+        if known.digest != self.idempotency.digest {
             let message = "the idempotency key was used before, for another request";
             return Err(ControlError::new(ErrorClass::Conflict, "idempotency_key_reused", message)
                 .advice("Use a new key for a new request."));
         }
-        Ok(Some(known.answer))
+        Ok(known.answer)
+    }
+}
+
+impl Control {
+    /// What was answered before.
+    pub(super) async fn answered<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, ControlError> {
+        let kept = self.store().placements().declared(&key.kept_as).await?;
+        kept.map(|kept| key.read(kept)).transpose()
     }
 
-    pub(super) async fn keep_answer(
+    /// Keeps placements and the answer that tells of them, all or none, and answers as others will read it: somebody else's
+    /// answer to the same request may have been first.
+    pub(super) async fn answer<T: Serialize + DeserializeOwned>(
         &self,
-        name: String,
-        key: IdempotencyKey,
-        answer: &impl Serialize,
-    ) -> Result<(), ControlError> {
-        let manifest = serde_json::to_value(Answered { digest: key.digest, answer })
-            .map_err(|error| ControlError::new(ErrorClass::Internal, "store", error.to_string()))?;
-        let kept = Declared { name, manifest, updated_at: Timestamp::now() };
-        Ok(self.store().placements().put_declared(&kept).await?)
+        placements: &[PlacementRecord],
+        answer: T,
+        key: Option<&Key>,
+    ) -> Result<T, ControlError> {
+        let store = self.store().placements();
+        let Some(key) = key else {
+            for record in placements {
+                store.put_placement(record).await?;
+            }
+            return Ok(answer);
+        };
+        match store.keep_once(placements, &key.declares(&answer)?).await? {
+            Some(first) => key.read(first),
+            None => Ok(self.answered(key).await?.unwrap_or(answer)),
+        }
     }
 }

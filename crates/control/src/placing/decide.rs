@@ -9,7 +9,7 @@ use novacron_types::{
 };
 use serde_json::json;
 
-use super::{answered, records::Keep};
+use super::{answered::Key, records::Keep};
 use crate::{Caller, Control, ControlError, request, workflow::Making};
 
 impl Control {
@@ -42,14 +42,14 @@ impl Control {
         check(&request)?;
         let key = request::idempotency(caller, &request)?.filter(|_| !dry_run);
         // Of a repeated request the same, even if it is repeated before it is answered.
-        let token = key.as_ref().map_or_else(|| uuid::Uuid::now_v7().simple().to_string(), answered::token);
-        let name = format!("placed:{token}");
+        let key = key.map(|key| Key::new("placed", key));
+        let token = key.as_ref().map_or_else(|| uuid::Uuid::now_v7().simple().to_string(), |key| key.token.clone());
         // This comes before every other check: what the first request has made since forbids a second one.
         if let Some(key) = &key {
-            if let Some(made) = self.inner.engine.requested(key).await? {
+            if let Some(made) = self.inner.engine.requested(&key.idempotency).await? {
                 return self.made_before(&made).await;
             }
-            if let Some(answer) = self.answered(&name, key).await? {
+            if let Some(answer) = self.answered(key).await? {
                 return Ok(answer);
             }
         }
@@ -71,16 +71,12 @@ impl Control {
         }
         if record.status == PlacementStatus::Infeasible || !record.request.create {
             record.placement_id = format!("placement-{token}");
-            self.store().placements().put_placement(&record).await?;
-            if let Some(key) = key {
-                self.keep_answer(name, key, &record).await?;
-            }
-            return Ok(record);
+            return self.answer(&[record.clone()], record, key.as_ref()).await;
         }
         record.status = PlacementStatus::Creating;
         let making = Making::new(&record, vm_id);
         let kept = Keep { placements: vec![record.clone()], ..Keep::default() };
-        let submitted = self.make(vec![making], PlanMode::AllOrNothing, key, &kept).await?;
+        let submitted = self.make(vec![making], PlanMode::AllOrNothing, key.map(|key| key.idempotency), &kept).await?;
         if submitted.existing {
             return self.made_before(&submitted.record).await;
         }
@@ -155,7 +151,7 @@ pub(super) fn vm_id(asked: Option<&str>) -> Result<VmId, ControlError> {
 }
 
 /// A decision that was just made.
-pub(super) fn record(vm_id: VmId, request: PlacementRequest, decision: Decision, now: Timestamp) -> PlacementRecord {
+pub(crate) fn record(vm_id: VmId, request: PlacementRequest, decision: Decision, now: Timestamp) -> PlacementRecord {
     let status = match decision.primary_placement {
         Some(_) => PlacementStatus::Decided,
         None => PlacementStatus::Infeasible,

@@ -27,8 +27,10 @@ pub use settings::{
 };
 
 pub(crate) use known::Placing;
+pub(crate) use overflow::sent;
 #[cfg(test)]
 pub(crate) use overflow::tests;
+pub(crate) use records::Keep;
 pub(crate) use schedule::Background;
 
 use novacron_placement::PlacementError;

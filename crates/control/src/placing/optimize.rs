@@ -12,7 +12,7 @@ use novacron_placement::{Host, Market, Settings};
 use novacron_planner::{Downtime, Machine, RebalanceOptions, Search, Whereabouts, rebalance_in_turn};
 use novacron_store::Declared;
 use novacron_types::{
-    ProviderKind, VmId, VmRecord,
+    VmId, VmRecord,
     placement::{Gigabytes, Kept, OptimizationRequest, PlacementRequest, PlanRecord, RebalancePlan, Strategy, Work},
 };
 use serde_json::json;
@@ -127,8 +127,7 @@ impl Control {
         // A plan that nobody can carry out is none.
         (request.configured_only, request.create) = (Some(true), false);
         let kind = placing.kind(&record.provider);
-        let cloud = matches!(kind, ProviderKind::Aws | ProviderKind::Azure | ProviderKind::Gcp | ProviderKind::Oci);
-        let at = match (cloud, &spec.instance_type) {
+        let at = match (kind.is_cloud(), &spec.instance_type) {
             (false, _) => Whereabouts::Host(record.provider.clone()),
             (true, None) => return Ok(Err("its instance type is not known".to_owned())),
             (true, Some(instance_type)) => Whereabouts::Cloud {

@@ -3,30 +3,28 @@
 //! A host sends or takes back one machine at a time, and does nothing while that is on its way. Nothing comes home that would
 //! make the host too busy again, and a move that failed is not tried again for a while.
 
+mod sent;
 #[cfg(test)]
 pub(crate) mod tests;
+mod used;
 
 use std::{collections::HashMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use novacron_operations::OperationRecord;
 use novacron_placement::Host;
-use novacron_store::Declared;
 use novacron_types::{
-    ExportRequest, OperationId, ProviderName, Status, VmId, VmRecord,
+    ProviderName, VmRecord,
     placement::{BurstRequest, PlacementRequest, PlanMode},
 };
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
 
-use super::settings::BurstWatch;
-use crate::{
-    Caller, Control, ControlError, MoveRequest,
-    take_on::{Follows, Note},
+pub(crate) use self::sent::sent;
+use self::{
+    sent::{Moves, Sent, known},
+    used::{fits, used_percent},
 };
+use super::settings::BurstWatch;
+use crate::{Caller, Control, ControlError, MoveRequest, take_on::Follows};
 
-/// After a move that failed, so long nothing is tried with that machine.
-const PAUSE: SignedDuration = SignedDuration::from_hours(1);
 /// Of a host that is too busy so many machines are looked at, the newest first, until one has a place.
 const MOST_TRIED: usize = 8;
 
@@ -41,17 +39,6 @@ pub(super) async fn watch(control: Control, settings: BurstWatch, every: Duratio
             tracing::warn!(%error, "the hosts' use could not be looked at; the next try is in a minute");
         }
     }
-}
-
-/// A machine that its host has sent away. It is stored with the move that it tells of.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Sent {
-    home: ProviderName,
-    vm_id: VmId,
-    /// Where it was sent; a machine that is elsewhere was moved by somebody, and is left alone.
-    to: ProviderName,
-    /// The last one, away or home.
-    migration_id: OperationId,
 }
 
 /// Since when a host has been over the threshold, and since when below the line of return.
@@ -112,80 +99,6 @@ async fn look(
     Ok(())
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moves {
-    OnItsWay,
-    /// The last move failed not long ago.
-    Rests,
-    No,
-}
-
-/// The machines that were sent away, or were to be. What is over is forgotten here.
-async fn known<'r>(
-    control: &Control,
-    records: &'r [VmRecord],
-    now: Timestamp,
-) -> Result<Vec<(&'r VmRecord, Sent, Moves)>, ControlError> {
-    let placements = control.store().placements();
-    let mut known = Vec::new();
-    for record in records {
-        let Some(note) = placements.declared(&noted_as(&record.vm_id)).await? else { continue };
-        let Ok(sent) = serde_json::from_value::<Sent>(note.manifest) else { continue };
-        let moves = moves(control.inner.engine.get(&sent.migration_id).await?.as_ref(), now);
-        let is_away = record.provider == sent.to;
-        if moves == Moves::No && !is_away {
-            let over = Declared { name: noted_as(&record.vm_id), manifest: json!({}), updated_at: now };
-            placements.put_declared(&over).await?;
-        } else {
-            known.push((record, sent, moves));
-        }
-    }
-    Ok(known)
-}
-
-fn moves(last: Option<&OperationRecord>, now: Timestamp) -> Moves {
-    match last {
-        Some(last) if !last.status.is_terminal() => Moves::OnItsWay,
-        Some(last) if last.status != Status::Completed => {
-            let ended = last.ended_at.unwrap_or(last.updated_at);
-            if now.duration_since(ended) < PAUSE { Moves::Rests } else { Moves::No }
-        }
-        _ => Moves::No,
-    }
-}
-
-/// The larger of what is promised of the host's CPUs and memory, and what it measures of its load; with one more machine, if
-/// there is one.
-fn used_percent(host: &Host, here: &[&VmRecord], more: Option<&VmRecord>) -> u32 {
-    let sum = |part: fn(&VmRecord) -> u64| {
-        let more = more.map_or(0, part);
-        (here.iter().map(|record| part(record)).fold(more, u64::saturating_add), more)
-    };
-    // What is free has the additional machine in it still.
-    let part = |(used, more): (u64, u64), free: u64| {
-        let all = u128::from(used - more) + u128::from(free);
-        (u128::from(used) * 100).checked_div(all).unwrap_or(0).min(1000) as u32
-    };
-    let load = host.load_permille.unwrap_or(0) / 10;
-    part(sum(vcpus), host.vcpus.into()).max(part(sum(memory), host.memory_bytes)).max(load)
-}
-
-fn vcpus(record: &VmRecord) -> u64 {
-    record.instance.spec.vcpus.unwrap_or(0).into()
-}
-
-fn memory(record: &VmRecord) -> u64 {
-    record.instance.spec.memory_bytes.unwrap_or(0)
-}
-
-/// Where the host's disk is not known, the move finds out, and is undone if it must.
-fn fits(host: &Host, record: &VmRecord) -> bool {
-    let disks = record.instance.disks.iter().filter_map(|disk| disk.size_bytes).fold(0, u64::saturating_add);
-    vcpus(record) <= host.vcpus.into()
-        && memory(record) <= host.memory_bytes
-        && (host.disk_bytes == 0 || disks <= host.disk_bytes)
-}
-
 fn caller() -> Caller {
     Caller { actor: "bursting".to_owned(), idempotency_key: None }
 }
@@ -198,7 +111,7 @@ async fn away(control: &Control, host: &Host, mut here: Vec<&VmRecord>) -> Resul
         let request = BurstRequest { requests: vec![asked], mode: Some(PlanMode::BestEffort) };
         let burst_id = format!("overflow-{}", uuid::Uuid::now_v7().simple());
         // What can't be asked of one machine, can of another.
-        match control.bursted(request, burst_id, &caller(), false, Some(&host.provider)).await {
+        match control.bursted(request, burst_id, &caller().actor, false, Some(&host.provider), None).await {
             Ok(answer) => match answer.placed.first() {
                 Some(placed) => {
                     tracing::info!(vm = %record.vm_id, host = %host.provider, to = placed.placement.region, "a busy host sends a machine away");
@@ -220,10 +133,8 @@ async fn away(control: &Control, host: &Host, mut here: Vec<&VmRecord>) -> Resul
 /// Takes one machine back.
 async fn home(control: &Control, sent: &Sent) {
     let Sent { home, vm_id, to, .. } = sent.clone();
-    let options = Map::from_iter([("delete_source".to_owned(), Value::from(true))]);
-    let request = ExportRequest { vm_id: vm_id.clone(), name: None, options };
-    let asked = MoveRequest::Export { provider: home.to_string(), request };
-    let note = self::sent(home.clone(), vm_id.clone(), to);
+    let asked = MoveRequest::whole(vm_id.clone(), &home, None);
+    let note = sent::sent(home.clone(), vm_id.clone(), to);
     let follows = Follows { placement: None, note: Some(note) };
     match control.take_on_placed(asked, caller(), follows).await {
         Ok(accepted) => {
@@ -233,18 +144,4 @@ async fn home(control: &Control, sent: &Sent) {
         Err(error) if error.code == "already_at_work" => {}
         Err(error) => tracing::warn!(vm = %vm_id, host = %home, %error, "a machine can't come home"),
     }
-}
-
-/// What is noted of a move away or home, once its id is known.
-pub(super) fn sent(home: ProviderName, vm_id: VmId, to: ProviderName) -> Note {
-    Box::new(move |migration_id| {
-        let name = noted_as(&vm_id);
-        let (home, vm_id, to, migration_id) = (home.clone(), vm_id.clone(), to.clone(), migration_id.clone());
-        let manifest = json!(Sent { home, vm_id, to, migration_id });
-        Declared { name, manifest, updated_at: Timestamp::now() }
-    })
-}
-
-fn noted_as(vm_id: &VmId) -> String {
-    format!("sent:{vm_id}")
 }

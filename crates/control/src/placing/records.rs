@@ -37,7 +37,7 @@ pub struct PlacementPage {
 
 /// What is stored together with the work that it leads to.
 #[derive(Default)]
-pub(super) struct Keep {
+pub(crate) struct Keep {
     pub placements: Vec<PlacementRecord>,
     pub declared: Vec<Declared>,
 }
@@ -68,7 +68,7 @@ impl Control {
 
     /// Takes on the making of machines, and stores in the same step what is to be kept with it: both, or neither. Of the
     /// placements, those that are `creating` get the operation's id.
-    pub(super) async fn make(
+    pub(crate) async fn make(
         &self,
         machines: Vec<Making>,
         mode: PlanMode,
@@ -135,10 +135,18 @@ impl Control {
         self.note(actor, "cancel", id.as_str(), Value::Null, outcome.as_ref().err()).await;
         Ok(work(outcome?))
     }
+
+    /// Takes long work that has failed up again where it stopped.
+    pub async fn retry_work(&self, id: &OperationId, actor: &str) -> Result<Work, ControlError> {
+        self.work(id).await?;
+        let outcome = self.inner.engine.retry(id, actor).await.map_err(ControlError::from);
+        self.note(actor, "retry", id.as_str(), Value::Null, outcome.as_ref().err()).await;
+        Ok(work(outcome?))
+    }
 }
 
 /// As it is kept while its machine is being made.
-fn begun(record: &PlacementRecord, operation: &OperationId) -> PlacementRecord {
+pub(super) fn begun(record: &PlacementRecord, operation: &OperationId) -> PlacementRecord {
     let operation_id = (record.status == PlacementStatus::Creating).then(|| operation.clone());
     PlacementRecord { operation_id, ..record.clone() }
 }

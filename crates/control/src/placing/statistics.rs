@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use novacron_store::PlacementQuery;
-use novacron_types::{
-    ProviderKind,
-    placement::{Dollars, PlacementStatus, Statistics},
-};
+use novacron_types::placement::{Dollars, PlacementStatus, Statistics};
 
 use super::Placing;
 use crate::{Control, ControlError};
@@ -64,10 +61,5 @@ impl Control {
 /// The kind of a cloud; hosts of one's own are `local`.
 fn cloud(placing: &Placing, provider: &str) -> String {
     let kind = placing.kind_of(provider);
-    match kind {
-        Some(kind @ (ProviderKind::Aws | ProviderKind::Azure | ProviderKind::Gcp | ProviderKind::Oci)) => {
-            kind.to_string()
-        }
-        _ => "local".to_owned(),
-    }
+    kind.filter(|kind| kind.is_cloud()).map_or("local".to_owned(), |kind| kind.to_string())
 }

@@ -13,6 +13,7 @@
 //! Until `delete_source` every step can be undone: what it made carries the operation's id as a tag, and undoing
 //! sweeps whatever carries it. The source is only ever stopped (and started again) before that.
 
+mod burst;
 mod create;
 mod rebalance;
 mod state;
@@ -22,16 +23,17 @@ pub(crate) mod tests;
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use novacron_operations::{Step, Workflow};
+use novacron_operations::{Step, StepError, Workflow};
 use novacron_store::Store;
 use serde_json::Value;
 
+pub(crate) use burst::{BEGIN, Burst, BurstMove, BurstState, NewMachine};
 pub(crate) use create::{Create, CreateState, Making};
 pub(crate) use rebalance::{Moving, Rebalance, RebalanceState};
 pub(crate) use state::{MoveParams, MoveState, MoveSummary, StartPolicy, runs};
 pub(crate) use steps::{BANDWIDTH_LIMIT, NOT_COMPRESSED};
 
-use crate::{Directory, DiskMover, control::Inner, placing::Placing};
+use crate::{Control, Directory, DiskMover, control::Inner, placing::Placing};
 
 /// What steps work with.
 #[derive(Clone)]
@@ -42,6 +44,16 @@ pub(crate) struct Tools {
     pub placing: Arc<Placing>,
     /// The control plane itself, for work that is made of other work. Set once it has started.
     pub control: Arc<OnceLock<Weak<Inner>>>,
+}
+
+impl Tools {
+    /// For work that is made of other work.
+    fn control(&self) -> Result<Control, StepError> {
+        let inner = self.control.get().and_then(Weak::upgrade);
+        inner
+            .map(|inner| Control { inner })
+            .ok_or_else(|| StepError::transient("stopping", "the control plane is stopping"))
+    }
 }
 
 /// An import, an export and a migration differ in how a request is read, and in their name.

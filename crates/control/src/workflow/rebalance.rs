@@ -3,16 +3,14 @@
 //! Each move is a migration of its own, durable and undone by itself when it fails. What was moved before stays moved: each
 //! state of the plan fits, so the plan can stop after any step.
 
-use std::sync::Weak;
-
 use async_trait::async_trait;
 use novacron_operations::{Outcome, Status, Step, StepContext, StepError, Workflow};
-use novacron_types::{ExportRequest, OperationId, ProviderName, VmId};
+use novacron_types::{OperationId, ProviderName, VmId};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Tools;
-use crate::{Caller, Control, ControlError, MoveRequest, request};
+use crate::{Caller, Control, ControlError, MoveRequest, error::step_error_of, request};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RebalanceState {
@@ -37,6 +35,7 @@ pub(crate) struct Rebalance(pub Tools);
 impl Workflow for Rebalance {
     type State = RebalanceState;
     const KIND: &'static str = "rebalance";
+    const WAITS: bool = true;
 
     fn steps(&self, _params: &RebalanceState) -> Vec<Box<dyn Step<RebalanceState>>> {
         vec![Box::new(Move(self.0.clone()))]
@@ -57,7 +56,7 @@ impl Step<RebalanceState> for Move {
 
     async fn run(&self, cx: &StepContext, state: &mut RebalanceState) -> Result<Outcome, StepError> {
         while state.done < state.moves.len() {
-            let control = self.control()?;
+            let control = self.0.control()?;
             let index = state.done;
             let id = match &state.moves[index].migration_id {
                 Some(id) => id.clone(),
@@ -68,7 +67,7 @@ impl Step<RebalanceState> for Move {
                     id
                 }
             };
-            let ended = control.inner.engine.wait(&id).await.map_err(ControlError::from).map_err(of_control)?;
+            let ended = control.inner.engine.wait(&id).await.map_err(ControlError::from).map_err(step_error_of)?;
             if ended.status != Status::Completed {
                 let why = ended.error.map(|error| format!(": {}", error.message)).unwrap_or_default();
                 let message = format!("{} of {} ended {}{why}", id, state.moves[index].vm_id, ended.status);
@@ -85,15 +84,15 @@ impl Step<RebalanceState> for Move {
     /// The move that is on its way is undone, or ends where it can't be undone any more. Those before it stay.
     async fn undo(&self, cx: &StepContext, state: &mut RebalanceState) -> Result<(), StepError> {
         let Some(moving) = state.moves.get(state.done) else { return Ok(()) };
-        let control = self.control()?;
+        let control = self.0.control()?;
         let engine = &control.inner.engine;
         let id = match &moving.migration_id {
             Some(id) => Some(id.clone()),
             // It may have begun without its id having been stored.
             None => {
                 let (asked, caller) = asked(cx, state, state.done);
-                let begun = match &request::idempotency(&caller, &asked).map_err(of_control)? {
-                    Some(key) => engine.requested(key).await.map_err(ControlError::from).map_err(of_control)?,
+                let begun = match &request::idempotency(&caller, &asked).map_err(step_error_of)? {
+                    Some(key) => engine.requested(key).await.map_err(ControlError::from).map_err(step_error_of)?,
                     None => None,
                 };
                 begun.map(|record| record.id)
@@ -103,20 +102,11 @@ impl Step<RebalanceState> for Move {
         match engine.cancel(&id, &state.actor).await.map_err(ControlError::from) {
             Ok(_) => {}
             Err(error) if ["already_ended", "past_point_of_no_return"].contains(&error.code.as_str()) => {}
-            Err(error) => return Err(of_control(error)),
+            Err(error) => return Err(step_error_of(error)),
         }
-        let ended = engine.wait(&id).await.map_err(ControlError::from).map_err(of_control)?;
+        let ended = engine.wait(&id).await.map_err(ControlError::from).map_err(step_error_of)?;
         cx.log(format!("{id} of {} ended {}", moving.vm_id, ended.status));
         Ok(())
-    }
-}
-
-impl Move {
-    fn control(&self) -> Result<Control, StepError> {
-        let inner = self.0.control.get().and_then(Weak::upgrade);
-        inner
-            .map(|inner| Control { inner })
-            .ok_or_else(|| StepError::transient("stopping", "the control plane is stopping"))
     }
 }
 
@@ -129,7 +119,7 @@ async fn begin(
 ) -> Result<OperationId, StepError> {
     let (asked, caller) = asked(cx, state, index);
     // Boxed: taking on knows all workflows, and this is one of them.
-    let accepted = Box::pin(control.take_on(asked, caller)).await.map_err(of_control)?;
+    let accepted = Box::pin(control.take_on(asked, caller)).await.map_err(step_error_of)?;
     let moving = &state.moves[index];
     cx.log(format!("{} moves to {}: {}", moving.vm_id, moving.to, accepted.migration_id));
     Ok(accepted.migration_id)
@@ -137,23 +127,8 @@ async fn begin(
 
 fn asked(cx: &StepContext, state: &RebalanceState, index: usize) -> (MoveRequest, Caller) {
     let moving = &state.moves[index];
-    let mut options = Map::from_iter([("delete_source".to_owned(), Value::from(true))]);
-    if let Some(instance_type) = &moving.instance_type {
-        options.insert("instance_type".to_owned(), Value::from(instance_type.clone()));
-    }
-    let asked = MoveRequest::Export {
-        provider: moving.to.to_string(),
-        request: ExportRequest { vm_id: moving.vm_id.clone(), name: None, options },
-    };
+    let asked = MoveRequest::whole(moving.vm_id.clone(), &moving.to, moving.instance_type.as_deref());
     let key = format!("{}-{index}", cx.operation_id());
     let caller = Caller { actor: state.actor.clone(), idempotency_key: Some(key) };
     (asked, caller)
-}
-
-fn of_control(error: ControlError) -> StepError {
-    use crate::ErrorClass::{ProviderUnavailable, Unavailable};
-    match error.class {
-        Unavailable | ProviderUnavailable => StepError::transient(error.code, error.message),
-        _ => StepError::permanent(error.code, error.message),
-    }
 }

@@ -1,6 +1,6 @@
 //! `novacron burst`: machines that the local hosts have no room for.
 
-use novacron_types::placement::{BurstAnswer, BurstRequest, PlacementRequest};
+use novacron_types::placement::{BurstAnswer, BurstOutcome, BurstRequest, BurstResult, PlacementRequest, Work};
 
 use super::{Context, place::requests, work};
 use crate::{
@@ -35,30 +35,36 @@ pub async fn run(context: &Context, args: BurstArgs) -> Result<()> {
     let answer: BurstAnswer = context.client.post("/burst", &request).await?;
     output.one(&answer, || plans::burst(&answer))?;
     let migrations = answer.placed.iter().filter_map(|placed| placed.migration_id.as_ref());
+    let Some(operation) = &answer.operation_id else {
+        outcome(&answer)?;
+        return Err(Failure::new(Exit::NothingToDo, "only places were decided: nothing was made and nothing moved")
+            .hint("A request makes its machine with `create: true` and an `image`; a VM on a local host is moved by its name."));
+    };
     if args.how.no_watch {
         migrations.for_each(|id| output.note(format_args!("Follow it: novacron migration watch {id}")));
         return outcome(&answer);
     }
-    let mut failed = None;
-    if let Some(operation) = &answer.operation_id {
-        failed = work::outcome(&work::follow(context, operation).await?).err();
-    }
     // They run side by side; each is followed from where it is by then.
     for id in migrations {
         output.note(format_args!("{id} begins; ctrl-C stops watching, not the migration."));
-        let ended = progress::watch(&context.client, output, id).await?;
-        failed = failed.or(progress::outcome(&ended).err());
+        progress::watch(&context.client, output, id).await?;
     }
-    if let Some(failed) = failed {
-        return Err(failed);
-    }
-    let nothing_begun =
-        answer.operation_id.is_none() && answer.placed.iter().all(|placed| placed.migration_id.is_none());
-    if nothing_begun && !answer.placed.is_empty() {
-        return Err(Failure::new(Exit::NothingToDo, "only places were decided: nothing was made and nothing moved")
-            .hint("A request makes its machine with `create: true` and an `image`; a VM on a local host is moved by its name."));
+    let ended = work::follow(context, operation).await?;
+    let came = outcomes(&ended);
+    came.iter().for_each(|outcome| output.note(plans::outcome(outcome)));
+    work::outcome(&ended)?;
+    let failed = came.iter().filter(|outcome| outcome.result == BurstResult::Failed).count();
+    if failed > 0 {
+        let message = format!("{failed} of {} machines failed, and were rolled back; the others are there", came.len());
+        return Err(Failure::new(Exit::RolledBack, message));
     }
     outcome(&answer)
+}
+
+/// What came of each machine.
+fn outcomes(work: &Work) -> Vec<BurstOutcome> {
+    let told = work.summary.as_ref().and_then(|summary| summary.get("machines").cloned());
+    told.and_then(|told| serde_json::from_value(told).ok()).unwrap_or_default()
 }
 
 fn outcome(answer: &BurstAnswer) -> Result<()> {

@@ -93,6 +93,9 @@ pub fn outcome(work: &Work) -> Result<()> {
     let moves = work.kind == "rebalance";
     let (exit, what) = match work.status {
         Status::Completed => return Ok(()),
+        Status::Cancelled if work.kind == "burst" => {
+            (Exit::Cancelled, "was cancelled; what had moved by then stays there, unless it was all or nothing")
+        }
         Status::RolledBack if moves => (Exit::RolledBack, "stopped at a move that failed and was undone"),
         Status::Cancelled if moves => (Exit::Cancelled, "was cancelled, and the move that it was at undone or ended"),
         Status::RolledBack => (Exit::RolledBack, "failed and was rolled back; nothing was left behind"),

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use novacron_types::{
     Money,
     placement::{
-        ApplyAction, ApplyAnswer, BurstAnswer, FieldChange, ManyPlan, PlanRecord, PlanStatus, PlannedPlace, Statistics,
-        Work,
+        ApplyAction, ApplyAnswer, BurstAnswer, BurstOutcome, FieldChange, ManyPlan, PlanRecord, PlanStatus,
+        PlannedPlace, Statistics, Work,
     },
 };
 use serde_json::Value;
@@ -215,6 +215,15 @@ pub fn burst(answer: &BurstAnswer) -> String {
     }
     many(&mut out, &answer.plan);
     out
+}
+
+/// `web  moved`
+pub fn outcome(outcome: &BurstOutcome) -> String {
+    let word =
+        serde_json::to_value(outcome.result).ok().and_then(|word| word.as_str().map(|word| word.replace('_', " ")));
+    let home = outcome.home_by.as_ref().map(|id| format!(" by {id}")).unwrap_or_default();
+    let why = outcome.why.as_ref().map(|why| format!(": {}", clean(why))).unwrap_or_default();
+    format!("{}  {}{home}{why}", clean(&outcome.vm_id), word.unwrap_or_default())
 }
 
 fn many(out: &mut String, plan: &ManyPlan) {

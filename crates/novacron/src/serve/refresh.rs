@@ -6,10 +6,11 @@ use std::{io, path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use novacron_config::Loaded;
 use novacron_control::{CloudRefreshed, OnCloudRefreshed, PriceRefresh, RefreshSettings, Schedule};
+use novacron_types::ProviderKind;
 use serde::Deserialize;
 use tokio::{io::AsyncReadExt, process::Command};
 
-use crate::{exit::Result, placing::CLOUDS, prices};
+use crate::{exit::Result, prices};
 
 /// What it may take beside asking: to start, to wait for another refresh, and to keep what came.
 const BESIDE: Duration = Duration::from_secs(300);
@@ -18,7 +19,7 @@ const BESIDE: Duration = Duration::from_secs(300);
 pub async fn settings(loaded: &Loaded, notes: &mut Vec<String>) -> Result<Option<RefreshSettings>> {
     let config = &loaded.config;
     let Some(schedule) = config.catalog.refresh_schedule.clone() else { return Ok(None) };
-    for kind in CLOUDS {
+    for kind in ProviderKind::CLOUDS {
         if let Err(why) = prices::source(config, kind).await? {
             notes.push(format!("`catalog.refresh_schedule`: {kind} is not asked for its prices: {why}"));
         }

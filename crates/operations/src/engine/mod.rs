@@ -36,7 +36,7 @@ pub struct EngineConfig {
     /// No other live process uses this name, because the caller holds a lock that says so. Then what an earlier
     /// process of this name was at work on is taken over at once, instead of when its lease ends.
     pub sole_owner: bool,
-    /// Operations run at once.
+    /// Operations run at once; those that wait for others ([`Workflow::WAITS`]) are not counted.
     pub concurrency: usize,
     /// How long after its last sign of life another may take an owner's operation.
     pub lease: Duration,
@@ -137,6 +137,7 @@ impl EngineBuilder {
             config: self.config,
             workflows: self.workflows,
             work: Notify::new(),
+            waiting_work: Notify::new(),
             shutdown: CancellationToken::new(),
             running: Mutex::new(HashMap::new()),
             tasks: TaskTracker::new(),
@@ -161,6 +162,8 @@ struct Inner {
     workflows: HashMap<&'static str, Arc<dyn ErasedWorkflow>>,
     /// There may be something to claim.
     work: Notify,
+    /// The same, of the kinds that wait for others.
+    waiting_work: Notify,
     shutdown: CancellationToken,
     running: Mutex<HashMap<OperationId, Arc<Live>>>,
     tasks: TaskTracker,
@@ -242,7 +245,7 @@ impl Engine {
         if let Some(live) = self.inner.live(id) {
             live.signal.notify_one();
         }
-        self.inner.work.notify_one();
+        self.inner.wake();
         Ok(operation.record)
     }
 
@@ -298,6 +301,11 @@ impl Engine {
 }
 
 impl Inner {
+    fn wake(&self) {
+        self.work.notify_one();
+        self.waiting_work.notify_one();
+    }
+
     fn live(&self, id: &OperationId) -> Option<Arc<Live>> {
         lock(&self.running).get(id).cloned()
     }

@@ -155,7 +155,7 @@ impl Runner {
             Ok(Ok((Outcome::Hold { reason, resume_at }, state))) => {
                 changes.push(Change::Held { state, reason, resume_at });
             }
-            Ok(Err(failure)) => changes.push(self.failed(failure)?),
+            Ok(Err(failure)) => changes.extend(self.failed(failure)?),
             // With what is left over stored, the row says what is next.
             Err(Stop::Replan) => {}
             Err(Stop::Shutdown) => changes.push(Change::Released),
@@ -181,7 +181,7 @@ impl Runner {
         let mut changes = self.live.take_unsaved();
         match result {
             Ok(Ok(state)) => changes.push(Change::UndoFinished { index, phase, state }),
-            Ok(Err(failure)) => changes.push(self.failed(failure)?),
+            Ok(Err(failure)) => changes.extend(self.failed(failure)?),
             Err(Stop::Replan) => {}
             Err(Stop::Shutdown) => changes.push(Change::Released),
             Err(Stop::Stale) => return Err(Stop::Stale),
@@ -189,14 +189,22 @@ impl Runner {
         self.apply(changes).await.map(drop)
     }
 
-    fn failed(&self, Failure { error, state }: Failure) -> Result<Change, Stop> {
+    fn failed(&self, Failure { error, state }: Failure) -> Result<Vec<Change>, Stop> {
         if error.is_stale_owner() {
             return Err(Stop::Stale);
         }
         let (id, step) = (self.operation.id(), &self.operation.record.phase);
         tracing::warn!(operation = %id, step, code = error.fault.code, "{error}");
         let (now, unit) = (self.inner.clock.now(), self.inner.random.unit());
-        Ok(after_failure(&self.operation, error, state, &self.inner.config.retry, now, unit))
+        let change = after_failure(&self.operation, error, state.clone(), &self.inner.config.retry, now, unit);
+        Ok(match (change, state) {
+            // The person whom it now waits for sees what it came to, and goes on from there.
+            (Change::Ended { status, fault, .. }, Some(state)) => {
+                let summary = self.workflow.summary(&state);
+                vec![Change::Saved { state }, Change::Ended { status, fault, summary }]
+            }
+            (change, _) => vec![change],
+        })
     }
 
     fn context(&self, step: &'static str) -> StepContext {

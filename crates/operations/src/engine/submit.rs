@@ -92,7 +92,7 @@ impl Engine {
                 }
                 created => {
                     let created = created?;
-                    inner.work.notify_one();
+                    inner.wake();
                     return Ok(Submitted { record: created.operation.record, existing: created.existing });
                 }
             }

@@ -113,6 +113,7 @@ pub(super) struct Probed<W> {
 impl<W: Workflow> Workflow for Probed<W> {
     type State = W::State;
     const KIND: &'static str = W::KIND;
+    const WAITS: bool = W::WAITS;
 
     fn steps(&self, params: &W::State) -> Vec<Box<dyn Step<W::State>>> {
         let steps = self.workflow.steps(params).into_iter();

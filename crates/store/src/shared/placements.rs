@@ -43,6 +43,32 @@ impl PlacementStore for Backend {
         Ok(created)
     }
 
+    async fn keep_once(
+        &self,
+        placements: &[PlacementRecord],
+        declared: &Declared,
+    ) -> Result<Option<Declared>, StoreError> {
+        let mut tx = self.begin_write().await.map_err(store_error)?;
+        let first = sqlx::query(
+            "INSERT INTO declared (name, updated_at, record) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
+        )
+        .bind(&declared.name)
+        .bind(declared.updated_at.to_string())
+        .bind(declared.manifest.to_string())
+        .execute(&mut *tx)
+        .await
+        .map_err(store_error)?;
+        if first.rows_affected() == 0 {
+            tx.rollback().await.map_err(store_error)?;
+            return self.declared(&declared.name).await;
+        }
+        for placement in placements {
+            put(&mut *tx, placement).await?;
+        }
+        tx.commit().await.map_err(store_error)?;
+        Ok(None)
+    }
+
     async fn placement(&self, id: &str) -> Result<Option<PlacementRecord>, StoreError> {
         let row = sqlx::query("SELECT record FROM placements WHERE id = $1")
             .bind(id)

@@ -22,6 +22,6 @@ pub use policy::{Action, ActionKind, Condition, ConditionKind, Policy};
 pub use record::{PlacementFailure, PlacementRecord, PlacementStatus, UnknownPlacementStatus};
 pub use request::{GpuNeed, PerformanceTargets, PlacementRequest, Strategy, Weights};
 pub use work::{
-    Applied, ApplyAction, ApplyAnswer, ApplyRequest, BurstAnswer, BurstPlaced, BurstRequest, FieldChange,
-    OptimizationRequest, PlanApply, PlanRecord, Statistics, WhyNotAnswer, Work,
+    Applied, ApplyAction, ApplyAnswer, ApplyRequest, BurstAnswer, BurstOutcome, BurstPlaced, BurstRequest, BurstResult,
+    FieldChange, OptimizationRequest, PlanApply, PlanRecord, Statistics, WhyNotAnswer, Work,
 };

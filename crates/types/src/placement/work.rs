@@ -28,7 +28,7 @@ pub struct BurstRequest {
 pub struct BurstAnswer {
     pub burst_id: String,
     pub mode: PlanMode,
-    /// The operation that makes the new machines, where any are to be made.
+    /// The operation that carries the burst out, where anything is made or moved. Its summary says what came of each machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation_id: Option<OperationId>,
     pub placed: Vec<BurstPlaced>,
@@ -44,6 +44,42 @@ pub struct BurstPlaced {
     /// Of a VM that moves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration_id: Option<OperationId>,
+}
+
+/// What came of one machine of a burst: an element of `machines` in the operation's summary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BurstOutcome {
+    pub vm_id: String,
+    pub result: BurstResult,
+    /// The operation that makes it, of a new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation_id: Option<OperationId>,
+    /// Of a VM that moves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration_id: Option<OperationId>,
+    /// The migration that took it home again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home_by: Option<OperationId>,
+    /// Why it is not where it was to be; or what waits for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BurstResult {
+    /// It is not known yet.
+    Waiting,
+    Made,
+    Moved,
+    /// Nothing was begun with it.
+    LeftOut,
+    /// Its making or its move was undone: it is as it was.
+    Failed,
+    /// It was made or moved, and that was undone with the whole burst.
+    TakenBack,
+    /// It was to be taken back, and could not be.
+    Stays,
 }
 
 /// `GET /statistics`.
@@ -157,12 +193,12 @@ pub struct PlanApply {
     pub plan_id: String,
 }
 
-/// Long work that is no migration: machines being made, a plan being carried out.
+/// Long work that is no migration: machines being made, a burst or a plan being carried out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Work {
     pub operation_id: OperationId,
-    /// `create` or `rebalance`.
+    /// `create`, `rebalance` or `burst`.
     pub kind: String,
     pub status: Status,
     pub phase: String,

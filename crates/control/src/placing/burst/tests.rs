@@ -3,8 +3,16 @@
 use std::time::Duration;
 
 use novacron_operations::{NewOperation, OperationId, Options, Status};
+use novacron_provider::{
+    ErrorKind, Provider,
+    chaos::{Chaos, Fault, Rule, When},
+    memory::MemoryProvider,
+};
+use novacron_store::PlacementQuery;
 use novacron_types::placement::{
-    ApplyAction, ApplyRequest, BurstAnswer, BurstRequest, PlacementRequest, PlacementStatus, PlanMode,
+    ApplyAction, ApplyRequest, BurstAnswer, BurstOutcome, BurstRequest,
+    BurstResult::{self, Failed, LeftOut, Made, Moved, Stays, TakenBack},
+    PlacementRequest, PlacementStatus, PlanMode,
 };
 use serde_json::{Value, json};
 
@@ -56,12 +64,179 @@ fn at(a: &str, b: &str) -> (String, String) {
     (a.to_owned(), b.to_owned())
 }
 
+/// What the last burst says of each machine.
+async fn told(stage: &Stage) -> Vec<BurstOutcome> {
+    let told = stage.ended("burst").await.pop().unwrap().summary.unwrap();
+    serde_json::from_value(told["machines"].clone()).unwrap()
+}
+
+async fn results(stage: &Stage) -> Vec<(String, BurstResult)> {
+    told(stage).await.into_iter().map(|outcome| (outcome.vm_id, outcome.result)).collect()
+}
+
+fn each<const N: usize>(of: [(&str, BurstResult); N]) -> Vec<(String, BurstResult)> {
+    of.map(|(vm, result)| (vm.to_owned(), result)).to_vec()
+}
+
+/// One place refuses to make one disk: the so-manyeth.
+fn refuses(provider: &MemoryProvider, at: &str, nth: u32) -> Option<Rule> {
+    let fault = Fault::FailBefore(ErrorKind::Unauthorised);
+    let rule = Rule { operation: Some("create_disk"), when: When::Nth(nth), fault };
+    Some(rule).filter(|_| provider.identity().name.as_str() == at)
+}
+
+/// `far` has no disk for the second machine.
+fn second_fails(provider: MemoryProvider) -> Chaos {
+    Chaos::new(0, refuses(&provider, "far", 1))
+}
+
+/// The same, and the first does not come home at the first try.
+fn and_home_is_shut(provider: MemoryProvider) -> Chaos {
+    Chaos::new(0, refuses(&provider, "far", 1).or(refuses(&provider, "near", 0)))
+}
+
+/// Two machines that move one after the other.
+async fn in_turn(layer: fn(MemoryProvider) -> Chaos) -> Stage {
+    let stage = Stage::at_once(64, Duration::ZERO, layer, 1).await;
+    stage.machine("a", 2).await;
+    stage.machine("b", 2).await;
+    stage
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_one_of_all_or_nothing_fails_the_others_are_moved_home() {
+    let stage = in_turn(second_fails).await;
+    let image = stage.far.seed_image("debian", b"an image");
+    let machines = json!([{ "vm_id": "a" }, { "vm_id": "b" }, made("c", &image)]);
+    burst(&stage, PlanMode::AllOrNothing, None, machines).await.unwrap();
+    let ended = stage.ended("burst").await.pop().unwrap();
+    assert_eq!((ended.status, ended.error.unwrap().code.as_str()), (Status::RolledBack, "move_failed"));
+    assert_eq!(results(&stage).await, each([("c", TakenBack), ("a", TakenBack), ("b", Failed)]));
+    let told = told(&stage).await;
+    assert!(told[1].home_by.is_some() && told[2].why.as_ref().unwrap().contains("rolled_back"), "{told:#?}");
+    assert_eq!(whereabouts(&stage).await, at("near", "near"));
+    assert_eq!((stage.near.counts().instances, stage.far.counts().instances), (2, 0));
+    assert_eq!(stage.control.placement("c").await.unwrap().status, PlacementStatus::Failed);
+    assert!(stage.control.vm("c").await.is_err());
+    stage.control.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn best_effort_leaves_what_has_moved() {
+    let stage = in_turn(second_fails).await;
+    let image = stage.far.seed_image("debian", b"an image");
+    let machines = json!([{ "vm_id": "a" }, { "vm_id": "b" }, made("c", &image)]);
+    burst(&stage, PlanMode::BestEffort, None, machines).await.unwrap();
+    assert_eq!(stage.ended("burst").await.pop().unwrap().status, Status::Completed);
+    assert_eq!(results(&stage).await, each([("c", Made), ("a", Moved), ("b", Failed)]));
+    assert_eq!(whereabouts(&stage).await, at("far", "near"));
+    stage.control.shutdown(Duration::from_secs(5)).await;
+}
+
+/// It is said, and tried again when a person says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_not_be_taken_back_waits_for_a_person() {
+    let stage = in_turn(and_home_is_shut).await;
+    burst(&stage, PlanMode::AllOrNothing, None, both()).await.unwrap();
+    let ended = stage.ended("burst").await.pop().unwrap();
+    let error = ended.error.unwrap();
+    assert_eq!((ended.status, error.code.as_str()), (Status::Failed, "not_taken_back"), "{error:?}");
+    assert!(error.message.contains("a stays at far"), "{}", error.message);
+    assert_eq!(results(&stage).await, each([("a", Stays), ("b", Failed)]));
+    assert_eq!(whereabouts(&stage).await, at("far", "near"));
+    stage.control.inner.engine.retry(&ended.id, "someone").await.unwrap();
+    assert_eq!(stage.ended("burst").await.pop().unwrap().status, Status::RolledBack);
+    assert_eq!(results(&stage).await, each([("a", TakenBack), ("b", Failed)]));
+    assert_eq!(whereabouts(&stage).await, at("near", "near"));
+    stage.control.shutdown(Duration::from_secs(5)).await;
+}
+
+/// What runs at the cloud already may have written there: it is not undone, but moved home after its grace period.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_arrived_comes_home_after_its_grace() {
+    let stage = Stage::at_once(64, Duration::from_secs(3600), second_fails, 1).await;
+    stage.machine("a", 2).await;
+    stage.machine("b", 2).await;
+    let answer = burst(&stage, PlanMode::AllOrNothing, None, both()).await.unwrap();
+    let [first, second] = [0, 1].map(|index| answer.placed[index].migration_id.clone().unwrap());
+    let engine = &stage.control.inner.engine;
+    let wait = async {
+        // The second fails, and the first is held, and not cancelled for that.
+        assert_eq!(engine.wait(&second).await.unwrap().status, Status::RolledBack);
+        let burst = answer.operation_id.as_ref().unwrap();
+        while !engine.events(burst, 0, 100).await.unwrap().iter().any(|event| event.message.contains("comes home once"))
+        {
+            tokio::task::yield_now().await;
+        }
+        let held = engine.get(&first).await.unwrap().unwrap();
+        assert_eq!((held.status, held.cancel_requested.is_none()), (Status::Held, true));
+        engine.continue_(&first, "someone").await.unwrap();
+        while engine.list(&Default::default()).await.unwrap().items.len() < 4 {
+            tokio::task::yield_now().await;
+        }
+        // The way home has a grace period of its own.
+        let home = engine.list(&Default::default()).await.unwrap().items[0].id.clone();
+        while engine.get(&home).await.unwrap().unwrap().status != Status::Held {
+            tokio::task::yield_now().await;
+        }
+        engine.continue_(&home, "someone").await.unwrap();
+    };
+    tokio::time::timeout(Duration::from_secs(60), wait).await.expect("it does not come home");
+    assert_eq!(results(&stage).await, each([("a", TakenBack), ("b", Failed)]));
+    assert_eq!(whereabouts(&stage).await, at("near", "near"));
+    stage.control.shutdown(Duration::from_secs(5)).await;
+}
+
+/// Nothing is made, and nothing moves: one answer all the same, and one decision.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_key_has_one_answer_whoever_asks_at_once() {
+    let stage = stage(64).await;
+    let new = json!([{ "vm_id": "d", "required_cpu": 1, "required_memory_gb": 1 }, { "required_cpu": 1, "required_memory_gb": 1 }]);
+    let asks = (0..6).map(|_| burst(&stage, PlanMode::BestEffort, Some("k"), new.clone()));
+    let answers: Vec<_> = futures::future::join_all(asks).await.into_iter().map(Result::unwrap).collect();
+    assert!(answers.iter().all(|answer| *answer == answers[0] && answer.placed.len() == 2), "{answers:#?}");
+    let placements = stage.control.store().placements();
+    for placed in &answers[0].placed {
+        let of = PlacementQuery { vm_id: Some(placed.vm_id.clone()), ..PlacementQuery::default() };
+        assert_eq!(placements.placements(&of).await.unwrap().items.len(), 1, "{}", placed.vm_id);
+    }
+    let moves = (0..4).map(|_| burst(&stage, PlanMode::AllOrNothing, Some("m"), both()));
+    let answers: Vec<_> = futures::future::join_all(moves).await.into_iter().map(Result::unwrap).collect();
+    for answer in &answers {
+        assert_eq!(json!(answer), json!(answers[0]));
+    }
+    assert!(answers[0].placed.iter().all(|placed| placed.migration_id.is_some()), "{answers:#?}");
+    assert_eq!(stage.moves().await.len(), 2);
+    stage.control.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_is_named_as_it_was_asked_for() {
+    let stage = stage(64).await;
+    let refused = |machines: Value| {
+        let stage = &stage;
+        async move { burst(stage, PlanMode::BestEffort, None, machines).await.unwrap_err() }
+    };
+    let sized = json!({ "required_cpu": 1, "required_memory_gb": 1 });
+    let error = refused(json!([sized, {}])).await;
+    assert!(error.message.starts_with("requests[1]: `required_cpu`: say how large"), "{error}");
+    let error = refused(json!([sized, { "create": true, "required_cpu": 1 }])).await;
+    assert!(error.message.starts_with("requests[1]: ") && error.code == "no_image", "{error}");
+    let error = refused(json!([{ "vm_id": "x", "strategy": "cost" }])).await;
+    assert!(error.message.starts_with("machine x: `required_cpu`: say how large"), "{error}");
+    stage.machine("webserver", 1).await;
+    let error = refused(json!([{ "vm_id": "websrver" }])).await;
+    assert_eq!((error.code.as_str(), error.class), ("unknown_vm", crate::ErrorClass::NotFound));
+    assert_eq!(error.message, "there is no VM `websrver`; did you mean `webserver`?");
+    assert!(error.advice.unwrap().contains("required_cpu"));
+    stage.control.shutdown(Duration::from_secs(5)).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn all_move_or_none() {
     let stage = stage(64).await;
     let answer = burst(&stage, PlanMode::AllOrNothing, None, both()).await.unwrap();
     assert!(answer.placed.iter().all(|placed| placed.migration_id.is_some()), "{answer:#?}");
-    assert!(answer.plan.notes.iter().any(|note| note.contains("the others stay moved")), "{:?}", answer.plan.notes);
     let ended = stage.settled().await;
     assert!(ended.iter().all(|record| record.status == Status::Completed), "{ended:#?}");
     assert_eq!(whereabouts(&stage).await, at("far", "far"));
@@ -78,7 +253,7 @@ async fn where_one_has_no_place_none_moves_or_the_others_do() {
 
     let answer = burst(&stage, PlanMode::BestEffort, None, both()).await.unwrap();
     assert_eq!((answer.placed.len(), answer.plan.left_out.len()), (1, 1), "{answer:#?}");
-    assert_eq!(stage.settled().await.len(), 1);
+    assert_eq!(stage.moves().await.len(), 1);
     assert_eq!((stage.near.counts().instances, stage.far.counts().instances), (1, 1));
     stage.control.shutdown(Duration::from_secs(5)).await;
 }
@@ -91,7 +266,10 @@ async fn what_had_begun_is_taken_back_where_one_can_not_begin() {
     let machines = json!([made("c", &image), { "vm_id": "a" }, { "vm_id": "b" }]);
     let refused = burst(&stage, PlanMode::AllOrNothing, None, machines.clone()).await.unwrap_err();
     assert_eq!(refused.code, "already_at_work");
-    assert!(refused.message.starts_with("b can't be moved, and so nothing of the burst is done"), "{refused}");
+    assert!(
+        refused.message.starts_with("b can't be taken to a cloud, and so nothing of the burst is done"),
+        "{refused}"
+    );
     for kind in ["export", "create"] {
         let ended = stage.ended(kind).await;
         assert_eq!(ended.iter().map(|record| record.status).collect::<Vec<_>>(), [Status::Cancelled], "{ended:#?}");
@@ -103,8 +281,9 @@ async fn what_had_begun_is_taken_back_where_one_can_not_begin() {
     let answer = burst(&stage, PlanMode::BestEffort, None, json!([{ "vm_id": "a" }, { "vm_id": "b" }])).await.unwrap();
     assert_eq!(answer.placed.iter().map(|placed| placed.vm_id.as_str()).collect::<Vec<_>>(), ["a"]);
     assert_eq!(answer.plan.left_out[0].vm_id, "b");
-    stage.ended("export").await;
+    stage.ended("burst").await;
     assert_eq!(whereabouts(&stage).await, at("far", "near"));
+    assert_eq!(results(&stage).await, each([("a", Moved), ("b", LeftOut)]));
     stage.control.shutdown(Duration::from_secs(5)).await;
 }
 
@@ -116,7 +295,12 @@ async fn the_same_request_again_does_nothing_more() {
     let first = burst(&stage, PlanMode::BestEffort, Some("k"), machines.clone()).await.unwrap();
     let operation = first.operation_id.clone().unwrap();
     // From the first moment the record says who makes the machine.
-    assert_eq!(stage.control.placement("c").await.unwrap().operation_id.unwrap(), operation);
+    let told = stage.control.work(&operation).await.unwrap().summary.unwrap();
+    let makes = stage.control.placement("c").await.unwrap().operation_id.unwrap();
+    assert_eq!(
+        (told["machines"][0]["operation_id"].as_str(), makes.as_str().split('-').next()),
+        (Some(makes.as_str()), Some("create"))
+    );
     let soon = burst(&stage, PlanMode::BestEffort, Some("k"), machines.clone()).await.unwrap();
     stage.settled().await;
     let late = burst(&stage, PlanMode::BestEffort, Some("k"), machines.clone()).await.unwrap();
@@ -125,7 +309,8 @@ async fn the_same_request_again_does_nothing_more() {
         (answer.burst_id.clone(), answer.operation_id.clone(), moves.collect::<Vec<_>>())
     };
     assert_eq!((began(&soon), began(&late)), (began(&first), began(&first)));
-    assert_eq!((stage.settled().await.len(), stage.far.counts().instances), (2, 2));
+    // The burst, the move and the making.
+    assert_eq!((stage.settled().await.len(), stage.far.counts().instances), (3, 2));
     let other = burst(&stage, PlanMode::BestEffort, Some("k"), both()).await.unwrap_err();
     assert_eq!(other.code, "idempotency_key_reused");
     // Without the key it is another request, for a machine that there is.

@@ -16,7 +16,11 @@ use novacron_types::{
     placement::PlacementRequest,
 };
 
-use super::{BurstWatch, Since, look, noted_as};
+pub(crate) use super::super::decide::record;
+use super::{
+    BurstWatch, Since, look,
+    sent::{PAUSE, noted_as},
+};
 use crate::{
     Caller, Control, ControlSettings, HostSettings, PlacingSettings,
     workflow::tests::{Clones, PlainMover, catalog},
@@ -42,6 +46,16 @@ impl Stage {
 
     /// A source that moves is kept for `grace`; providers are in a layer.
     pub async fn within<L: Layer>(far_vcpus: u32, grace: Duration, layer: fn(MemoryProvider) -> L) -> Self {
+        Self::at_once(far_vcpus, grace, layer, EngineConfig::default().concurrency).await
+    }
+
+    /// The same, with so many operations at once that do not only wait for others.
+    pub async fn at_once<L: Layer>(
+        far_vcpus: u32,
+        grace: Duration,
+        layer: fn(MemoryProvider) -> L,
+        concurrency: usize,
+    ) -> Self {
         let provider = |name: &str| {
             let options = MemoryOptions { region: name.to_owned(), ..MemoryOptions::default() };
             MemoryProvider::in_cloud(&MemoryCloud::default(), name, options)
@@ -63,7 +77,7 @@ impl Stage {
             grace,
             retention: None,
             placing,
-            engine: EngineConfig { poll: Duration::from_millis(20), ..EngineConfig::default() },
+            engine: EngineConfig { poll: Duration::from_millis(20), concurrency, ..EngineConfig::default() },
         };
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&format!("sqlite://{}/placements.db", folder.path().display())).await.unwrap();
@@ -108,6 +122,12 @@ impl Stage {
     /// All work, once it has ended, the oldest first.
     pub async fn settled(&self) -> Vec<OperationRecord> {
         self.all_ended(Vec::new()).await
+    }
+
+    /// All moves, away and home, once all work has ended.
+    pub async fn moves(&self) -> Vec<OperationRecord> {
+        self.settled().await;
+        self.ended("export").await
     }
 
     /// All of a kind.
@@ -198,9 +218,9 @@ async fn what_was_sent_comes_home_when_there_is_room() {
     stage.machine("new", 3).await;
     // 7 of 8: too busy, but not yet for two minutes.
     stage.minutes(2).await;
-    assert!(stage.settled().await.is_empty());
+    assert!(stage.moves().await.is_empty());
     stage.minute().await;
-    let sent = stage.settled().await;
+    let sent = stage.moves().await;
     assert_eq!(sent.len(), 1, "{sent:#?}");
     assert_eq!((stage.at("old").await.as_str(), stage.at("new").await.as_str()), ("near", "far"));
     assert_eq!((stage.near.counts().instances, stage.far.counts().instances), (1, 1));
@@ -212,7 +232,7 @@ async fn what_was_sent_comes_home_when_there_is_room() {
 
     // 4 of 8 is below the line of return, but with it the host would be too busy again.
     stage.minutes(5).await;
-    assert_eq!(stage.settled().await.len(), 1, "it flaps");
+    assert_eq!(stage.moves().await.len(), 1, "it flaps");
 
     // There is room by now, and must have been for as long as it took to send it.
     stage.gone("old").await;
@@ -220,13 +240,13 @@ async fn what_was_sent_comes_home_when_there_is_room() {
     stage.minutes(3).await;
     stage.gone("other").await;
     stage.minutes(2).await;
-    assert_eq!(stage.settled().await.len(), 1, "it comes home too soon");
+    assert_eq!(stage.moves().await.len(), 1, "it comes home too soon");
     stage.minutes(1).await;
     assert_eq!(stage.at("new").await, "near");
     assert_eq!((stage.near.counts().instances, stage.far.counts().instances), (1, 0));
     stage.minutes(5).await;
     assert!(!stage.noted("new").await);
-    assert_eq!(stage.settled().await.len(), 2, "it flaps");
+    assert_eq!(stage.moves().await.len(), 2, "it flaps");
     stage.control.shutdown(Duration::from_secs(5)).await;
 }
 
@@ -238,12 +258,13 @@ async fn one_machine_is_on_its_way_at_a_time() {
     }
     for _ in 0..6 {
         stage.minute().await;
-        let running = stage.control.inner.engine.list(&ListQuery::default()).await.unwrap();
+        let moves = ListQuery { kinds: vec!["export".to_owned()], ..ListQuery::default() };
+        let running = stage.control.inner.engine.list(&moves).await.unwrap();
         assert!(running.items.iter().filter(|record| !record.status.is_terminal()).count() <= 1);
     }
     // Each needs its own time over the threshold; one stays.
     stage.minutes(8).await;
-    assert_eq!(stage.settled().await.len(), 2);
+    assert_eq!(stage.moves().await.len(), 2);
     assert_eq!(stage.at("a").await, "near");
     stage.control.shutdown(Duration::from_secs(5)).await;
 }
@@ -286,7 +307,7 @@ async fn what_a_machine_was_placed_by_still_binds_it() {
     }))
     .unwrap();
     let kept = stage.control.decide(&request, Timestamp::now()).await.unwrap();
-    let record = super::super::decide::record(VmId::new("bound").unwrap(), request, kept, Timestamp::now());
+    let record = record(VmId::new("bound").unwrap(), request, kept, Timestamp::now());
     stage.control.store().placements().put_placement(&record).await.unwrap();
     stage.minutes(3).await;
     assert_eq!((stage.at("bound").await.as_str(), stage.at("free").await.as_str()), ("near", "far"));
@@ -306,10 +327,10 @@ async fn a_move_that_failed_is_not_tried_again_at_once() {
     let mut stage = Stage::within(64, Duration::ZERO, fails_once).await;
     stage.machine("only", 8).await;
     stage.minutes(10).await;
-    let tried = stage.settled().await;
+    let tried = stage.moves().await;
     assert_eq!(tried.iter().map(|record| record.status).collect::<Vec<_>>(), [Status::RolledBack], "{tried:#?}");
     assert_eq!(stage.at("only").await, "near");
-    stage.now += super::PAUSE;
+    stage.now += PAUSE;
     stage.minutes(3).await;
     assert_eq!(stage.at("only").await, "far");
     stage.control.shutdown(Duration::from_secs(5)).await;

@@ -5,7 +5,7 @@ use novacron_operations::{Outcome, Status, Step, StepContext, StepError};
 use novacron_placement::{Ask, decide};
 use novacron_provider::{Boot, CreateRequest, ErrorKind, Patience, ProviderError, SweepScope, wait_for_state};
 use novacron_types::{
-    DiskSpec, InstanceState, NetworkSpec, Spot, VmSpec,
+    DiskSpec, InstanceState, NetworkSpec, OperationId, Spot, VmSpec,
     placement::{PlacementFailure, PlacementStatus, PlanMode},
 };
 
@@ -56,8 +56,55 @@ impl Step<CreateState> for Make {
 
     async fn undo(&self, cx: &StepContext, state: &mut CreateState) -> Result<(), StepError> {
         for index in 0..state.machines.len() {
-            self.remove(cx, &state.machines[index], index).await?;
-            self.conclude(cx, &state.machines[index], PlacementStatus::Failed).await?;
+            self.0.unmake(cx, cx.operation_id(), &state.machines[index], index).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Tools {
+    /// Removes what `operation` made for a machine, wherever, and says of its placement that it did not come true.
+    pub(super) async fn unmake(
+        &self,
+        cx: &StepContext,
+        operation: &OperationId,
+        making: &Making,
+        index: usize,
+    ) -> Result<(), StepError> {
+        self.remove(cx, operation, making, index).await?;
+        self.conclude(cx, operation, making, PlacementStatus::Failed).await
+    }
+
+    async fn remove(
+        &self,
+        cx: &StepContext,
+        operation: &OperationId,
+        making: &Making,
+        index: usize,
+    ) -> Result<(), StepError> {
+        let tag = making.tag(operation, index)?;
+        for name in making.providers() {
+            let removed = self.provider(&name)?.sweep(&tag, SweepScope::Everything).await.map_err(step_error)?;
+            if !removed.is_empty() {
+                cx.log(format!("removed at {name}: {}", removed.join(", ")));
+            }
+        }
+        Ok(())
+    }
+
+    async fn conclude(
+        &self,
+        cx: &StepContext,
+        operation: &OperationId,
+        making: &Making,
+        status: PlacementStatus,
+    ) -> Result<(), StepError> {
+        let placements = self.store.placements();
+        if let Some(mut record) = placements.placement(&making.placement_id).await? {
+            record.status = status;
+            record.operation_id = Some(operation.clone());
+            record.updated_at = cx.now();
+            placements.put_placement(&record).await?;
         }
         Ok(())
     }
@@ -132,7 +179,7 @@ impl Make {
             let making = &mut state.machines[index];
             making.given_up = Some(message);
             cx.save(state).await?;
-            self.conclude(cx, &state.machines[index], PlacementStatus::Failed).await?;
+            self.0.conclude(cx, cx.operation_id(), &state.machines[index], PlacementStatus::Failed).await?;
             return Ok(None);
         };
         cx.log(format!("{} is tried at {} ({})", making.vm_id, target.provider, target.region));
@@ -177,7 +224,7 @@ impl Make {
         let making = &state.machines[index];
         let Some(target) = making.current.clone() else { return Ok(()) };
         cx.log(format!("{} can't be made at {}: {error}", making.vm_id, target.provider));
-        self.remove(cx, making, index).await?;
+        self.0.remove(cx, cx.operation_id(), making, index).await?;
         let tried = Tried { code: error.kind.code().to_owned(), message: error.to_string(), target };
         // A wrong image is no fault of the place.
         if error.kind != ErrorKind::Invalid {
@@ -187,29 +234,6 @@ impl Make {
         making.tried.push(tried);
         (making.current, making.created) = (None, None);
         cx.save(state).await
-    }
-
-    /// Removes what was made for a machine, wherever.
-    async fn remove(&self, cx: &StepContext, making: &Making, index: usize) -> Result<(), StepError> {
-        let tag = making.tag(cx.operation_id(), index)?;
-        for name in making.providers() {
-            let removed = self.0.provider(&name)?.sweep(&tag, SweepScope::Everything).await.map_err(step_error)?;
-            if !removed.is_empty() {
-                cx.log(format!("removed at {name}: {}", removed.join(", ")));
-            }
-        }
-        Ok(())
-    }
-
-    async fn conclude(&self, cx: &StepContext, making: &Making, status: PlacementStatus) -> Result<(), StepError> {
-        let placements = self.0.store.placements();
-        if let Some(mut record) = placements.placement(&making.placement_id).await? {
-            record.status = status;
-            record.operation_id = Some(cx.operation_id().clone());
-            record.updated_at = cx.now();
-            placements.put_placement(&record).await?;
-        }
-        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use novacron_operations::{Outcome, Status, Step, StepContext, StepError};
-use novacron_types::{VmRecord, placement::PlacementStatus};
+use novacron_types::{OperationId, VmRecord, placement::PlacementStatus};
 
 use super::{
     super::Tools,
@@ -44,14 +44,28 @@ impl Step<CreateState> for Record {
 
     async fn undo(&self, cx: &StepContext, state: &mut CreateState) -> Result<(), StepError> {
         for making in &state.machines {
-            let vms = self.0.store.vms();
-            // A record that is not to be seen yet may still be on its way into the store: deleting waits for it.
-            let others = vms.vm(&making.vm_id).await?;
-            if others.is_none_or(|record| record.placed_by.as_ref() == Some(cx.operation_id())) {
-                vms.delete_vm(&making.vm_id, cx.now()).await?;
-            }
+            self.0.forget(cx, cx.operation_id(), making).await?;
         }
         Ok(())
+    }
+}
+
+impl Tools {
+    /// False: the machine is another operation's by now, and so is its record.
+    pub(super) async fn forget(
+        &self,
+        cx: &StepContext,
+        operation: &OperationId,
+        making: &Making,
+    ) -> Result<bool, StepError> {
+        let vms = self.store.vms();
+        // A record that is not to be seen yet may still be on its way into the store: deleting waits for it.
+        let others = vms.vm(&making.vm_id).await?;
+        let its_own = others.is_none_or(|record| record.placed_by.as_ref() == Some(operation));
+        if its_own {
+            vms.delete_vm(&making.vm_id, cx.now()).await?;
+        }
+        Ok(its_own)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The workflows under the generated tests: failure, death, cancel and takeover at every step.
 //! What a move that is nearly over does when things change around it is in [`end`].
 
+mod burst;
 mod create;
 mod end;
 mod rebalance;

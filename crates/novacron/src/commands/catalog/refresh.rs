@@ -153,7 +153,7 @@ fn failure(failed: &[&SourceResult], of: usize) -> Failure {
 /// The sources that were asked for, or those that can be asked as things stand.
 async fn sources(output: &Output, config: &Config, only: &[ProviderKind]) -> Result<Vec<Arc<dyn PriceSource>>> {
     let mut sources = Vec::new();
-    for kind in placing::CLOUDS {
+    for kind in ProviderKind::CLOUDS {
         if !only.is_empty() && !only.contains(&kind) {
             continue;
         }

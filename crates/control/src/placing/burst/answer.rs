@@ -1,0 +1,104 @@
+//! What a burst answers: at once what was decided, and the ids of what was begun; the same for the same key, whoever asks.
+
+use std::time::Duration;
+
+use novacron_operations::{NewOperation, OperationId, OperationRecord, Status, Submission};
+use novacron_types::placement::{BurstAnswer, BurstOutcome, BurstResult};
+use tokio::time::Instant;
+
+use super::{
+    super::{
+        answered::Key,
+        records::{Keep, begun},
+    },
+    moving::leave_out,
+};
+use crate::{
+    Control, ControlError, ErrorClass,
+    workflow::{BEGIN, Burst, BurstState},
+};
+
+/// So long an answer waits for the ids of what is begun. Later the operation tells them.
+const PATIENCE: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_millis(20);
+
+impl Control {
+    /// Takes the burst on, and stores in the same step what is to be kept with it: all, or nothing.
+    pub(super) async fn carry_out(
+        &self,
+        state: BurstState,
+        mut answer: BurstAnswer,
+        keep: &Keep,
+        key: Option<&Key>,
+    ) -> Result<BurstAnswer, ControlError> {
+        let mut submission = Submission::new(subject(&state), state);
+        submission.idempotency = key.map(|key| key.idempotency.clone());
+        submission.options.retry_on_failure = true;
+        let store = self.store().placements();
+        let create = |new: NewOperation, now| {
+            let placements: Vec<_> = keep.placements.iter().map(|record| begun(record, &new.id)).collect();
+            let answered = BurstAnswer { operation_id: Some(new.id.clone()), ..answer.clone() };
+            let declared = key.map(|key| key.declares(&answered)).transpose();
+            let store = &store;
+            async move {
+                let declared = declared?;
+                store.take_on(new, &placements, declared.as_slice(), now).await
+            }
+        };
+        let submitted = self.inner.engine.submit_by::<Burst, _>(submission, create).await?;
+        // As others will read it, who may have been first.
+        if let Some(key) = key
+            && let Some(answered) = self.answered(key).await?
+        {
+            return self.told(answered).await;
+        }
+        answer.operation_id = Some(submitted.record.id);
+        self.told(answer).await
+    }
+
+    /// The answer with what is known by now of what it began.
+    pub(super) async fn told(&self, mut answer: BurstAnswer) -> Result<BurstAnswer, ControlError> {
+        let Some(id) = answer.operation_id.clone() else { return Ok(answer) };
+        let Some(record) = self.begun(&id).await? else { return Ok(answer) };
+        let has_begun = has_begun(&record);
+        if !has_begun && let Some(error) = record.error.filter(|_| record.status == Status::RolledBack) {
+            return Err(ControlError::new(ErrorClass::Conflict, error.code, error.message));
+        }
+        let told = record.summary.and_then(|mut told| told.get_mut("machines").map(serde_json::Value::take));
+        let outcomes: Vec<BurstOutcome> = told.and_then(|told| serde_json::from_value(told).ok()).unwrap_or_default();
+        for outcome in outcomes {
+            if outcome.result == BurstResult::LeftOut {
+                leave_out(&mut answer, &outcome.vm_id, outcome.why.unwrap_or_default());
+            } else if let Some(placed) = answer.placed.iter_mut().find(|placed| placed.vm_id == outcome.vm_id) {
+                placed.migration_id = outcome.migration_id;
+            }
+        }
+        Ok(answer)
+    }
+
+    /// The operation once it has begun all that it is made of, has ended, or takes too long for that.
+    async fn begun(&self, id: &OperationId) -> Result<Option<OperationRecord>, ControlError> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let record = self.inner.engine.get(id).await?;
+            let known = record.as_ref().is_none_or(|record| has_begun(record) || record.status.is_terminal());
+            if known || Instant::now() > end {
+                return Ok(record);
+            }
+            tokio::time::sleep(SOON).await;
+        }
+    }
+}
+
+fn has_begun(record: &OperationRecord) -> bool {
+    record.checkpoints.iter().any(|checkpoint| checkpoint.phase == BEGIN)
+}
+
+fn subject(state: &BurstState) -> String {
+    let new = state.making.iter().map(|new| &new.vm_id);
+    let all: Vec<_> = new.chain(state.moves.iter().map(|moving| &moving.vm_id)).collect();
+    match all.as_slice() {
+        [one] => one.to_string(),
+        several => format!("{}-machines", several.len()),
+    }
+}

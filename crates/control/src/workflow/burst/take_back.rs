@@ -1,0 +1,225 @@
+//! Undoing a burst. What is on its way is undone by itself; of all or nothing, what is at a cloud already is moved home.
+
+use futures::{StreamExt, TryStreamExt};
+use novacron_operations::{OperationId, Status, StepContext, StepError};
+use novacron_types::placement::{BurstResult, PlanMode};
+
+use super::{
+    super::Tools,
+    caller,
+    state::{BurstMove, BurstState, ended_as},
+};
+use crate::{ControlError, error::step_error_of};
+
+/// So many are waited for, or moved home, side by side.
+const AT_ONCE: usize = 64;
+
+impl Tools {
+    /// Leaves each machine as it was, or says of which it can't.
+    pub(super) async fn take_back(&self, cx: &StepContext, state: &mut BurstState) -> Result<(), StepError> {
+        self.find_begun(cx, state).await?;
+        self.end_those_on_their_way(cx, state).await?;
+        let mut waits = Vec::new();
+        for moving in &state.moves {
+            waits.push(self.ended(moving));
+        }
+        let ended: Vec<_> = futures::stream::iter(waits).buffered(AT_ONCE).try_collect().await?;
+        for (moving, (result, why)) in state.moves.iter_mut().zip(ended) {
+            (moving.result, moving.why) = (result, why);
+        }
+        self.unmake_all(cx, state).await?;
+        if state.mode == PlanMode::AllOrNothing {
+            self.all_home(cx, state).await?;
+        }
+        let stays = |moving: &&BurstMove| moving.result == BurstResult::Stays;
+        let stay: Vec<String> = state.moves.iter().filter(stays).map(said).collect();
+        if stay.is_empty() {
+            return Ok(());
+        }
+        Err(StepError::needs_person("not_taken_back", format!("not all could be taken back: {}", stay.join("; ")))
+            .advice("Mend what stands in the way, or move them home with `novacron migrate export`"))
+    }
+
+    /// What was begun without its id having been stored. A machine whose making was never begun will not be made.
+    async fn find_begun(&self, cx: &StepContext, state: &mut BurstState) -> Result<(), StepError> {
+        if state.create.is_none() && !state.making.is_empty() {
+            let (caller, ids) = self.asked_to_make(cx, state);
+            let found = self.begun_as(&caller, &ids).await?;
+            state.create = found;
+        }
+        if state.create.is_none() {
+            for new in state.making.iter_mut().filter(|new| new.result == BurstResult::Waiting) {
+                let why = format!("{} was undone before it was made.", cx.operation_id());
+                self.has_failed(cx, &new.placement_id, &why).await?;
+                (new.result, new.why) = (BurstResult::LeftOut, Some(why));
+            }
+        }
+        for index in 0..state.moves.len() {
+            let moving = &state.moves[index];
+            if moving.migration_id.is_none() && moving.result == BurstResult::Waiting {
+                let found = self.begun_as(&moving.caller(cx, state, index), &moving.asked()).await?;
+                state.moves[index].migration_id = found;
+            }
+        }
+        Ok(())
+    }
+
+    /// Cancels what can be. Where the burst failed by itself, a machine that runs at the cloud already is let come to its end,
+    /// to be moved home then: to undo its move would lose what it has written there.
+    pub(super) async fn end_those_on_their_way(&self, cx: &StepContext, state: &BurstState) -> Result<(), StepError> {
+        let control = self.control()?;
+        let engine = &control.inner.engine;
+        for moving in &state.moves {
+            let Some(id) = &moving.migration_id else { continue };
+            let arrived =
+                self.record_of_move(moving).await?.is_some_and(|record| record.placed_by.as_ref() == Some(id));
+            if arrived && state.failed.is_some() {
+                cx.log(format!(
+                    "{} is at {} already; it comes home once {id} has ended: continue that to be faster, or cancel it to have \
+                     the machine as it was, without what it wrote since",
+                    moving.vm_id, moving.to
+                ));
+                continue;
+            }
+            cancelled(engine.cancel(id, &state.actor).await.map(drop).map_err(ControlError::from))?;
+        }
+        if let Some(id) = &state.create {
+            cancelled(engine.cancel(id, &state.actor).await.map(drop).map_err(ControlError::from))?;
+        }
+        Ok(())
+    }
+
+    /// How a move has ended.
+    async fn ended(&self, moving: &BurstMove) -> Result<(BurstResult, Option<String>), StepError> {
+        let Some(id) = &moving.migration_id else {
+            let result = if moving.result == BurstResult::Waiting { BurstResult::LeftOut } else { moving.result };
+            return Ok((result, moving.why.clone()));
+        };
+        let control = self.control()?;
+        let ended = control.inner.engine.wait(id).await.map_err(ControlError::from).map_err(step_error_of)?;
+        let why = (ended.status != Status::Completed).then(|| ended_as(&ended));
+        let result = match self.is_there(moving, ended.status).await? {
+            true => BurstResult::Moved,
+            // Neither here nor there: a person has to see to it.
+            false if ended.status == Status::Failed => BurstResult::Stays,
+            false => BurstResult::Failed,
+        };
+        Ok((result, why))
+    }
+
+    /// Whether the move came true: also where what it left at the source waits for a person.
+    pub(super) async fn is_there(&self, moving: &BurstMove, status: Status) -> Result<bool, StepError> {
+        Ok(match status {
+            Status::Completed => true,
+            Status::Failed => self.record_of_move(moving).await?.is_some_and(|record| record.provider == moving.to),
+            _ => false,
+        })
+    }
+
+    /// Of all or nothing, machines that were made are removed.
+    async fn unmake_all(&self, cx: &StepContext, state: &mut BurstState) -> Result<(), StepError> {
+        let Some(id) = state.create.clone() else { return Ok(()) };
+        let control = self.control()?;
+        let ended = control.inner.engine.wait(&id).await.map_err(ControlError::from).map_err(step_error_of)?;
+        state.note_made(&ended);
+        if state.mode == PlanMode::BestEffort || ended.status != Status::Completed {
+            return Ok(());
+        }
+        let moved = self.take_apart(cx, &id).await?;
+        for new in &mut state.making {
+            (new.result, new.why) = match moved.contains(&new.vm_id) {
+                true => (BurstResult::Made, Some("it was moved since, and is left where it is".to_owned())),
+                false => (BurstResult::TakenBack, None),
+            };
+        }
+        Ok(())
+    }
+
+    async fn all_home(&self, cx: &StepContext, state: &mut BurstState) -> Result<(), StepError> {
+        let there = |moving: &BurstMove| moving.result == BurstResult::Moved;
+        let moves = (0..state.moves.len()).filter(|index| there(&state.moves[*index]));
+        let home = futures::stream::iter(moves.map(|index| {
+            let state = &*state;
+            async move { (index, self.home(cx, state, index).await) }
+        }));
+        let home: Vec<_> = home.buffer_unordered(AT_ONCE).collect().await;
+        let mut stopped = None;
+        for (index, came) in home {
+            let moving = &mut state.moves[index];
+            match came {
+                Ok(Home { result, by, why }) => {
+                    moving.home_failures += u32::from(result == BurstResult::Stays);
+                    (moving.result, moving.why) = (result, why);
+                    moving.home_by = by.or(moving.home_by.take());
+                }
+                // The store or a provider is away: the undo is tried again, and finds what it has begun.
+                Err(error) => stopped = Some(error),
+            }
+        }
+        stopped.map_or(Ok(()), Err)
+    }
+
+    /// Moves one machine home, unless somebody has moved it since.
+    async fn home(&self, cx: &StepContext, state: &BurstState, index: usize) -> Result<Home, StepError> {
+        let moving = &state.moves[index];
+        let control = self.control()?;
+        let caller = caller(cx, state, &format!("{index}-home-{}", moving.home_failures));
+        let asked = moving.asked_home();
+        let id = match self.begun_as(&caller, &asked).await? {
+            Some(id) => id,
+            None => {
+                let record = self.record_of_move(moving).await?;
+                if let Some(left) = left_alone(moving, record.as_ref().map(|record| &record.provider)) {
+                    return Ok(left);
+                }
+                match Box::pin(control.take_on(asked, caller)).await {
+                    Ok(accepted) => accepted.migration_id,
+                    Err(error) if error.is_transient() => return Err(step_error_of(error)),
+                    Err(error) => {
+                        return Ok(Home { result: BurstResult::Stays, by: None, why: Some(error.message) });
+                    }
+                }
+            }
+        };
+        cx.log(format!("{} is moved home to {}: {id}", moving.vm_id, moving.from));
+        let ended = control.inner.engine.wait(&id).await.map_err(ControlError::from).map_err(step_error_of)?;
+        let record = self.record_of_move(moving).await?;
+        let is_home = ended.status == Status::Completed || record.is_some_and(|record| record.provider == moving.from);
+        let result = if is_home { BurstResult::TakenBack } else { BurstResult::Stays };
+        let why = (ended.status != Status::Completed).then(|| ended_as(&ended));
+        Ok(Home { result, by: Some(id), why })
+    }
+}
+
+/// What came of moving a machine home.
+struct Home {
+    result: BurstResult,
+    by: Option<OperationId>,
+    why: Option<String>,
+}
+
+/// Somebody did something else with it since.
+fn left_alone(moving: &BurstMove, at: Option<&novacron_types::ProviderName>) -> Option<Home> {
+    let (result, why) = match at {
+        Some(at) if *at == moving.to => return None,
+        Some(at) if *at == moving.from => (BurstResult::TakenBack, None),
+        Some(at) => (BurstResult::Moved, Some(format!("it was moved to {at} since, and is left there"))),
+        None => (BurstResult::Moved, Some("it is no longer in the federation's records".to_owned())),
+    };
+    Some(Home { result, by: None, why })
+}
+
+/// What has ended, or can't be cancelled any more, ends by itself.
+fn cancelled(asked: Result<(), ControlError>) -> Result<(), StepError> {
+    match asked {
+        Err(error) if !["already_ended", "past_point_of_no_return"].contains(&error.code.as_str()) => {
+            Err(step_error_of(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn said(moving: &BurstMove) -> String {
+    let why = moving.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    format!("{} stays at {}{why}", moving.vm_id, moving.to)
+}
