@@ -25,6 +25,8 @@ pub(crate) enum Test {
     /// Hourly cost, 10⁻⁹ USD.
     Cost(crate::policy::Compare),
     Performance(crate::policy::Compare),
+    /// A place that is one of these.
+    At(Places),
     /// No more vCPUs, or money a month, than are left of a quota.
     Quota {
         within: Places,
@@ -175,7 +177,7 @@ impl Ask<'_> {
     fn extra_bits(&self, extra: &Extra, candidate: Candidate, ty: TypeId, region: RegionId, cost: Cost) -> u64 {
         match &extra.then {
             Then::Break { bit, unless } if self.holds(&extra.test, candidate, ty, region, cost) => {
-                match unless.as_ref().is_some_and(|places| places.regions[usize::from(region.0)]) {
+                match unless.as_ref().is_some_and(|places| places.holds(self.market, candidate)) {
                     true => 0,
                     false => *bit,
                 }
@@ -184,17 +186,23 @@ impl Ask<'_> {
         }
     }
 
-    fn host_extra_bits(&self, index: usize, cost: Cost) -> u64 {
-        let holds = |test: &Test| match test {
+    fn host_holds(&self, test: &Test, index: usize, cost: Cost) -> bool {
+        match test {
             Test::Cost(compare) => compare.holds(i128::from(cost.hourly_nanos)),
+            Test::Performance(compare) => compare.holds((self.performance(Candidate::Host(index)) * 1e9) as i128),
+            Test::At(places) => places.hosts[index],
             Test::Quota { within, vcpus, monthly_nanos } => {
                 within.hosts[index] && (vcpus.is_some_and(|left| self.size.vcpus > left) || over(cost, *monthly_nanos))
             }
-            _ => false,
-        };
+            Test::Failed { .. } => false,
+        }
+    }
+
+    fn host_extra_bits(&self, index: usize, cost: Cost) -> u64 {
         self.extras.iter().fold(0, |bits, extra| match &extra.then {
             Then::Break { bit, unless }
-                if holds(&extra.test) && !unless.as_ref().is_some_and(|places| places.hosts[index]) =>
+                if self.host_holds(&extra.test, index, cost)
+                    && !unless.as_ref().is_some_and(|places| places.hosts[index]) =>
             {
                 bits | bit
             }
@@ -206,6 +214,7 @@ impl Ask<'_> {
         match test {
             Test::Cost(compare) => compare.holds(i128::from(cost.hourly_nanos)),
             Test::Performance(compare) => compare.holds((self.performance(candidate) * 1e9) as i128),
+            Test::At(places) => places.holds(self.market, candidate),
             Test::Quota { within, vcpus, monthly_nanos } => {
                 within.regions[usize::from(region.0)]
                     && (vcpus.is_some_and(|left| self.market.lean[usize::from(ty.0)].vcpus > left)
@@ -232,25 +241,32 @@ impl Ask<'_> {
     /// What policies, load and failures multiply a place's points by.
     pub(crate) fn times(&self, candidate: Candidate) -> f64 {
         match candidate {
-            Candidate::Host(index) => self.host_times[index],
+            Candidate::Host(index) => {
+                self.extra_times(self.host_times[index], candidate, |test, cost| self.host_holds(test, index, cost))
+            }
             Candidate::Offer(id) => {
                 let offer = self.offer(id);
                 let fixed = self.region_times[usize::from(offer.region.0)] * self.pricing_times[offer.pricing as usize];
-                if self.extras.is_empty() {
-                    return fixed;
-                }
-                let cost = self.cost(candidate);
-                self.extras.iter().fold(fixed, |times, extra| match &extra.then {
-                    Then::Times { factor, at }
-                        if at.as_ref().is_none_or(|at| at.regions[usize::from(offer.region.0)])
-                            && self.holds(&extra.test, candidate, offer.ty, offer.region, cost) =>
-                    {
-                        times * factor
-                    }
-                    _ => times,
+                self.extra_times(fixed, candidate, |test, cost| {
+                    self.holds(test, candidate, offer.ty, offer.region, cost)
                 })
             }
         }
+    }
+
+    fn extra_times(&self, fixed: f64, candidate: Candidate, holds: impl Fn(&Test, Cost) -> bool) -> f64 {
+        if self.extras.is_empty() {
+            return fixed;
+        }
+        let cost = self.cost(candidate);
+        self.extras.iter().fold(fixed, |times, extra| match &extra.then {
+            Then::Times { factor, at }
+                if at.as_ref().is_none_or(|at| at.holds(self.market, candidate)) && holds(&extra.test, cost) =>
+            {
+                times * factor
+            }
+            _ => times,
+        })
     }
 
     /// Of the regions that no rule excludes, in milligrams per kWh; `None` where carbon does not count or is known nowhere.

@@ -55,23 +55,29 @@ impl<'m> Ask<'m> {
         broken.map(|(_, rule)| rule.name.as_str()).collect()
     }
 
-    /// Of what breaks no rule: every host, and of each region and number of vCPUs the cheapest offer, the better of equals.
-    /// To budgets, quotas and spreads, offers of a region differ in nothing else. In the order of [`Candidate`].
+    /// Of what breaks no rule: every host, and of each region, number of vCPUs and set of zones the cheapest offer, the better
+    /// of equals. To budgets, quotas and spreads, offers of a region differ in nothing else. In the order of [`Candidate`].
     pub fn cheapest_places(&self) -> Vec<Candidate> {
         self.cheapest_places_among(|_| true)
     }
 
     /// Likewise, of those that `keep` keeps.
     pub fn cheapest_places_among(&self, keep: impl Fn(Candidate) -> bool) -> Vec<Candidate> {
-        let mut least: BTreeMap<(RegionId, u32), (u64, Candidate)> = BTreeMap::new();
-        self.each_that_will_do(&keep, |candidate, region, vcpus, hourly| match least.entry((region, vcpus)) {
-            Entry::Vacant(entry) => {
-                entry.insert((hourly, candidate));
-            }
-            Entry::Occupied(mut entry) => {
-                let (known, other) = *entry.get();
-                if hourly < known || hourly == known && self.rank(candidate) > self.rank(other) {
+        let zones = |candidate| match candidate {
+            Candidate::Offer(id) => self.catalog().offers().get(id).map_or(0, |offer| offer.zones),
+            Candidate::Host(_) => 0,
+        };
+        let mut least: BTreeMap<(RegionId, u32, u16), (u64, Candidate)> = BTreeMap::new();
+        self.each_that_will_do(&keep, |candidate, region, vcpus, hourly| {
+            match least.entry((region, vcpus, zones(candidate))) {
+                Entry::Vacant(entry) => {
                     entry.insert((hourly, candidate));
+                }
+                Entry::Occupied(mut entry) => {
+                    let (known, other) = *entry.get();
+                    if hourly < known || hourly == known && self.rank(candidate) > self.rank(other) {
+                        entry.insert((hourly, candidate));
+                    }
                 }
             }
         });

@@ -205,6 +205,9 @@ fn compare(policy: &Policy, condition: &Condition) -> Result<Compare, PlacementE
     }
     let value = condition.all_values().next().map(Scalar::to_string).unwrap_or_default();
     let amount: Money = value.parse().map_err(|_| wrong(policy, &format!("{value:?} is not an amount")))?;
+    if amount.currency != Money::usd_nanos(0).currency {
+        return Err(wrong(policy, &format!("{value:?}: prices are compared in USD")));
+    }
     Ok(Compare { operator: condition.operator, nanos: amount.nanos })
 }
 

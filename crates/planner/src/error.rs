@@ -15,9 +15,9 @@ pub enum PlanError {
     Twice(String),
     #[error("`{option}`: {why}")]
     Option { option: &'static str, why: String },
-    #[error("the plan is too large: {0}")]
+    #[error("the plan is too large, or what it is made of is not to be computed with: {0}")]
     Fleet(#[from] FleetError),
-    #[error("the plan is too large: {0}")]
+    #[error("the plan is too large, or what it is made of is not to be computed with: {0}")]
     Rebalance(#[from] ProblemError),
     /// A fault of this crate, found before anything was answered.
     #[error("the plan that was found breaks a rule: {0}")]

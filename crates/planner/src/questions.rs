@@ -24,13 +24,15 @@ impl<'m> Questions<'m> {
         requests: impl IntoIterator<Item = &'r PlacementRequest>,
     ) -> Result<Self, PlanError> {
         let settings = of_one(settings);
+        let told_apart_by = told_apart_by(&settings);
         let (mut asks, mut known) = (Vec::new(), HashMap::new());
         let (mut ask_of, mut names, mut labels) = (Vec::new(), Vec::new(), Vec::new());
         for (number, request) in requests.into_iter().enumerate() {
             let name = request.vm_id.clone().unwrap_or_else(|| format!("#{}", number + 1));
             // What the answer does not depend on.
-            let plain =
+            let mut plain =
                 PlacementRequest { vm_id: None, image: None, user_data: None, alternatives: None, ..request.clone() };
+            plain.tags.retain(|key, _| told_apart_by.contains(key.as_str()));
             // Exact: floats are written in full.
             let key = format!("{plain:?}");
             let ask = match known.get(&key) {
@@ -65,6 +67,12 @@ fn of_one(settings: &Settings) -> Settings {
         (policy.action.min_providers, policy.action.min_zones) = (None, None);
     }
     settings
+}
+
+/// Labels that policies look at; by all others machines are alike.
+fn told_apart_by(settings: &Settings) -> HashSet<&str> {
+    let conditions = settings.policies.iter().filter_map(|policy| policy.condition.as_ref()?.key.as_deref());
+    conditions.chain(["workload"]).collect()
 }
 
 /// A peer has its workload among its labels; so has a request here.

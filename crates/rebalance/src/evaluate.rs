@@ -132,7 +132,8 @@ pub fn violations(model: &Model, initial: &[u32], assignment: &[u32], limit: usi
         for &on in &model.services[service].depends_on {
             let there = &neighbourhoods[on as usize];
             let without = neighbourhoods[service].iter().filter(|n| there.binary_search(n).is_err());
-            found.extend(without.map(|&neighbourhood| Violation::Dependency { service, on, neighbourhood }));
+            let left = limit.saturating_sub(found.len());
+            found.extend(without.take(left).map(|&n| Violation::Dependency { service, on, neighbourhood: n }));
         }
     }
     for (process, &machine) in assignment.iter().enumerate() {

@@ -11,7 +11,7 @@
 //! - An outcome breaks no constraint, the transient one included: while processes move, machines hold both those that
 //!   come and those that go. It never costs more than the initial assignment.
 //! - Costs are exact. A model whose costs could leave the range of what is computed exactly is refused.
-//! - With a budget of steps, the same seed gives the same outcome everywhere.
+//! - With a budget of steps, the same seed and number of walks give the same outcome on the same kind of machine.
 
 mod bound;
 mod evaluate;

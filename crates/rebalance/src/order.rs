@@ -56,7 +56,7 @@ pub fn order(problem: &Problem, goal: &[u32]) -> Result<Order, ProblemError> {
     Ok(Order { moves: done, left })
 }
 
-/// Moves what can, until nothing can. Those go first whose target the fewest others wait for, and of those the
+/// Moves what can, until nothing can. Those go first who leave a machine that others wait for, and of those the
 /// smallest: room that is scarce is left to who frees some.
 fn go_all(state: &mut Rows<'_>, goal: &[u32], pending: &mut Vec<u32>, done: &mut Vec<Move>) {
     let mut waited = vec![0u32; state.on.len()];

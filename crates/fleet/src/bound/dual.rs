@@ -158,8 +158,6 @@ impl<'a> Search<'a> {
             self.best_worths.clone_from(&self.worths);
             self.best.bound = self.best.bound.max(priced.bound(self.compiled));
             self.best.worths = worths;
-            self.best.value = priced.value;
-            self.best_worths.clone_from(&self.worths);
         }
         priced.value as f64 / 2f64.powi(FRACTION as i32) / self.money
     }

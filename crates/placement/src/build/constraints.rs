@@ -61,6 +61,9 @@ impl<'m> Builder<'m, '_> {
                 let money: Money = first.parse().map_err(|error: novacron_types::ParseMoneyError| {
                     PlacementError::invalid(&field, error.to_string())
                 })?;
+                if money.currency != Money::usd_nanos(0).currency {
+                    return Err(PlacementError::invalid(&field, format!("{first:?}: prices are compared in USD")));
+                }
                 match constraint.operator {
                     Operator::Less => self.cost_at_most(money.nanos, true, &field),
                     Operator::AtMost => self.cost_at_most(money.nanos, false, &field),
@@ -72,7 +75,9 @@ impl<'m> Builder<'m, '_> {
                 names.iter().try_for_each(|name| self.programme(name))
             }
             ConstraintKind::Sla => match constraint.operator {
-                Operator::AtLeast | Operator::More | Operator::Equal => self.sla(amount(&first)?),
+                Operator::AtLeast | Operator::Equal => self.sla(amount(&first)?),
+                // Promises are known to a thousandth of a percent.
+                Operator::More => self.sla(amount(&first)? + 0.001),
                 _ => Err(misfit()),
             },
             ConstraintKind::Bandwidth => match constraint.operator {

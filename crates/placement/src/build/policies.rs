@@ -51,6 +51,12 @@ impl<'m> Builder<'m, '_> {
                     }
                 }
             }
+            // What offers of a region differ in has to be looked at one by one.
+            Where::At(only) if places.pricing.is_some() => {
+                let bit = self.rule(name, kind)?;
+                let then = Then::Break { bit, unless: Some(places) };
+                self.ask.extras.push(Extra { test: Test::At(only.clone()), then });
+            }
             Where::At(only) => {
                 let only = only.clone();
                 self.on_regions(
@@ -162,11 +168,16 @@ impl<'m> Builder<'m, '_> {
                 return self.ask.extras.push(Extra { test: Test::Performance(*compare), then });
             }
         }
-        if let Some(paid) = at.pricing {
+        let everywhere = at.regions.iter().all(|at| *at) || at.is_empty();
+        if let Some(paid) = at.pricing.filter(|_| everywhere) {
             for pricing in Pricing::ALL.into_iter().filter(|p| paid & (1 << *p as u8) != 0) {
                 self.ask.pricing_times[pricing as usize] *= factor;
             }
             return;
+        }
+        if at.pricing.is_some() {
+            let then = Then::Times { factor, at: None };
+            return self.ask.extras.push(Extra { test: Test::At(at), then });
         }
         let times = |(times, at): (&mut f64, &bool)| *times *= if *at { factor } else { 1.0 };
         self.ask.region_times.iter_mut().zip(&at.regions).for_each(times);

@@ -1,6 +1,6 @@
 //! What is answered, as a person reads it.
 
-use novacron_catalog::{OfferId, Point};
+use novacron_catalog::{OfferId, Point, Pricing};
 use novacron_types::{
     ProviderKind::{Aws, Azure, Gcp, Libvirt},
     ProviderName,
@@ -109,6 +109,50 @@ fn contradictory_policies_are_both_named() {
     assert_eq!(error.code(), "contradictory_policies");
     let text = error.to_string();
     assert!(text.contains("only-aws") && text.contains("only-gcp"), "{text}");
+}
+
+#[test]
+fn a_pricing_model_counts_also_where_a_policy_holds_only_somewhere() {
+    let mut request = sized(2, 4);
+    request.pricing = vec!["on-demand".into(), "spot".into()];
+    let at = j!({ "type": "location", "operator": "==", "value": "us-east-1" });
+    let settings = policies(j!([
+        { "name": "spot-there", "condition": at, "action": { "type": "restrict", "providers": ["spot-instances"] } },
+    ]));
+    let region = CLOUDS.catalog().find_region(Aws, "us-east-1").unwrap();
+    let offers = CLOUDS.catalog().offers();
+    let broken = |pricing: Pricing| {
+        let ask = Ask::new(&CLOUDS, &settings, &request).unwrap();
+        let of = |i: &usize| offers.region[*i] == region && offers.pricing[*i] == pricing;
+        let id = (0..offers.pricing.len()).find(of).unwrap();
+        ask.rules_broken(Candidate::Offer(OfferId(id as u32))).iter().any(|rule| *rule == "policy:spot-there")
+    };
+    assert!(broken(Pricing::OnDemand) && !broken(Pricing::Spot));
+}
+
+#[test]
+fn performance_policies_bind_ones_own_hosts_too() {
+    let market = market(vec![host("on-prem", 64, 256)], vec![]);
+    let slow = j!({ "type": "performance", "operator": ">=", "value": "0" });
+    let settings = policies(j!([
+        { "name": "clouds", "condition": slow, "action": { "type": "restrict", "providers": ["aws"] } },
+    ]));
+    let ask = Ask::new(&market, &settings, &sized(2, 4)).unwrap();
+    assert_eq!(ask.rules_broken(Candidate::Host(0)), ["policy:clouds"]);
+}
+
+#[test]
+fn amounts_of_other_currencies_are_refused() {
+    let cost = json(j!({ "required_cpu": 2, "required_memory_gb": 4,
+        "constraints": [{ "type": "cost", "operator": "<", "value": "100 JPY" }] }));
+    let error = Ask::new(&CLOUDS, &Settings::default(), &cost).unwrap_err();
+    assert!(error.to_string().contains("in USD"), "{error}");
+    let settings = policies(j!([
+        { "name": "dear", "condition": { "type": "cost", "operator": ">", "value": "1 EUR" },
+          "action": { "type": "restrict", "providers": ["aws"] } },
+    ]));
+    let error = Ask::new(&CLOUDS, &settings, &sized(2, 4)).unwrap_err();
+    assert!(error.to_string().contains("in USD"), "{error}");
 }
 
 #[test]

@@ -105,8 +105,9 @@ fn join(plan: &mut RebalancePlan, next: RebalancePlan) {
         step.step += steps;
         step
     }));
-    plan.planned_monthly = next.planned_monthly;
-    plan.saves_per_month = Money::usd_nanos(plan.current_monthly.nanos - next.planned_monthly.nanos);
+    // What a machine costs now may be unknown at its first move, and is known at its second.
+    plan.planned_monthly = Money::usd_nanos(plan.planned_monthly.nanos - next.saves_per_month.nanos);
+    plan.saves_per_month = Money::usd_nanos(plan.saves_per_month.nanos + next.saves_per_month.nanos);
     plan.one_time_cost = Money::usd_nanos(plan.one_time_cost.nanos + next.one_time_cost.nanos);
     let bound = next.bound;
     plan.notes.push(format!(

@@ -93,7 +93,9 @@ pub(super) fn settle(g: &Ground<'_, '_>) -> Result<Settled, PlanError> {
         for (machine, why) in stuck {
             faults.entry(machine).or_insert((goal[machine], why));
         }
-        let over = most.map_or(0, |most| (steps.len() as u32).saturating_sub(most));
+        // Of what is given up anyway, nothing counts.
+        let counted = most.filter(|_| faults.is_empty());
+        let over = counted.map_or(0, |most| (steps.len() as u32).saturating_sub(most));
         if faults.is_empty() && over == 0 {
             let mut at = table.initial.clone();
             steps.iter().for_each(|step| at[step.machine] = table.site(g.market, step.to));

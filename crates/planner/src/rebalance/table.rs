@@ -80,6 +80,14 @@ impl Table {
                 format!("{} hosts and regions are more than the {SITES} that are planned at once", provider.len());
             return Err(PlanError::Option { option: "machines", why });
         }
+        if provider.len() * movers.len() > limits::PLACEMENT_COSTS {
+            let why = format!(
+                "{} machines at {} hosts and regions are more than are planned at once",
+                movers.len(),
+                provider.len()
+            );
+            return Err(PlanError::Option { option: "machines", why });
+        }
         let (needs, capacity) = sizes(market, questions, hosts);
         let mut table = Self {
             hosts,

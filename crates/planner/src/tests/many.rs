@@ -344,3 +344,24 @@ fn two_of_one_name_are_refused() {
     let refused = place_many(&market, &Settings::default(), &requests, &options);
     assert_eq!(refused, Err(PlanError::Twice("x".to_owned())));
 }
+
+#[test]
+fn labels_that_no_policy_looks_at_tell_nothing_apart() {
+    let policies = serde_json::json!([
+        { "name": "eu", "condition": { "type": "label", "key": "residency", "value": "eu" },
+          "action": { "type": "restrict", "providers": ["aws"] } },
+    ]);
+    let settings = Settings { policies: serde_json::from_value(policies).unwrap(), ..Settings::default() };
+    let market = market(&[Row(Aws, "us-east-1", "small", 2, 4, 10)], Vec::new());
+    let machine = |number: usize| {
+        let mut request = PlacementRequest { vm_id: Some(format!("vm-{number}")), ..PlacementRequest::default() };
+        (request.required_cpu, request.required_memory_gb) =
+            (Some(2), Some(novacron_types::placement::Gigabytes::from_gib(4)));
+        request.tags.insert("Name".into(), format!("web-{number}"));
+        request.tags.insert("residency".into(), ["eu", "us"][number % 2].into());
+        request
+    };
+    let requests: Vec<_> = (0..10).map(machine).collect();
+    let questions = crate::questions::Questions::new(&market, &settings, &requests).unwrap();
+    assert_eq!((questions.asks.len(), questions.ask_of.len()), (2, 10));
+}

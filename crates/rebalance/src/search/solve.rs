@@ -17,7 +17,7 @@ use std::time::Instant;
 pub enum Budget {
     /// At this time, within milliseconds. What is found depends on the machine.
     Until(Instant),
-    /// After about so many steps of each walk: the same everywhere for a seed and a number of walks.
+    /// After about so many steps of each walk: the same for a seed and a number of walks on the same kind of machine.
     Steps(u64),
 }
 
