@@ -125,7 +125,7 @@ impl Run<'_> {
             let others = (1..self.options.threads.clamp(1, THREADS) as u64).map(|n| (n, state.clone()));
             let others: Vec<_> = others.map(|(n, state)| scope.spawn(move || walk(state, n))).collect();
             let first = walk(state.clone(), 0);
-            // A walk that panicked found nothing; the others did.
+            // What another walk found is lost if it panicked. If this one does, so does the search.
             [first].into_iter().chain(others.into_iter().filter_map(|walk| walk.join().ok())).collect()
         });
         self.steps += walks.iter().map(|walk| walk.2).max().unwrap_or(0);

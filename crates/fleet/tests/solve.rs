@@ -23,9 +23,13 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// `items` over regions with quotas, hosts with two resources, three budgets, and spreads of four.
 fn fleet(items: usize, seed: u64) -> Model {
+    fleet_with(6, items, seed)
+}
+
+fn fleet_with(hosts: u32, items: usize, seed: u64) -> Model {
     let r = &mut Random(seed);
     let mut draft = Draft::default();
-    let (regions, hosts) = (8, 6);
+    let regions = 8;
     draft.dimension(regions + 1);
     draft.dimension(hosts);
     let quotas: Vec<u32> = (0..regions).map(|_| draft.limit(items as i64 / 2)).collect();
@@ -161,4 +165,17 @@ fn nothing_to_place_costs_nothing() {
     let model = Model { classes: vec![Class::default()], items: vec![Item::default()], ..Model::default() };
     let why = vec![Constraint::Item(0)];
     assert_eq!(run(&model, &FIRST).status, Status::Infeasible { why, smallest: true });
+}
+
+#[test]
+fn many_hosts_end_in_time_and_their_bound_is_proven() {
+    let mut model = fleet_with(4_000, 3_000, 5);
+    model.spreads.clear();
+    let start = Instant::now();
+    let outcome = run(&model, &Options { until: Some(start + Duration::from_secs(4)), ..FIRST });
+    assert!(outcome.placement.is_some(), "{:?}", outcome.status);
+    let objective = outcome.objective.unwrap();
+    assert!(outcome.bound > 0 && outcome.bound <= objective, "{} {objective}", outcome.bound);
+    // The matrix of the linear program would take minutes and hundreds of MB.
+    assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
 }

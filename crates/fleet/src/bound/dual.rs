@@ -26,6 +26,9 @@ pub(crate) struct Dual {
     pub beyond: f64,
 }
 
+/// With more rows than this there is no linear program: its matrix is dense, so that memory grows with their square and time
+/// with their cube. What first steps prove is the bound then.
+const ROWS: usize = 2_000;
 /// With so many columns all go into the program at once.
 const COLUMNS: usize = 30_000;
 /// What is left of them after the first round.
@@ -61,6 +64,9 @@ pub(crate) fn dual(compiled: &Compiled, costs: bool, clock: &Clock<'_>) -> Resul
         return Ok(search.best);
     }
     search.warm(clock)?;
+    if compiled.rows.len() > ROWS {
+        return Ok(search.best);
+    }
     search.first_columns();
     let (mut heat, mut tolerance) = (if costs { 1.0 } else { 1e-2 }, 1e-3);
     for round in 0..ROUNDS {
