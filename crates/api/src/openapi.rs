@@ -203,7 +203,7 @@ fn links(operation: &mut Value) {
 }
 
 /// The errors of each operation, beside those that every one has.
-const OWN_ERRORS: [(&str, &[u16]); 26] = [
+const OWN_ERRORS: [(&str, &[u16]); 27] = [
     ("audit", &[422, 503]),
     ("discover", &[404, 409, 422, 502, 503]),
     ("import", &[404, 409, 422, 502, 503]),
@@ -229,6 +229,7 @@ const OWN_ERRORS: [(&str, &[u16]); 26] = [
     ("get_operation", &[404, 503]),
     ("operation_events", &[404, 503]),
     ("cancel_operation", &[404, 409, 413, 415, 422, 503]),
+    ("retry_operation", &[404, 409, 413, 415, 422, 503]),
     ("profile", &[409, 503]),
 ];
 

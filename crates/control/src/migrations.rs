@@ -4,7 +4,7 @@ use futures::Stream;
 use novacron_operations::{Event, ListQuery, PageCursor, StoreError};
 use novacron_types::{ByteSize, Migration, MigrationKind, OperationId, Status};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::{Control, ControlError, view, workflow::BANDWIDTH_LIMIT};
@@ -85,20 +85,32 @@ impl Control {
 
     /// Asks something of a migration, whoever is at work on it.
     pub async fn change(&self, id: &OperationId, change: Change, actor: &str) -> Result<Migration, ControlError> {
-        let engine = &self.inner.engine;
-        let (action, detail, outcome) = match change {
-            Change::Cancel => ("cancel", Value::Null, engine.cancel(id, actor).await),
-            Change::Continue => ("continue", Value::Null, engine.continue_(id, actor).await),
-            Change::Retry => ("retry", Value::Null, engine.retry(id, actor).await),
-            Change::Bandwidth(limit) => {
-                let limit = limit.filter(|limit| limit.0 > 0).map_or(Value::Null, |limit| Value::from(limit.0));
-                let patch = Map::from_iter([(BANDWIDTH_LIMIT.to_owned(), limit.clone())]);
-                let outcome = engine.set_controls(id, patch, actor).await;
-                ("set_bandwidth", json!({ BANDWIDTH_LIMIT: limit }), outcome)
-            }
+        let (action, detail) = match change {
+            Change::Cancel => ("cancel", Value::Null),
+            Change::Continue => ("continue", Value::Null),
+            Change::Retry => ("retry", Value::Null),
+            Change::Bandwidth(limit) => ("set_bandwidth", Value::Object(bandwidth(limit))),
         };
-        let outcome = outcome.map_err(ControlError::from);
-        self.note(actor, action, id.as_str(), detail, outcome.as_ref().err()).await;
-        view::migration(outcome?)
+        let changed = self.changed(id, change, actor).await;
+        self.note(actor, action, id.as_str(), detail, changed.as_ref().err()).await;
+        changed
     }
+
+    async fn changed(&self, id: &OperationId, change: Change, actor: &str) -> Result<Migration, ControlError> {
+        let engine = &self.inner.engine;
+        // Other work is not there for who asks about migrations, and nothing is done to it.
+        self.migration(id).await?;
+        view::migration(match change {
+            Change::Cancel => engine.cancel(id, actor).await?,
+            Change::Continue => engine.continue_(id, actor).await?,
+            Change::Retry => engine.retry(id, actor).await?,
+            Change::Bandwidth(limit) => engine.set_controls(id, bandwidth(limit), actor).await?,
+        })
+    }
+}
+
+/// 0 is no limit.
+fn bandwidth(limit: Option<ByteSize>) -> Map<String, Value> {
+    let limit = limit.filter(|limit| limit.0 > 0).map_or(Value::Null, |limit| Value::from(limit.0));
+    Map::from_iter([(BANDWIDTH_LIMIT.to_owned(), limit)])
 }

@@ -17,7 +17,7 @@ use novacron_types::placement::{
 use serde_json::{Value, json};
 
 use super::super::overflow::tests::{Stage, caller};
-use crate::ControlError;
+use crate::{Change, ControlError};
 
 async fn stage(far_vcpus: u32) -> Stage {
     let stage = Stage::new(far_vcpus).await;
@@ -144,6 +144,10 @@ async fn what_can_not_be_taken_back_waits_for_a_person() {
     assert!(error.message.contains("a stays at far"), "{}", error.message);
     assert_eq!(results(&stage).await, each([("a", Stays), ("b", Failed)]));
     assert_eq!(whereabouts(&stage).await, at("far", "near"));
+    // Whoever asks for a migration of this id does nothing to it.
+    let other = stage.control.change(&ended.id, Change::Retry, "someone").await.unwrap_err();
+    assert_eq!(other.code, "no_such_migration");
+    assert_eq!(stage.ended("burst").await.pop().unwrap().status, Status::Failed);
     stage.control.inner.engine.retry(&ended.id, "someone").await.unwrap();
     assert_eq!(stage.ended("burst").await.pop().unwrap().status, Status::RolledBack);
     assert_eq!(results(&stage).await, each([("a", TakenBack), ("b", Failed)]));
