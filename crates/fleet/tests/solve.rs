@@ -169,8 +169,7 @@ fn nothing_to_place_costs_nothing() {
 
 #[test]
 fn many_hosts_end_in_time_and_their_bound_is_proven() {
-    let mut model = fleet_with(4_000, 3_000, 5);
-    model.spreads.clear();
+    let model = fleet_with(4_000, 3_000, 5);
     let start = Instant::now();
     let outcome = run(&model, &Options { until: Some(start + Duration::from_secs(4)), ..FIRST });
     assert!(outcome.placement.is_some(), "{:?}", outcome.status);

@@ -106,6 +106,11 @@ impl Menu {
         &self.takes[start as usize..end as usize]
     }
 
+    /// The dimensions that matter, and the domain of each column.
+    pub fn dimensions(&self) -> &[(u32, Vec<u32>)] {
+        &self.domains
+    }
+
     /// Of each column; empty for a dimension that none of its spreads looks at.
     pub fn domains(&self, dimension: u32) -> &[u32] {
         self.domains.iter().find(|(d, _)| *d == dimension).map_or(&[], |(_, domains)| domains)

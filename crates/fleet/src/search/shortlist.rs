@@ -1,4 +1,6 @@
-//! For each kind the columns that are worth trying: those that cost least when what they take is paid for.
+//! For each kind the columns that are worth trying: those that cost least when what they take is paid for, and some elsewhere.
+
+use std::collections::HashSet;
 
 use crate::{
     bound::{FRACTION, Pricer},
@@ -21,8 +23,10 @@ pub(crate) struct Shortlist {
     pub worths: Vec<f64>,
 }
 
-/// At most.
+/// So many of the best,
 const LENGTH: usize = 80;
+/// and of each dimension that spreads count in, the best of so many domains that those are not in.
+const DOMAINS: usize = 8;
 /// Of them, so many are looked at to fill a row.
 const NEAR: usize = 48;
 
@@ -34,7 +38,16 @@ impl Shortlist {
             let out = pricer.out(kind).map(|cost| (cost, OUT));
             let mut all: Vec<(i128, u32)> = pricer.columns(kind).zip(0..).chain(out).collect();
             all.sort_unstable();
-            all.truncate(LENGTH);
+            let rest = all.split_off(all.len().min(LENGTH));
+            for (_, domains) in compiled.menu(kind).dimensions() {
+                let mut known: HashSet<u32> =
+                    all.iter().filter_map(|(_, c)| domains.get(*c as usize)).copied().collect();
+                let new = rest.iter().filter(|(_, c)| domains.get(*c as usize).is_some_and(|&d| known.insert(d)));
+                all.extend(new.take(DOMAINS));
+            }
+            all.extend(rest.iter().filter(|(_, column)| *column == OUT));
+            all.sort_unstable();
+            all.dedup();
             (!all.is_empty()).then(|| all.into_iter().map(|(_, column)| column).collect())
         };
         let columns: Option<Vec<Vec<u32>>> = (0..compiled.kinds.len() as u32).map(of).collect();
