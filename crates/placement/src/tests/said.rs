@@ -125,7 +125,7 @@ fn a_pricing_model_counts_also_where_a_policy_holds_only_somewhere() {
         let ask = Ask::new(&CLOUDS, &settings, &request).unwrap();
         let of = |i: &usize| offers.region[*i] == region && offers.pricing[*i] == pricing;
         let id = (0..offers.pricing.len()).find(of).unwrap();
-        ask.rules_broken(Candidate::Offer(OfferId(id as u32))).iter().any(|rule| *rule == "policy:spot-there")
+        ask.rules_broken(Candidate::Offer(OfferId(id as u32))).contains(&"policy:spot-there")
     };
     assert!(broken(Pricing::OnDemand) && !broken(Pricing::Spot));
 }
