@@ -16,23 +16,9 @@ impl<const K: usize> State<'_, K> {
         if a == b || to == a || to == b || sp == sq {
             return None;
         }
-        let mut delta = (t.seat(p, b)? - self.seats[p] + t.seat(q, to)? - self.seats[q]) as f64;
-        let (at_a, at_b) = (self.energy(a), self.energy(b));
-        delta -= at_a + at_b;
         let most_here = most + self.mendable;
-        if delta > most_here {
-            return None;
-        }
+        let mut delta = self.in_place_of(p, q, to, most_here)?;
         let (of_p, of_q) = (&t.needs[p], &t.needs[q]);
-        let (p_takes, q_takes) = (t.takes(p, b), t.takes(q, b));
-        delta += self.energy_with(
-            b,
-            |k| less(of_p[k], of_q[k]),
-            |k| less(times(of_p[k], p_takes[k]), times(of_q[k], q_takes[k])),
-        );
-        if delta > most_here {
-            return None;
-        }
         let takes = t.takes(q, to);
         delta += self.energy_with(to, |k| of_q[k], |k| times(of_q[k], takes[k])) - self.energy(to);
         if delta > most_here {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use novacron_operations::{NewOperation, OperationId, OperationRecord, Status, Submission};
 use novacron_types::placement::{BurstAnswer, BurstOutcome, BurstResult};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     super::{
@@ -20,7 +20,6 @@ use crate::{
 
 /// So long an answer waits for the ids of what is begun. Later the operation tells them.
 const PATIENCE: Duration = Duration::from_secs(30);
-const SOON: Duration = Duration::from_millis(20);
 
 impl Control {
     /// Takes the burst on, and stores in the same step what is to be kept with it: all, or nothing.
@@ -79,14 +78,17 @@ impl Control {
     /// The operation once it has begun all that it is made of, has ended, or takes too long for that.
     async fn begun(&self, id: &OperationId) -> Result<Option<OperationRecord>, ControlError> {
         let end = Instant::now() + PATIENCE;
-        loop {
-            let record = self.inner.engine.get(id).await?;
-            let known = record.as_ref().is_none_or(|record| has_begun(record) || record.status.is_terminal());
-            if known || Instant::now() > end {
-                return Ok(record);
+        let engine = &self.inner.engine;
+        // What ended long ago is forgotten.
+        let Some(mut last) = engine.get(id).await? else { return Ok(None) };
+        let mut watch = engine.watch(id).await?;
+        while let Ok(Some(record)) = timeout_at(end, watch.next()).await {
+            last = record?;
+            if has_begun(&last) || last.status.is_terminal() {
+                break;
             }
-            tokio::time::sleep(SOON).await;
         }
+        Ok(Some(last))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use novacron_operations::{NewOperation, OperationId, Options, Status};
+use novacron_operations::{NewOperation, OperationId, OperationRecord, Options, Status};
 use novacron_provider::{
     ErrorKind, Provider,
     chaos::{Chaos, Fault, Rule, When},
@@ -274,10 +274,12 @@ async fn what_had_begun_is_taken_back_where_one_can_not_begin() {
         refused.message.starts_with("b can't be taken to a cloud, and so nothing of the burst is done"),
         "{refused}"
     );
-    for kind in ["export", "create"] {
-        let ended = stage.ended(kind).await;
-        assert_eq!(ended.iter().map(|record| record.status).collect::<Vec<_>>(), [Status::Cancelled], "{ended:#?}");
-    }
+    let status = |ended: Vec<OperationRecord>| ended.into_iter().map(|record| record.status).collect::<Vec<_>>();
+    assert_eq!(status(stage.ended("export").await), [Status::Cancelled]);
+    // The machine may have been there before it could be cancelled; then it is removed, as is seen below.
+    let made = status(stage.ended("create").await);
+    assert!(made == [Status::Cancelled] || made == [Status::Completed], "{made:?}");
+    assert_eq!(status(stage.ended("burst").await), [Status::RolledBack]);
     assert_eq!(whereabouts(&stage).await, at("near", "near"));
     assert_eq!((stage.near.counts().instances, stage.far.counts().instances), (2, 0));
     assert_eq!(stage.control.placement("c").await.unwrap().status, PlacementStatus::Failed);
