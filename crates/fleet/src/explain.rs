@@ -1,5 +1,7 @@
 //! Why there is no placement.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::{
     bound::{Stuck, dual, most_worth, price},
     clock::Clock,
@@ -103,20 +105,22 @@ fn held(model: &Model, compiled: &Compiled, worths: &[i128], clock: &Clock<'_>) 
         size = if size == 1 { 0 } else { size.div_ceil(2) };
     }
     let rows = compiled.rows.iter().zip(&worths);
-    let free: Vec<Source> = rows.filter(|(_, worth)| **worth == 0).map(|(row, _)| row.source).collect();
-    let held = |c: &Constraint| !matches!(*c, Constraint::Limit(limit) if free.contains(&Source::Limit(limit)));
+    let free = rows.filter(|(_, worth)| **worth == 0).filter_map(|(row, _)| match row.source {
+        Source::Limit(limit) => Some(limit),
+        Source::Spread(_) => None,
+    });
+    let free: HashSet<u32> = free.collect();
+    let held = |c: &Constraint| !matches!(c, Constraint::Limit(limit) if free.contains(limit));
     all(model, compiled).into_iter().filter(held).collect()
 }
 
 /// Leaves out of them what is not needed: halves, then quarters, at last one by one.
 fn filter(model: &Model, compiled: &Compiled, mut kept: Vec<Constraint>, worths: &[i128], clock: &Clock<'_>) -> Why {
+    let known: HashMap<Source, i128> = compiled.rows.iter().map(|row| row.source).zip(worths.iter().copied()).collect();
     let holds = |kept: &[Constraint]| {
         let model = only(model, kept);
         let fewer = Compiled::new(&model);
-        let worth = |row: &Row| {
-            let same = compiled.rows.iter().zip(worths).find(|(r, _)| r.source == row.source);
-            same.map_or(0, |(_, worth)| (*worth).min(most_worth(row)))
-        };
+        let worth = |row: &Row| known.get(&row.source).map_or(0, |worth| (*worth).min(most_worth(row)));
         let worths: Vec<i128> = fewer.rows.iter().map(worth).collect();
         prove(&model, &fewer, &worths, clock)
     };
@@ -153,6 +157,7 @@ fn filter(model: &Model, compiled: &Compiled, mut kept: Vec<Constraint>, worths:
 
 /// The model with no other constraints than these.
 fn only(model: &Model, kept: &[Constraint]) -> Model {
+    let kept: HashSet<&Constraint> = kept.iter().collect();
     let mut model = model.clone();
     for (limit, capacity) in model.limits.iter_mut().enumerate() {
         if !kept.contains(&Constraint::Limit(limit as u32)) {

@@ -67,9 +67,11 @@ struct Run<'a> {
 impl Run<'_> {
     fn search(mut self, dual: &Dual) -> Outcome {
         let (model, compiled) = (self.fleet.model(), &self.fleet.compiled);
-        let Some(shortlist) = Shortlist::new(compiled, &dual.worths) else { return self.infeasible() };
+        let Some(shortlist) = Shortlist::new(compiled, &dual.worths, dual.mix.is_empty()) else {
+            return self.infeasible();
+        };
         let layout = Layout::new(model);
-        let mut state = start(compiled, model, &layout, dual, &shortlist);
+        let mut state = start(compiled, model, &layout, dual, &shortlist, &self.clock);
         mend(&mut state, &shortlist, &self.clock);
         self.best.see(&state);
         self.tell();

@@ -27,14 +27,19 @@ fn fleet(items: usize, seed: u64) -> Model {
 }
 
 fn fleet_with(hosts: u32, items: usize, seed: u64) -> Model {
+    let room = items as i64;
+    fleet_on(&vec![[room / 4, room, 10]; hosts as usize], items, seed)
+}
+
+/// On hosts with so much room, each with what a CPU costs there.
+fn fleet_on(hosts: &[[i64; 3]], items: usize, seed: u64) -> Model {
     let r = &mut Random(seed);
     let mut draft = Draft::default();
     let regions = 8;
     draft.dimension(regions + 1);
-    draft.dimension(hosts);
+    draft.dimension(hosts.len() as u32);
     let quotas: Vec<u32> = (0..regions).map(|_| draft.limit(items as i64 / 2)).collect();
-    let room = items as i64;
-    let hosts: Vec<[u32; 2]> = (0..hosts).map(|_| [draft.limit(room / 4), draft.limit(room)]).collect();
+    let limits: Vec<[u32; 2]> = hosts.iter().map(|&[a, b, _]| [draft.limit(a), draft.limit(b)]).collect();
     let budgets: Vec<u32> = (0..3).map(|_| draft.limit(items as i64 * 40)).collect();
     for _ in 0..5 {
         let (cpus, memory) = (1 + r.below(4) as i64, 1 + r.below(9) as i64);
@@ -45,10 +50,10 @@ fn fleet_with(hosts: u32, items: usize, seed: u64) -> Model {
             let cost = cpus * 30 + memory + r.below(20) as i64;
             candidates.push(Candidate { option: region, place, cost, price: cost, takes: vec![] });
         }
-        for (host, &[a, b]) in (0..).zip(&hosts) {
+        for ((host, &[a, b]), [_, _, price]) in (0..).zip(&limits).zip(hosts) {
             let place = draft.place(Place { domains: vec![regions, host], takes: vec![] });
             let takes = vec![Take { limit: a, amount: cpus }, Take { limit: b, amount: memory }];
-            candidates.push(Candidate { option: 100 + host, place, cost: cpus * 10, price: cpus * 10, takes });
+            candidates.push(Candidate { option: 100 + host, place, cost: cpus * price, price: cpus * price, takes });
         }
         draft.class(candidates);
     }
@@ -177,4 +182,16 @@ fn many_hosts_end_in_time_and_their_bound_is_proven() {
     assert!(outcome.bound > 0 && outcome.bound <= objective, "{} {objective}", outcome.bound);
     // The matrix of the linear program would take minutes and hundreds of MB.
     assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
+}
+
+#[test]
+fn hundreds_of_full_hosts_come_close_to_the_bound() {
+    // Three prices, some room on each taken already; all together hold about two thirds of what is needed.
+    let host = |n: i64| [28 + n % 5, 64 + n % 7, 9 + n % 3];
+    for (count, gap) in [(60, 0.02), (250, 0.04)] {
+        let hosts: Vec<[i64; 3]> = (0..count).map(host).collect();
+        let outcome = run(&fleet_on(&hosts, count as usize * 18, 3), &Options { steps: Some(900_000), ..FIRST });
+        let found = outcome.gap().unwrap_or_else(|| panic!("{count} hosts: {:?}", outcome.status));
+        assert!(found <= gap, "{count} hosts: {found}");
+    }
 }

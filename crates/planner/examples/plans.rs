@@ -1,4 +1,5 @@
-//! How long plans take over the catalog that ships: `plans MACHINES [SECONDS]`.
+//! How long plans take over the catalog that ships: `plans MACHINES [SECONDS [HOSTS]]`. Half of the machines that are moved
+//! are on hosts, if there are any.
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -6,11 +7,14 @@ use std::{
 };
 
 use novacron_catalog::{Catalog, EMBEDDED, Pricing};
-use novacron_placement::{Market, Quota, Settings};
+use novacron_placement::{Host, HostCost, Market, Quota, Settings};
 use novacron_planner::{
     Budget, Downtime, Machine, ManyOptions, RebalanceOptions, Search, Whereabouts, place_many, rebalance,
 };
-use novacron_types::placement::{Gigabytes, PlacementRequest, PlanMode, Strategy};
+use novacron_types::{
+    Architecture, GIB, ProviderKind, ProviderName,
+    placement::{Gigabytes, PlacementRequest, PlanMode, Strategy},
+};
 
 /// vCPUs and GiB.
 const SIZES: [(u32, u64); 6] = [(1, 1), (2, 4), (2, 8), (4, 16), (8, 32), (16, 64)];
@@ -18,7 +22,8 @@ const SIZES: [(u32, u64); 6] = [(1, 1), (2, 4), (2, 8), (4, 16), (8, 32), (16, 6
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let number = |n: usize| std::env::args().nth(n).and_then(|text| text.parse::<u64>().ok());
     let (count, seconds) = (number(1).unwrap_or(10_000) as usize, number(2).unwrap_or(10));
-    let market = Market::new(Arc::new(Catalog::from_snapshot(EMBEDDED)?), Vec::new(), Vec::new());
+    let hosts = (0..number(3).unwrap_or(0) as usize).map(|i| host(i, count)).collect::<Result<Vec<_>, _>>()?;
+    let market = Market::new(Arc::new(Catalog::from_snapshot(EMBEDDED)?), Vec::new(), Vec::new()).with_hosts(hosts);
     let stop = AtomicBool::new(false);
     let search = || Search {
         until: Some(Instant::now() + Duration::from_secs(seconds)),
@@ -48,7 +53,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         plan.gap
     );
     // Each where it was first placed at the price of a year ago's choice: an AWS type on demand.
-    let machines: Vec<Machine> = requests.into_iter().map(machine).collect();
+    let machines: Vec<Machine> =
+        requests.into_iter().enumerate().map(|(i, request)| machine(i, request, market.hosts())).collect();
     let start = Instant::now();
     let options = RebalanceOptions {
         strategy: Strategy::CostOptimized,
@@ -61,7 +67,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         risk_percent: 5,
         search: search(),
     };
-    let plan = rebalance(&market, &Settings::default(), &machines, &options)?;
+    let plan = rebalance(&market, &settings, &machines, &options)?;
     println!(
         "rebalance {count}: {} moves in {:.2?}, {} to {} a month, once {}, gap {:.5}",
         plan.moves.len(),
@@ -85,22 +91,48 @@ fn request(i: usize) -> PlacementRequest {
     }
 }
 
-fn machine(request: PlacementRequest) -> Machine {
+/// Room for three times what half of the machines need, on all hosts together.
+fn host(i: usize, machines: usize) -> Result<Host, Box<dyn std::error::Error>> {
+    let hosts = std::env::args().nth(3).and_then(|text| text.parse().ok()).unwrap_or(1);
+    let each = (machines * 8).div_ceil(hosts) as u32 + 16;
+    Ok(Host {
+        provider: ProviderName::new(format!("host-{i}"))?,
+        kind: ProviderKind::Libvirt,
+        region: format!("rack-{}", i % 10),
+        point: None,
+        architecture: Architecture::X86_64,
+        vcpus: each,
+        memory_bytes: u64::from(each) * 4 * GIB,
+        disk_bytes: u64::from(each) * 100 * GIB,
+        load_permille: None,
+        compliance: Vec::new(),
+        network_mbps: None,
+        milligrams_per_vcpu: None,
+        cost: Some(HostCost {
+            nanos_per_vcpu_hour: 4_000_000 + (i as u64 * 7 % 11) * 1_000_000,
+            nanos_per_gib_hour: 1_000_000,
+            nanos_per_disk_gib_hour: 0,
+        }),
+        runs_guests: true,
+    })
+}
+
+fn machine(i: usize, request: PlacementRequest, hosts: &[Host]) -> Machine {
     let types = ["t3.micro", "t3.medium", "m5.large", "m5.xlarge", "m5.2xlarge", "m5.4xlarge"];
     let size = SIZES.iter().position(|(vcpus, gib)| {
         request.required_cpu == Some(*vcpus) && request.required_memory_gb == Some(Gigabytes::from_gib(*gib))
     });
-    Machine {
-        at: Whereabouts::Cloud {
-            kind: novacron_types::ProviderKind::Aws,
-            provider: None,
-            region: "us-east-1".to_owned(),
-            zone: None,
-            instance_type: types[size.unwrap_or(0)].to_owned(),
-            pricing: Pricing::OnDemand,
-        },
-        disk_gb: 20,
-        movable: true,
-        request,
-    }
+    let cloud = Whereabouts::Cloud {
+        kind: ProviderKind::Aws,
+        provider: None,
+        region: "us-east-1".to_owned(),
+        zone: None,
+        instance_type: types[size.unwrap_or(0)].to_owned(),
+        pricing: Pricing::OnDemand,
+    };
+    let at = match hosts.get(i / 2 % hosts.len().max(1)) {
+        Some(host) if i.is_multiple_of(2) => Whereabouts::Host(host.provider.clone()),
+        _ => cloud,
+    };
+    Machine { at, disk_gb: 20, movable: true, request }
 }

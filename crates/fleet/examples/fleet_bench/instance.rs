@@ -1,4 +1,4 @@
-//! 10,000 machines over the embedded catalog and 40 hosts of one's own.
+//! Machines over the embedded catalog and hosts of one's own.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,6 @@ use novacron_types::{Architecture, ProviderKind};
 /// A month in hours, by which prices of the clouds are quoted.
 const HOURS: i64 = 730;
 const TEAMS: usize = 10;
-const HOSTS: usize = 40;
 const GROUPS: usize = 200;
 const CLOUDS: [ProviderKind; 4] = [ProviderKind::Aws, ProviderKind::Azure, ProviderKind::Gcp, ProviderKind::Oci];
 
@@ -89,20 +88,20 @@ struct Ids {
 }
 
 /// The model, and how many candidates there were before those that can't matter were left out.
-pub fn instance(catalog: &Catalog, items: usize, seed: u64) -> (Model, usize) {
+pub fn instance(catalog: &Catalog, items: usize, hosts: usize, seed: u64) -> (Model, usize) {
     let mut draft = Draft::default();
     let regions = catalog.parts().regions.len() as u32;
     draft.dimension(CLOUDS.len() as u32 + 1);
     draft.dimension(regions + 1);
     draft.dimension(16 * regions);
-    draft.dimension(HOSTS as u32);
+    draft.dimension(hosts as u32);
     let random = &mut Random(seed);
     let budgets: Vec<u32> = (0..TEAMS).map(|_| draft.limit(i64::MAX / 16)).collect();
     let ids = Ids {
         provider_quota: CLOUDS.map(|_| draft.limit(0)),
         gpu_quota: CLOUDS.map(|_| draft.limit(0)),
         region_quota: (0..regions).map(|r| (RegionId(r as u16), draft.limit(0))).collect(),
-        hosts: (0..HOSTS).map(|_| [draft.limit(64), draft.limit(256 << 10), draft.limit(8_000)]).collect(),
+        hosts: (0..hosts).map(|_| [draft.limit(64), draft.limit(256 << 10), draft.limit(8_000)]).collect(),
     };
     let mut considered = 0;
     for request in &REQUESTS {

@@ -1,4 +1,4 @@
-//! Places 10,000 machines over the embedded catalog and prints what that took: `fleet_bench [ITEMS [SECONDS [SEED [GAP]]]]`.
+//! Places 10,000 machines over the embedded catalog and prints what that took: `fleet_bench [ITEMS [SECONDS [SEED [GAP [HOSTS]]]]]`.
 //! For `bench/fleet.sh`.
 
 mod instance;
@@ -37,17 +37,22 @@ fn money(nanos: i128) -> String {
 
 fn main() -> ExitCode {
     let (items, seconds, seed, gap) = (argument(1, 10_000), argument(2, 10.0), argument(3, 1), argument(4, 0.0));
+    let hosts = argument(5, 40);
     let Some(catalog) = Catalog::embedded() else {
         eprintln!("the embedded catalog can't be read");
         return ExitCode::FAILURE;
     };
-    let (model, offers) = instance::instance(catalog, items, seed);
+    let (model, offers) = instance::instance(catalog, items, hosts, seed);
     println!(
         "catalog    {} offers; {offers} candidates of {} sorts of machine",
         catalog.offers().len(),
         model.classes.len()
     );
-    println!("items      {items} in {} spreads under {} limits", model.spreads.len(), model.limits.len());
+    println!(
+        "items      {items} in {} spreads under {} limits, {hosts} hosts",
+        model.spreads.len(),
+        model.limits.len()
+    );
     let (start, before) = (Instant::now(), cores());
     let fleet = match Fleet::new(model) {
         Ok(fleet) => fleet,

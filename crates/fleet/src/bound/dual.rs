@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::{
     master::{Master, Point},
+    merge::Merge,
     price::{FRACTION, Pick, Priced, Pricer, Stuck, most_worth, price},
 };
 use crate::{
@@ -24,9 +25,11 @@ pub(crate) struct Dual {
     pub mix: Vec<(u32, Vec<Pick>, f64)>,
     /// What the linear program exceeds rows by, relative to them: nothing, unless it can't help it.
     pub beyond: f64,
+    /// The rows that were one in it: of columns that it takes for one, `mix` has the first.
+    pub merge: Merge,
 }
 
-/// With more rows than this there is no linear program: its matrix is dense, so that memory grows with their square and time
+/// With more rows than this, merged, there is no linear program: its matrix is dense, so that memory grows with their square and time
 /// with their cube. What first steps prove is the bound then.
 const ROWS: usize = 2_000;
 /// With so many columns all go into the program at once.
@@ -41,7 +44,9 @@ const WIDE: f64 = 0.3;
 /// Those that cost more than this part beyond what their block pays are forgotten.
 const NEAR: f64 = 0.1;
 const ROUNDS: usize = 40;
-const WARM: usize = 30;
+/// Steps, each shorter by so much; of a linear program's first worths, and where there will be none.
+const WARM: (usize, f64) = (30, 0.9);
+const ALONE: (usize, f64) = (1_000, 0.995);
 /// Relative to the cost.
 const CLOSE: f64 = 1e-6;
 /// What the rows may be exceeded by together, relative to them, before exceeding them becomes dearer.
@@ -64,7 +69,7 @@ pub(crate) fn dual(compiled: &Compiled, costs: bool, clock: &Clock<'_>) -> Resul
         return Ok(search.best);
     }
     search.warm(clock)?;
-    if compiled.rows.len() > ROWS {
+    if search.best.merge.rows > ROWS {
         return Ok(search.best);
     }
     search.first_columns();
@@ -128,23 +133,25 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(compiled: &'a Compiled, costs: bool) -> Result<Self, Stuck> {
-        let free = vec![0; compiled.rows.len()];
+        let (merge, free) = (Merge::new(compiled), vec![0; compiled.rows.len()]);
         let priced = price(compiled, &free, costs)?;
         let items = compiled.kind_of.len().max(1) as f64;
         let mean = priced.value as f64 / 2f64.powi(FRACTION as i32) / items;
         let money = if costs { mean.max(1.0) } else { 1e6 };
         let sizes = compiled.rows.iter().map(|r| if r.capacity > 0 { r.capacity } else { r.largest.max(1) } as f64);
-        let best =
-            Dual { bound: priced.bound(compiled), value: priced.value, worths: free, mix: Vec::new(), beyond: 0.0 };
+        let sizes = merge.sums(sizes);
+        let (worths, best_worths) = (vec![0.0; merge.rows], vec![0.0; merge.rows]);
+        let (bound, value) = (priced.bound(compiled), priced.value);
+        let best = Dual { worths: free, bound, value, mix: Vec::new(), beyond: 0.0, merge };
         Ok(Self {
             compiled,
             costs,
             money,
             nudge: 0.0,
             penalty: if costs { PENALTY * items } else { 1.0 },
-            sizes: sizes.collect(),
-            worths: vec![0.0; compiled.rows.len()],
-            best_worths: vec![0.0; compiled.rows.len()],
+            sizes,
+            worths,
+            best_worths,
             known: Vec::new(),
             ids: HashSet::new(),
             best,
@@ -153,8 +160,10 @@ impl<'a> Search<'a> {
 
     fn exact(&self, worths: &[f64]) -> Vec<i128> {
         let unit = self.money * 2f64.powi(FRACTION as i32);
-        let rows = self.compiled.rows.iter().zip(worths).zip(&self.sizes);
-        rows.map(|((row, worth), size)| ((worth * unit / size) as i128).clamp(0, most_worth(row))).collect()
+        let each: Vec<i128> =
+            worths.iter().zip(&self.sizes).map(|(worth, size)| (worth * unit / size) as i128).collect();
+        let rows = self.compiled.rows.iter().zip(&self.best.merge.merged);
+        rows.map(|(row, merged)| each[*merged as usize].clamp(0, most_worth(row))).collect()
     }
 
     /// The value of these worths, in the linear program's money.
@@ -172,14 +181,17 @@ impl<'a> Search<'a> {
     fn warm(&mut self, clock: &Clock<'_>) -> Result<(), Stuck> {
         let mut best: Option<(f64, Vec<f64>)> = None;
         let mut length = 0.0;
-        for step in 0..WARM {
+        let alone = self.best.merge.rows > ROWS;
+        let (steps, shorter) = if alone { ALONE } else { WARM };
+        for step in 0..steps {
             if clock.over() {
                 return Ok(());
             }
             let worths = self.exact(&self.worths);
             let priced = price(self.compiled, &worths, self.costs)?;
-            let over = self.compiled.rows.iter().zip(&priced.used).zip(&self.sizes);
-            let over: Vec<f64> = over.map(|((row, used), s)| (*used - i128::from(row.capacity)) as f64 / s).collect();
+            let over = self.compiled.rows.iter().zip(&priced.used);
+            let over = self.best.merge.sums(over.map(|(row, used)| (*used - i128::from(row.capacity)) as f64));
+            let over: Vec<f64> = over.iter().zip(&self.sizes).map(|(over, size)| over / size).collect();
             let value = self.value(&priced, worths);
             self.learn(priced);
             if best.as_ref().is_none_or(|(old, _)| value > *old) {
@@ -193,7 +205,7 @@ impl<'a> Search<'a> {
             if step == 0 {
                 length = 0.05 * self.compiled.kind_of.len() as f64;
             }
-            let by = length * 0.9f64.powi(step as i32) / size;
+            let by = length * shorter.powi(step as i32) / size;
             self.worths.iter_mut().zip(&over).for_each(|(w, g)| *w = (*w + g * by).max(0.0));
         }
         self.worths = best.map(|(_, worths)| worths).unwrap_or_default();
@@ -213,7 +225,7 @@ impl<'a> Search<'a> {
         let mut found = Vec::new();
         for (b, block) in blocks.iter().enumerate() {
             let Block::Alike(part) = block else { continue };
-            let mut order: Vec<(i128, u32)> = pricer.columns(part.kind).zip(0..).collect();
+            let mut order: Vec<(i128, u32)> = self.different(part.kind, &pricer).collect();
             if all > COLUMNS && order.len() > each {
                 order.select_nth_unstable(each);
                 order.truncate(each);
@@ -236,9 +248,18 @@ impl<'a> Search<'a> {
         new
     }
 
+    /// The columns of a kind with what they cost, of those that are the same to the program one.
+    fn different<'p>(&'p self, kind: u32, pricer: &'p Pricer<'_>) -> impl Iterator<Item = (i128, u32)> + 'p {
+        let menu = self.compiled.kinds[kind as usize].menu;
+        pricer.columns(kind).zip(0..).filter(move |(_, column)| self.best.merge.first(menu, *column) == *column)
+    }
+
     fn learn(&mut self, priced: Priced) -> usize {
         let mut fresh = 0;
-        for (block, picks) in priced.picks.into_iter().enumerate() {
+        for (block, mut picks) in priced.picks.into_iter().enumerate() {
+            if let (Block::Alike(part), [(_, column, _)]) = (&self.compiled.blocks[block], &mut picks[..]) {
+                *column = self.best.merge.first(self.compiled.kinds[part.kind as usize].menu, *column);
+            }
             fresh += usize::from(self.add(block as u32, picks));
         }
         fresh
@@ -249,7 +270,7 @@ impl<'a> Search<'a> {
         self.known.sort_by_key(|k| k.0);
         let mut master = Master {
             counts: vec![1.0; self.compiled.blocks.len()],
-            rows: self.compiled.rows.len(),
+            rows: self.best.merge.rows,
             penalty: self.penalty,
             ..Master::default()
         };
@@ -262,10 +283,11 @@ impl<'a> Search<'a> {
                 let count = f64::from(count);
                 cost += self.compiled.cost(kind, column) as f64 * count / self.money;
                 self.compiled.uses(kind, column, |row, amount| {
-                    let amount = amount as f64 * count / self.sizes[row];
-                    match uses.iter_mut().find(|u| u.0 == row as u32) {
+                    let row = self.best.merge.merged[row];
+                    let amount = amount as f64 * count / self.sizes[row as usize];
+                    match uses.iter_mut().find(|u| u.0 == row) {
                         Some(known) => known.1 += amount,
-                        None => uses.push((row as u32, amount)),
+                        None => uses.push((row, amount)),
                     }
                 });
             }
@@ -273,8 +295,8 @@ impl<'a> Search<'a> {
             master.push(*block, if self.costs { cost } else { 0.0 }, uses.iter().copied());
         }
         // A row of capacity 0 is scaled by what is taken of it.
-        let right = self.compiled.rows.iter().map(|r| f64::from(u8::from(r.capacity > 0))).collect();
-        master.right = right;
+        let right = self.best.merge.sums(self.compiled.rows.iter().map(|r| f64::from(u8::from(r.capacity > 0))));
+        master.right = right.into_iter().map(|held| f64::from(u8::from(held > 0.0))).collect();
         let point = master.solve(&self.best_worths, heat, tolerance, || !clock.over());
         self.worths.clone_from(&point.worths);
         let cost: f64 = master.columns.iter().zip(&point.chosen).map(|(c, x)| c.cost * x).sum();
@@ -294,7 +316,7 @@ impl<'a> Search<'a> {
             let most = prices[b] * self.money * 2f64.powi(FRACTION as i32) / f64::from(part.count);
             let (most, at_once) = if wide { (most + WIDE * most.abs(), AT_FIRST) } else { (most, AT_ONCE) };
             let mut cheaper: Vec<(i128, u32)> =
-                pricer.columns(part.kind).zip(0..).filter(|c| (c.0 as f64) < most).collect();
+                self.different(part.kind, &pricer).filter(|c| (c.0 as f64) < most).collect();
             if cheaper.len() > at_once {
                 cheaper.select_nth_unstable(at_once);
                 cheaper.truncate(at_once);

@@ -15,7 +15,7 @@ pub(crate) const OUT: u32 = u32::MAX;
 const NO_ROW: u32 = u32::MAX;
 
 /// Where a row comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Source {
     Limit(u32),
     /// What one domain of a spread holds at most.

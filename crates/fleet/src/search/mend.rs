@@ -1,12 +1,15 @@
 //! Makes a placement break less, by the cheapest moves.
 
+use std::collections::HashMap;
+
 use super::{shortlist::Shortlist, state::State};
 use crate::{clock::Clock, compile::OUT};
 
 /// Moves at most, for each constraint that is broken at first.
 const MOVES: usize = 40;
-/// Of those on a row, so many are compared at most.
+/// Of those on a row, so many are compared at most, and so many columns of all of them together.
 const COMPARED: usize = 300;
+const COLUMNS: usize = 24_000;
 const RAISE: f64 = 1.05;
 
 /// Of what is broken one after another, the move that costs least with fines; where none is worth it, the fine is raised.
@@ -15,13 +18,17 @@ pub(crate) fn mend(state: &mut State<'_>, shortlist: &Shortlist, clock: &Clock<'
     let mut moves = state.broken * MOVES;
     while state.broken > 0 && moves > 0 {
         let (rows, spreads) = state.faults();
-        let on_rows = rows.into_iter().map(|row| on_row(state, row)).collect::<Vec<_>>();
         let in_spreads = spreads.into_iter().map(|s| state.model.spreads[s].items.clone());
-        for items in on_rows.into_iter().chain(in_spreads) {
+        let in_spreads: Vec<Vec<u32>> = in_spreads.collect();
+        for items in on_rows(state, &rows).into_iter().chain(in_spreads) {
             if clock.over() || moves == 0 {
                 return;
             }
             moves -= 1;
+            let columns: usize =
+                items.iter().map(|&item| shortlist.columns[state.kind(item as usize) as usize].len()).sum();
+            let by = items.len().div_ceil(COMPARED).max(columns.div_ceil(COLUMNS)).max(1);
+            let items: Vec<u32> = items.into_iter().step_by(by).collect();
             let best = items.iter().map(|&item| cheapest(state, item as usize, shortlist)).enumerate();
             let Some((n, (change, column))) = best.min_by(|a, b| a.1.0.total_cmp(&b.1.0)) else { continue };
             if change < 0.0 {
@@ -32,20 +39,22 @@ pub(crate) fn mend(state: &mut State<'_>, shortlist: &Shortlist, clock: &Clock<'
     }
 }
 
-/// Some of those who take from a row or pay from it, evenly.
-fn on_row(state: &State<'_>, row: usize) -> Vec<u32> {
-    let mut found = Vec::new();
-    for (item, &column) in state.at.iter().enumerate() {
-        let kind = state.kind(item);
-        let takes = column != OUT
-            && (state.compiled.menu(kind).takes(column).iter().any(|t| t.0 == row as u32)
-                || state.compiled.kinds[kind as usize].pays.contains(&(row as u32)));
-        if takes {
-            found.push(item as u32);
+/// Of each of these rows those who take from it or pay from it.
+fn on_rows(state: &State<'_>, rows: &[usize]) -> Vec<Vec<u32>> {
+    let place: HashMap<u32, usize> = rows.iter().enumerate().map(|(place, row)| (*row as u32, place)).collect();
+    let mut found = vec![Vec::new(); rows.len()];
+    for (item, &column) in (0..).zip(&state.at).filter(|(_, column)| **column != OUT) {
+        let kind = state.kind(item as usize);
+        let takes = state.compiled.menu(kind).takes(column).iter().map(|(row, _)| row);
+        for row in takes.chain(&state.compiled.kinds[kind as usize].pays) {
+            let Some(&place) = place.get(row) else { continue };
+            // A row that it takes from and pays from has it once.
+            if found[place].last() != Some(&item) {
+                found[place].push(item);
+            }
         }
     }
-    let by = found.len().div_ceil(COMPARED).max(1);
-    found.into_iter().step_by(by).collect()
+    found
 }
 
 /// The best other column of an item, and what that changes.

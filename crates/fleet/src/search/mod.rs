@@ -3,6 +3,7 @@
 mod anneal;
 mod exact;
 mod mend;
+mod room;
 mod shortlist;
 mod start;
 mod state;

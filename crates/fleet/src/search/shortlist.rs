@@ -25,20 +25,29 @@ pub(crate) struct Shortlist {
 
 /// So many of the best,
 const LENGTH: usize = 80;
+/// those that cost more than the best by no more than one such part of the least cost, up to so many of all kinds together (of
+/// hundreds of hosts that are as good as each other, most are full),
+const ALIKE: i128 = 1000;
+const MOST: usize = 2_000_000;
 /// and of each dimension that spreads count in, the best of so many domains that those are not in.
 const DOMAINS: usize = 8;
-/// Of them, so many are looked at to fill a row.
+/// Of them, so many are looked at to fill a row, and all that cost no more than that part.
 const NEAR: usize = 48;
 
 impl Shortlist {
     /// `None` when a kind has no column at all.
-    pub fn new(compiled: &Compiled, worths: &[i128]) -> Option<Self> {
+    pub fn new(compiled: &Compiled, worths: &[i128], guess: bool) -> Option<Self> {
         let pricer = Pricer::new(compiled, worths, true);
+        let most = (MOST / compiled.kinds.len().max(1)).max(LENGTH);
         let of = |kind: u32| {
             let out = pricer.out(kind).map(|cost| (cost, OUT));
             let mut all: Vec<(i128, u32)> = pricer.columns(kind).zip(0..).chain(out).collect();
             all.sort_unstable();
-            let rest = all.split_off(all.len().min(LENGTH));
+            let &(best, _) = all.first()?;
+            let least = all.iter().map(|(_, column)| compiled.cost(kind, *column)).min()?;
+            let margin = (i128::from(least) << FRACTION) / ALIKE;
+            let alike = all.partition_point(|(cost, _)| *cost <= best + margin).min(most);
+            let rest = all.split_off(if guess { most } else { alike.max(LENGTH) }.min(all.len()));
             for (_, domains) in compiled.menu(kind).dimensions() {
                 let mut known: HashSet<u32> =
                     all.iter().filter_map(|(_, c)| domains.get(*c as usize)).copied().collect();
@@ -48,10 +57,10 @@ impl Shortlist {
             all.extend(rest.iter().filter(|(_, column)| *column == OUT));
             all.sort_unstable();
             all.dedup();
-            (!all.is_empty()).then(|| all.into_iter().map(|(_, column)| column).collect())
+            Some((all.into_iter().map(|(_, column)| column).collect(), alike.max(NEAR)))
         };
-        let columns: Option<Vec<Vec<u32>>> = (0..compiled.kinds.len() as u32).map(of).collect();
-        let columns = columns?;
+        let found: Option<Vec<(Vec<u32>, usize)>> = (0..compiled.kinds.len() as u32).map(of).collect();
+        let (columns, near): (Vec<Vec<u32>>, Vec<usize>) = found?.into_iter().unzip();
         let (mut excess, mut outs) = (Vec::new(), Vec::new());
         for kind in 0..compiled.kinds.len() as u32 {
             let all: Vec<i128> = pricer.columns(kind).collect();
@@ -62,8 +71,8 @@ impl Shortlist {
             outs.push(out.map_or(0.0, unit));
         }
         let mut users = vec![Vec::new(); compiled.rows.len()];
-        for (kind, list) in (0..).zip(&columns) {
-            for &column in list.iter().take(NEAR) {
+        for ((kind, list), near) in (0..).zip(&columns).zip(near) {
+            for &column in list.iter().take(near) {
                 compiled.uses(kind, column, |row, _| users[row].push((kind, column)));
             }
         }

@@ -1,14 +1,19 @@
 //! The first placement: the linear program's, rounded.
 
 use super::{
+    room::Room,
     shortlist::Shortlist,
     state::{Fines, Layout, State},
 };
 use crate::{
     bound::Dual,
+    clock::Clock,
     compile::{Block, Compiled},
     model::Model,
 };
+
+/// So often the clock is read.
+const LOOK: usize = 64;
 
 /// What breaking a constraint costs at first: somewhat more than what the row is worth, so that it does not pay.
 pub(crate) fn fines(compiled: &Compiled, model: &Model, worths: &[i128]) -> Fines {
@@ -24,13 +29,15 @@ pub(crate) fn fines(compiled: &Compiled, model: &Model, worths: &[i128]) -> Fine
     Fines { rows: rows.collect(), spreads: vec![mean; model.spreads.len()] }
 }
 
-/// Gives each block the whole part of what the program chose, and the items that are left what costs least with fines.
+/// Gives each block the whole part of what the program chose, as far as there is room where it took rows for one, and the
+/// items that are left what costs least with fines.
 pub(crate) fn start<'a>(
     compiled: &'a Compiled,
     model: &'a Model,
     layout: &'a Layout,
     dual: &Dual,
     shortlist: &Shortlist,
+    clock: &Clock<'_>,
 ) -> State<'a> {
     let mut left: Vec<Vec<u32>> = compiled.kinds.iter().map(|k| k.items.iter().rev().copied().collect()).collect();
     let mut at = vec![u32::MAX - 1; model.items.len()];
@@ -41,7 +48,13 @@ pub(crate) fn start<'a>(
             *best = Some(m);
         }
     }
-    for (m, (block, picks, share)) in dual.mix.iter().enumerate() {
+    let mut room = dual.merge.any().then(|| Room::new(compiled, &dual.merge));
+    let mut mix: Vec<_> = dual.mix.iter().enumerate().collect();
+    if room.is_some() {
+        // Small ones still fit where large ones do not.
+        mix.sort_by_cached_key(|(_, (_, picks, _))| std::cmp::Reverse(picks.iter().map(|p| size(compiled, p)).max()));
+    }
+    for (m, (block, picks, share)) in mix {
         let whole = matches!(compiled.blocks[*block as usize], Block::Group { .. });
         if whole && best[*block as usize] != Some(m) {
             continue;
@@ -49,12 +62,19 @@ pub(crate) fn start<'a>(
         for &(kind, column, count) in picks {
             let count = if whole { count } else { (f64::from(count) * share + 1e-6) as u32 };
             for _ in 0..count {
-                let Some(item) = left[kind as usize].pop() else { break };
-                at[item as usize] = column;
+                let Some(&item) = left[kind as usize].last() else { break };
+                at[item as usize] = match &mut room {
+                    None => column,
+                    Some(room) => match room.take(kind, column) {
+                        Some(column) => column,
+                        None => break,
+                    },
+                };
+                left[kind as usize].pop();
             }
         }
     }
-    // Those that are left stand where they are cheapest by themselves until all are looked at, dear ones first.
+    // Those that are left stand where they are cheapest by themselves until they are looked at, dear ones first.
     let mut rest: Vec<(i64, u32)> = Vec::new();
     for item in left.into_iter().flatten() {
         let kind = compiled.kind_of[item as usize];
@@ -63,7 +83,10 @@ pub(crate) fn start<'a>(
     }
     rest.sort_unstable();
     let mut state = State::new(compiled, model, layout, fines(compiled, model, &dual.worths), at);
-    for (_, item) in rest {
+    for (n, (_, item)) in rest.into_iter().enumerate() {
+        if n.is_multiple_of(LOOK) && clock.over() {
+            break;
+        }
         let item = item as usize;
         let (from, mut best) = (state.at[item], (0.0, state.at[item]));
         for &column in &shortlist.columns[state.kind(item) as usize] {
@@ -76,4 +99,13 @@ pub(crate) fn start<'a>(
         state.shift(item, best.1);
     }
     state
+}
+
+/// The largest part of a row that one item takes, in millionths.
+fn size(compiled: &Compiled, &(kind, column, _): &(u32, u32, u32)) -> i128 {
+    let mut largest = 0;
+    compiled.uses(kind, column, |row, amount| {
+        largest = largest.max(i128::from(amount) * 1_000_000 / i128::from(compiled.rows[row].capacity.max(1)));
+    });
+    largest
 }

@@ -1,0 +1,141 @@
+//! Rows that are used alike, as those of hosts of one sort, made one for the linear program. What is proven does not rest on it:
+//! all of them are then worth the same, and priced one by one.
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+use crate::compile::{Compiled, Source};
+
+/// So few rows are each taken for itself.
+const FEW: usize = 400;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Merge {
+    /// Of each row, which of the merged it is part of.
+    pub merged: Vec<u32>,
+    /// How many these are.
+    pub rows: usize,
+    /// Of each menu and column, the first that is the same but for which of the merged rows' parts it takes from.
+    first: Vec<Vec<u32>>,
+}
+
+impl Merge {
+    pub fn new(compiled: &Compiled) -> Self {
+        let count = compiled.rows.len();
+        if count <= FEW {
+            return Self { merged: (0..count as u32).collect(), rows: count, first: Vec::new() };
+        }
+        let mut known = HashMap::new();
+        let mut merged = Vec::new();
+        for key in uses(compiled) {
+            let next = known.len() as u32;
+            merged.push(*known.entry(key).or_insert(next));
+        }
+        let rows = known.len();
+        let first = if rows < count { first(compiled, &merged) } else { Vec::new() };
+        Self { merged, rows, first }
+    }
+
+    /// Whether any two rows are one.
+    pub fn any(&self) -> bool {
+        self.rows < self.merged.len()
+    }
+
+    /// The first column that is the same to the linear program; `OUT` stays what it is.
+    pub fn first(&self, menu: u32, column: u32) -> u32 {
+        let columns = self.first.get(menu as usize);
+        columns.and_then(|columns| columns.get(column as usize)).copied().unwrap_or(column)
+    }
+
+    /// Sums over the parts of each merged row.
+    pub fn sums(&self, of: impl Iterator<Item = f64>) -> Vec<f64> {
+        let mut sums = vec![0.0; self.rows];
+        of.zip(&self.merged).for_each(|(value, row)| sums[*row as usize] += value);
+        sums
+    }
+}
+
+/// What each row is used for: the columns that take from it, as a sum of hashes, and within a factor of two what it holds.
+/// Budgets, and what a domain of a spread holds, are each like no other.
+fn uses(compiled: &Compiled) -> Vec<(u64, u64, u32, u32)> {
+    let mut all: Vec<(u64, u64, u32, u32)> =
+        compiled.rows.iter().map(|row| (0, 0, row.capacity.max(1).ilog2(), u32::MAX)).collect();
+    for (number, menu) in compiled.menus.iter().enumerate() {
+        for (c, column) in (0..).zip(&menu.columns) {
+            for &(row, amount) in menu.takes(c) {
+                let mut hasher = DefaultHasher::new();
+                (number, column.cost, column.price, amount).hash(&mut hasher);
+                let of = &mut all[row as usize];
+                (of.0, of.1) = (of.0.wrapping_add(hasher.finish()), of.1 + 1);
+            }
+        }
+    }
+    let budgets = compiled.kinds.iter().flat_map(|kind| &kind.pays).copied();
+    let spreads = (0..).zip(&compiled.rows).filter(|(_, row)| matches!(row.source, Source::Spread(_)));
+    budgets.chain(spreads.map(|(row, _)| row)).for_each(|row| all[row as usize].3 = row);
+    all
+}
+
+fn first(compiled: &Compiled, merged: &[u32]) -> Vec<Vec<u32>> {
+    let of = |menu: &crate::compile::Menu| {
+        let mut known = HashMap::new();
+        let column = |(c, column): (u32, &crate::compile::Column)| {
+            let mut takes: Vec<(u32, i64)> =
+                menu.takes(c).iter().map(|&(row, amount)| (merged[row as usize], amount)).collect();
+            takes.sort_unstable();
+            *known.entry((column.cost, column.price, takes)).or_insert(c)
+        };
+        (0..).zip(&menu.columns).map(column).collect()
+    };
+    compiled.menus.iter().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        draft::Draft,
+        model::{Candidate, Item, Place, Take},
+    };
+
+    /// Hosts of two prices and three sizes, two sorts of machine, and a budget.
+    #[test]
+    fn hosts_of_one_sort_and_about_one_size_are_one() {
+        let mut draft = Draft::default();
+        let budget = draft.limit(400);
+        let host = |n: usize| (1 + (n % 2) as i64, [40, 50, 90][n % 3]);
+        let rooms: Vec<u32> = (0..600).map(|n| draft.limit(host(n).1)).collect();
+        for need in [2, 3] {
+            let mut columns = Vec::new();
+            for (n, &limit) in rooms.iter().enumerate() {
+                let place = draft.place(Place { domains: vec![], takes: vec![Take { limit, amount: need }] });
+                let cost = need * host(n).0;
+                columns.push(Candidate { option: n as u32, place, cost, price: cost, takes: vec![] });
+            }
+            let class = draft.class(columns);
+            let item = Item { class, pays: vec![budget], ..Item::default() };
+            draft.model.items.extend(vec![item; 100]);
+        }
+        let compiled = Compiled::new(&draft.model);
+        assert_eq!(compiled.rows.len(), 601);
+        let merge = Merge::new(&compiled);
+        // Two prices by two sizes (40 and 50 are within a factor of two), and the budget.
+        assert_eq!(merge.rows, 5);
+        for (number, menu) in (0..).zip(&compiled.menus) {
+            let of = |column: u32| (menu.columns[column as usize].cost, menu.takes(column)[0].0);
+            let mut firsts: Vec<u32> = (0..menu.columns.len() as u32).map(|c| merge.first(number, c)).collect();
+            for (column, &first) in (0..).zip(&firsts) {
+                let (mine, its) = (of(column), of(first));
+                assert_eq!(mine.0, its.0);
+                assert_eq!(merge.merged[mine.1 as usize], merge.merged[its.1 as usize]);
+            }
+            firsts.sort_unstable();
+            firsts.dedup();
+            assert_eq!(firsts.len(), 4);
+        }
+        let held = merge.sums(compiled.rows.iter().map(|row| row.capacity as f64));
+        assert_eq!(held.iter().sum::<f64>(), compiled.rows.iter().map(|row| row.capacity as f64).sum::<f64>());
+    }
+}
