@@ -42,3 +42,11 @@ pub struct Search<'a> {
     /// Ends the search when it becomes true; the best so far is the answer.
     pub stop: &'a std::sync::atomic::AtomicBool,
 }
+
+impl Search<'_> {
+    /// Whether it is to end now.
+    fn over(&self) -> bool {
+        let told = self.stop.load(std::sync::atomic::Ordering::Relaxed);
+        told || self.until.is_some_and(|until| std::time::Instant::now() >= until)
+    }
+}

@@ -21,12 +21,13 @@ pub struct Move {
 pub struct Order {
     /// A process may be here twice: to a stop, and on from there.
     pub moves: Vec<Move>,
-    /// Not done, and what it would break after all of `moves`. The process stays where it was at first.
-    pub left: Vec<(Move, Violation)>,
+    /// Not done, and what it would break after all of `moves`: nothing where so many wait for each other that it was given up.
+    /// The process stays where it was at first.
+    pub left: Vec<(Move, Option<Violation>)>,
 }
 
-/// Moves that are looked at while stops are tried: what a long row of circles may cost, about a second.
-const LOOKS: usize = 10_000_000;
+/// Moves that are looked at: what long rows and circles may cost, some seconds.
+const LOOKS: usize = 30_000_000;
 /// Machines that are tried as a stop for one process.
 const MACHINES: usize = 32;
 
@@ -45,20 +46,20 @@ pub fn order(problem: &Problem, goal: &[u32]) -> Result<Order, ProblemError> {
     let mut state = State::new(&tables, problem.initial());
     let mut pending: Vec<u32> = (0..goal.len() as u32).filter(|&p| state.at[p as usize] != goal[p as usize]).collect();
     let mut done = Vec::new();
-    go_all(&mut state, goal, &mut pending, &mut done);
     let mut looks = LOOKS;
+    go_all(&mut state, goal, &mut pending, &mut done, &mut looks);
     while by_a_stop(&mut state, goal, &mut pending, &mut done, &mut looks) {}
-    let left = pending.into_iter().filter_map(|p| {
+    let left = pending.into_iter().map(|p| {
         let (from, to) = (state.at[p as usize], goal[p as usize]);
-        Some((Move { process: p, from, to }, state.obstacle(p as usize, to as usize)?))
+        (Move { process: p, from, to }, state.obstacle(p as usize, to as usize))
     });
     let left = left.collect();
     Ok(Order { moves: done, left })
 }
 
-/// Moves what can, until nothing can. Those go first who leave a machine that others wait for, and of those the
+/// Moves what can, until nothing can or enough was looked at. Those go first who leave a machine that others wait for, and of those the
 /// smallest: room that is scarce is left to who frees some.
-fn go_all(state: &mut Rows<'_>, goal: &[u32], pending: &mut Vec<u32>, done: &mut Vec<Move>) {
+fn go_all(state: &mut Rows<'_>, goal: &[u32], pending: &mut Vec<u32>, done: &mut Vec<Move>, looks: &mut usize) {
     let mut waited = vec![0u32; state.on.len()];
     for &p in pending.iter() {
         waited[goal[p as usize] as usize] += 1;
@@ -77,7 +78,8 @@ fn go_all(state: &mut Rows<'_>, goal: &[u32], pending: &mut Vec<u32>, done: &mut
             }
             stays
         });
-        if pending.len() == before {
+        *looks = looks.saturating_sub(before);
+        if pending.len() == before || *looks == 0 {
             return;
         }
     }
@@ -105,13 +107,12 @@ fn by_a_stop(
         let near = (0..machines).map(|i| (i + p as usize) % machines).filter(|&m| m != from);
         let roomy: Vec<usize> = near.filter(|&m| state.obstacle(p as usize, m).is_none()).take(MACHINES).collect();
         for stop in roomy {
-            *looks = looks.saturating_sub(pending.len());
             if *looks == 0 {
                 return false;
             }
             let (mark, was) = (done.len(), pending.clone());
             step(state, p, stop as u32, done);
-            go_all(state, goal, pending, done);
+            go_all(state, goal, pending, done, looks);
             if state.at[p as usize] == goal[p as usize] {
                 return true;
             }
@@ -180,7 +181,8 @@ mod tests {
                 let p = step.process as usize;
                 prop_assert_eq!((at[p], problem.initial()[p], goal[p]), (step.from, step.from, step.to));
                 at[p] = step.to;
-                prop_assert!(violations(model, &at, &at, usize::MAX).contains(why));
+                let why = why.clone().unwrap();
+                prop_assert!(violations(model, &at, &at, usize::MAX).contains(&why));
                 at[p] = step.from;
             }
             let left: Vec<u32> = order.left.iter().map(|(step, _)| step.process).collect();

@@ -11,6 +11,7 @@ use novacron_types::{
 use super::{
     RebalanceOptions,
     now::{known_cost, place},
+    once::Once,
     settle::{Ground, Settled, Step},
     table::{Table, span},
     ways::Mover,
@@ -136,11 +137,14 @@ fn not_worth(g: &Ground<'_, '_>, mover: &Mover, machine: usize) -> String {
         let score = ask.candidate_score(best.candidate);
         return format!("the best other place, {place}, has {score:.2} points, and it has {now:.2}");
     }
-    let saves = i128::from(mover.home.hourly.unwrap_or(0)) - i128::from(best.hourly.unwrap_or(0));
+    let there = known_cost(ask, best.candidate).unwrap_or(0);
+    let saves = i128::from(mover.home.hourly.unwrap_or(0)) - i128::from(there);
     if saves <= 0 {
         return format!("no other place is cheaper; {place} is the next");
     }
-    let (saves, once) = (Money::usd_nanos(saves * HOURS).words(), Money::usd_nanos(best.once.total()).words());
+    let home = mover.home.candidate.unwrap_or(best.candidate);
+    let once = Once::new(g.market, options, g.machines[machine].disk_gb, home, mover.home.hourly, best.candidate);
+    let (saves, once) = (Money::usd_nanos(saves * HOURS).words(), Money::usd_nanos(once.total()).words());
     format!("{place} would save {saves} a month, too little for a move that costs {once}")
 }
 

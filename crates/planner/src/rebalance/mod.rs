@@ -2,6 +2,7 @@
 
 mod answer;
 mod bound;
+mod counted;
 mod floor;
 mod hold;
 mod in_turn;

@@ -1,6 +1,8 @@
 //! Quotas, held after every step. A goal that breaks one in the end is not taken where there is another; a step that breaks
 //! one on the way is given up.
 
+use std::collections::HashSet;
+
 use novacron_placement::{Candidate, Counted};
 
 use super::{
@@ -27,13 +29,13 @@ struct Quota {
 
 impl Quotas {
     pub fn new(g: &Ground<'_, '_>) -> Result<Self, PlanError> {
+        let own: HashSet<&str> = g.questions.names.iter().map(String::as_str).collect();
         let mut all = Vec::new();
         for quota in &g.settings.quotas {
             let place = quota.place();
             let within = quota.counted(g.market).map_err(|error| PlanError::Quota { place: place.clone(), error })?;
             let mut used = [0i128; 3];
-            let own = |id: &str| g.questions.names.iter().any(|name| name == id);
-            for peer in g.settings.peers.iter().filter(|peer| !own(&peer.vm_id)) {
+            for peer in g.settings.peers.iter().filter(|peer| !own.contains(peer.vm_id.as_str())) {
                 if within.holds_peer(g.market, peer) {
                     add(&mut used, [peer.vcpus.into(), 1, peer.monthly_nanos], 1);
                 }

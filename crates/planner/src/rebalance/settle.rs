@@ -87,7 +87,9 @@ pub(super) fn settle(g: &Ground<'_, '_>) -> Result<Settled, PlanError> {
         let found = order(&Problem::new(open, table.initial.clone())?, &goal)?;
         let (steps, mut faults) = steps(g, &table, &found)?;
         for (left, violation) in &found.left {
-            faults.entry(left.process as usize).or_insert((left.to, stands_in_the_way(g, violation)));
+            let why = violation.as_ref().map(|violation| stands_in_the_way(g, violation));
+            let why = why.unwrap_or_else(|| "so many wait for each other that no order was found in time".to_owned());
+            faults.entry(left.process as usize).or_insert((left.to, why));
         }
         let (steps, stuck) = in_turn(g, &table, &quotas, steps);
         for (machine, why) in stuck {
@@ -166,9 +168,11 @@ fn steps(g: &Ground<'_, '_>, table: &Table, order: &Order) -> Result<(Vec<Step>,
         at.insert(machine, to);
         steps.push(Step { machine, from, to, towards, once });
     }
+    let mut of: BTreeMap<usize, Vec<&Step>> = BTreeMap::new();
+    steps.iter().for_each(|step| of.entry(step.machine).or_default().push(step));
     let mut faults = Faults::new();
-    for (&machine, &site) in &last {
-        let mine: Vec<&Step> = steps.iter().filter(|step| step.machine == machine).collect();
+    for (machine, mine) in of {
+        let Some(&site) = last.get(&machine) else { continue };
         // Without a stop it was looked at before.
         if mine.len() < 2 || g.movers[machine].mandatory.is_some() {
             continue;

@@ -143,19 +143,6 @@ impl Table {
         self.rows.iter().zip(goal).map(of).sum()
     }
 
-    /// Whether a machine could go to a site now: there is room, and its group stays in different providers.
-    pub fn lets_in(&self, at: &[u32], machine: usize, site: u32) -> bool {
-        let room = self.capacity.get(site as usize).is_none_or(|capacity| {
-            let there = at.iter().zip(&self.needs).enumerate().filter(|(m, (at, _))| **at == site || *m == machine);
-            let mut used = [0u64; 3];
-            there.for_each(|(_, (_, needs))| used.iter_mut().zip(needs).for_each(|(u, n)| *u += u64::from(*n)));
-            used.iter().zip(capacity).all(|(used, most)| *used <= u64::from(*most))
-        });
-        let apart = self.apart.iter().filter(|apart| apart.contains(&machine)).flatten();
-        let mut others = apart.filter(|other| **other != machine).map(|other| self.provider(at[*other]));
-        room && others.all(|provider| provider != self.provider(site))
-    }
-
     /// Hosts that hold more than they have keep what they hold, and nothing comes to them.
     fn let_in(&mut self) -> Vec<bool> {
         let mut used = vec![[0u64; 3]; self.hosts];

@@ -18,13 +18,13 @@ use crate::{HOURS, PlanError, questions::Questions};
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Way {
     pub candidate: Candidate,
-    pub hourly: Option<u64>,
-    pub once: Once,
     /// What is minimised, with the move to it: 10⁻¹¹ USD over the window, or
     /// millionths of a point less than none.
     pub weight: i128,
     /// Whether going there is worth it; the others are good for a stop only.
     pub pays: bool,
+    /// Whether what it costs there, and to go there, is known.
+    pub known: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -41,7 +41,9 @@ pub(super) struct Mover {
 }
 
 /// So many regions of one provider are considered for a machine, the best.
-const REGIONS: usize = 4;
+pub(super) const REGIONS: usize = 4;
+/// Hosts times machines: each host is a way for each machine, and all are in memory at once, 48 bytes each.
+const WAYS: usize = 1 << 24;
 
 pub(super) fn movers(
     market: &Market,
@@ -50,12 +52,23 @@ pub(super) fn movers(
     questions: &Questions<'_>,
     options: &RebalanceOptions<'_>,
 ) -> Result<Vec<Mover>, PlanError> {
+    let hosts = market.hosts().len();
+    if hosts * machines.len() > WAYS {
+        let why = format!("{} machines and {hosts} hosts are more than are planned at once", machines.len());
+        return Err(PlanError::Option { option: "machines", why });
+    }
     let floor = Floor::new(market, settings, machines, options)?;
     let mut places = HashMap::new();
     let mut movers = Vec::new();
     for (number, machine) in machines.iter().enumerate() {
         let ask = questions.ask(number);
         let home = home(market, ask, machine);
+        if options.search.over() {
+            let pinned = Some("the time was over before it was looked at".to_owned());
+            let weight = staying(ask, &home, options);
+            movers.push(Mover { weight, home, ways: Vec::new(), mandatory: None, pinned });
+            continue;
+        }
         // What a machine may not lose depends on where it is.
         let at = if options.not_worse.is_empty() { None } else { home.candidate.map(|now| (now, machine.disk_gb)) };
         let all = places.entry((questions.ask_of[number], at)).or_insert_with(|| {
@@ -150,9 +163,8 @@ fn mover(
 
 /// What is not known is no way, unless a policy wants it and knows no other.
 fn keep_best(market: &Market, ways: &mut Vec<Way>, mandatory: bool) {
-    let known = |way: &Way| way.hourly.is_some() && way.once.transfer.is_some();
-    let other = ways.iter().any(|way| way.pays && known(way));
-    ways.retain(|way| known(way) || mandatory && !other && way.pays);
+    let other = ways.iter().any(|way| way.pays && way.known);
+    ways.retain(|way| way.known || mandatory && !other && way.pays);
     ways.sort_by_key(|way| (!way.pays, way.weight, way.candidate));
     let mut of_provider: HashMap<String, usize> = HashMap::new();
     ways.retain(|way| {
@@ -190,19 +202,19 @@ fn way(
     let hourly = known_cost(ask, candidate);
     let once = Once::new(market, options, machine.disk_gb, now, home.hourly, candidate);
     let spare = 100 + i128::from(options.hysteresis_percent);
+    let known = hourly.is_some() && once.transfer.is_some();
     let (weight, pays) = match options.strategy {
         Strategy::CostOptimized => {
             let weight = over_the_window(hourly.unwrap_or(0), options) + once.total() * spare;
-            let known = home.hourly.is_some() && hourly.is_some() && once.transfer.is_some();
             let saves = i128::from(home.hourly.unwrap_or(0)) - i128::from(hourly.unwrap_or(0));
-            (weight, known && worth(saves, once.total(), options))
+            (weight, home.hourly.is_some() && worth(saves, once.total(), options))
         }
         _ => {
             let better = millionths(ask, candidate) * 100 > millionths(ask, now) * spare;
-            (-millionths(ask, candidate), better && hourly.is_some() && once.transfer.is_some())
+            (-millionths(ask, candidate), better)
         }
     };
-    Way { candidate, hourly, once, weight, pays }
+    Way { candidate, weight, pays: known && pays, known }
 }
 
 /// Whether a saving an hour, over the window, makes up for what a move costs once.
