@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    bound::{Stuck, dual, most_worth, price},
+    bound::{Costs, Stuck, dual, most_worth, price},
     clock::Clock,
     compile::{Compiled, Row, Source},
     model::{Item, Model, Spread},
@@ -56,10 +56,11 @@ enum Proof {
 }
 
 fn prove(model: &Model, compiled: &Compiled, worths: &[i128], clock: &Clock<'_>) -> Proof {
-    if worths.len() == compiled.rows.len() && price(compiled, worths, false).is_ok_and(|priced| priced.value > 0) {
+    if worths.len() == compiled.rows.len() && price(compiled, worths, Costs::None).is_ok_and(|priced| priced.value > 0)
+    {
         return Proof::Impossible(held(model, compiled, worths, clock));
     }
-    match dual(compiled, false, clock) {
+    match dual(compiled, Costs::None, clock) {
         Err(Stuck::Kind(_)) => Proof::Impossible(all(model, compiled)),
         Err(Stuck::Spread(spread)) => {
             let others = |c: &Constraint| !matches!(c, Constraint::Spread(s) if *s != spread);
@@ -95,7 +96,7 @@ fn held(model: &Model, compiled: &Compiled, worths: &[i128], clock: &Clock<'_>) 
             let end = (start + size).min(order.len());
             let mut fewer = worths.clone();
             order[start..end].iter().for_each(|&row| fewer[row] = 0);
-            if price(compiled, &fewer, false).is_ok_and(|priced| priced.value > 0) {
+            if price(compiled, &fewer, Costs::None).is_ok_and(|priced| priced.value > 0) {
                 worths = fewer;
                 order.drain(start..end);
             } else {

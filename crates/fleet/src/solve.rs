@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::{
-    bound::{Dual, dual},
+    bound::{Dual, least},
     clock::Clock,
     compile::OUT,
     explain,
@@ -46,7 +46,7 @@ pub fn solve(fleet: &Fleet, options: &Options<'_>) -> Outcome {
     }
     // What is left of the time is for the placement.
     let half = |until: Instant| Instant::now() + until.saturating_duration_since(Instant::now()).mul_f64(BOUND_SHARE);
-    match dual(&fleet.compiled, true, &Clock { until: options.until.map(half), ..clock }) {
+    match least(&fleet.compiled, &Clock { until: options.until.map(half), ..clock }) {
         Ok(dual) => {
             run.bound = dual.bound;
             run.search(&dual)

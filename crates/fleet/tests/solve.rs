@@ -147,6 +147,21 @@ fn what_does_not_fit_is_left_out_where_it_may_be() {
     assert!((266..290).contains(&placed), "{placed}");
 }
 
+/// What has to be left out decides the objective, a thousand times what is placed: its bound says how many those are at least.
+#[test]
+fn how_many_are_left_out_is_proven() {
+    for (part, times) in [(3, 1_000), (10, 1), (13, 100_000), (13, 10_000_000)] {
+        let mut model = fleet(1_000, 7);
+        let dearest = times * model.classes.iter().flat_map(|c| &c.candidates).map(|c| c.cost).max().unwrap();
+        model.limits.iter_mut().for_each(|limit| *limit = *limit * part / 20);
+        model.items.iter_mut().for_each(|item| item.unplaced_cost = Some(dearest));
+        let outcome = run(&model, &Options { steps: Some(600_000), ..FIRST });
+        let out = outcome.placement.unwrap().iter().filter(|at| at.is_none()).count() as i128;
+        let least = outcome.bound / i128::from(dearest);
+        assert!(out > 50 && least * 100 >= out * 98, "{part} of 20, {times}: {out} left out, proven {least}");
+    }
+}
+
 #[test]
 fn a_spread_over_more_domains_than_there_are_is_named() {
     let mut model = fleet(100, 8);

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
+    costs::Costs,
     master::{Master, Point},
     merge::Merge,
     price::{FRACTION, Pick, Priced, Pricer, Stuck, most_worth, price},
@@ -60,9 +61,9 @@ const MOST_PENALTY: f64 = 1e3;
 const NUDGE: f64 = 1e-4;
 const NUDGED: (f64, f64) = (1e-4, 1e-10);
 
-/// `costs` is whether costs count, as in [`price`].
-pub(crate) fn dual(compiled: &Compiled, costs: bool, clock: &Clock<'_>) -> Result<Dual, Stuck> {
+pub(crate) fn dual(compiled: &Compiled, costs: Costs, clock: &Clock<'_>) -> Result<Dual, Stuck> {
     let mut search = Search::new(compiled, costs)?;
+    let costly = costs != Costs::None;
     if compiled.rows.is_empty() {
         let picks = price(compiled, &[], costs)?.picks;
         search.best.mix = picks.into_iter().zip(0..).map(|(picks, block)| (block, picks, 1.0)).collect();
@@ -73,10 +74,10 @@ pub(crate) fn dual(compiled: &Compiled, costs: bool, clock: &Clock<'_>) -> Resul
         return Ok(search.best);
     }
     search.first_columns();
-    let (mut heat, mut tolerance) = (if costs { 1.0 } else { 1e-2 }, 1e-3);
+    let (mut heat, mut tolerance) = (if costly { 1.0 } else { 1e-2 }, 1e-3);
     for round in 0..ROUNDS {
         let first = round == 0;
-        if clock.over() || !costs && search.best.value > 0 {
+        if clock.over() || !costly && search.best.value > 0 {
             break;
         }
         let (point, value) = search.round(heat, tolerance, clock);
@@ -90,7 +91,7 @@ pub(crate) fn dual(compiled: &Compiled, costs: bool, clock: &Clock<'_>) -> Resul
         if open < 5e-3 && beyond < BEYOND {
             search.forget(&point);
         }
-        if costs && beyond > BEYOND && open < 1e-2 && search.penalty < MOST_PENALTY * compiled.kind_of.len() as f64 {
+        if costly && beyond > BEYOND && open < 1e-2 && search.penalty < MOST_PENALTY * compiled.kind_of.len() as f64 {
             search.penalty *= 4.0;
             (heat, tolerance) = (0.1, 1e-3);
             continue;
@@ -101,7 +102,7 @@ pub(crate) fn dual(compiled: &Compiled, costs: bool, clock: &Clock<'_>) -> Resul
         tolerance = (open * 0.05).clamp(CLOSE, (tolerance * 0.3).max(CLOSE));
         heat = (open * 0.3).clamp(1e-5, 1e-2);
     }
-    if costs && !clock.over() {
+    if costly && !clock.over() {
         search.nudge = NUDGE;
         let mix = search.best.mix.clone();
         let (point, _) = search.round(NUDGED.0, NUDGED.1, clock);
@@ -116,7 +117,8 @@ pub(crate) fn dual(compiled: &Compiled, costs: bool, clock: &Clock<'_>) -> Resul
 
 struct Search<'a> {
     compiled: &'a Compiled,
-    costs: bool,
+    costs: Costs,
+    grain: i64,
     /// 10⁻⁹ units of money in a unit of the linear program.
     money: f64,
     penalty: f64,
@@ -132,23 +134,31 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(compiled: &'a Compiled, costs: bool) -> Result<Self, Stuck> {
+    fn new(compiled: &'a Compiled, costs: Costs) -> Result<Self, Stuck> {
         let (merge, free) = (Merge::new(compiled), vec![0; compiled.rows.len()]);
         let priced = price(compiled, &free, costs)?;
         let items = compiled.kind_of.len().max(1) as f64;
-        let mean = priced.value as f64 / 2f64.powi(FRACTION as i32) / items;
-        let money = if costs { mean.max(1.0) } else { 1e6 };
+        let mean = match costs {
+            Costs::Beyond(_) => {
+                compiled.kinds.iter().filter_map(|k| k.out).map(|out| costs.out(out)).max().unwrap_or(0) as f64
+            }
+            _ => priced.value as f64 / 2f64.powi(FRACTION as i32) / items,
+        };
+        let costly = costs != Costs::None;
+        let money = if costly { mean.max(1.0) } else { 1e6 };
+        let grain = costs.grain(compiled);
         let sizes = compiled.rows.iter().map(|r| if r.capacity > 0 { r.capacity } else { r.largest.max(1) } as f64);
         let sizes = merge.sums(sizes);
         let (worths, best_worths) = (vec![0.0; merge.rows], vec![0.0; merge.rows]);
-        let (bound, value) = (priced.bound(compiled), priced.value);
+        let (bound, value) = (priced.bound(grain), priced.value);
         let best = Dual { worths: free, bound, value, mix: Vec::new(), beyond: 0.0, merge };
         Ok(Self {
             compiled,
             costs,
+            grain,
             money,
             nudge: 0.0,
-            penalty: if costs { PENALTY * items } else { 1.0 },
+            penalty: if costly { PENALTY * items } else { 1.0 },
             sizes,
             worths,
             best_worths,
@@ -171,7 +181,7 @@ impl<'a> Search<'a> {
         if priced.value > self.best.value {
             self.best.value = priced.value;
             self.best_worths.clone_from(&self.worths);
-            self.best.bound = self.best.bound.max(priced.bound(self.compiled));
+            self.best.bound = self.best.bound.max(priced.bound(self.grain));
             self.best.worths = worths;
         }
         priced.value as f64 / 2f64.powi(FRACTION as i32) / self.money
@@ -281,7 +291,7 @@ impl<'a> Search<'a> {
             let mut cost = 0.0;
             for &(kind, column, count) in picks {
                 let count = f64::from(count);
-                cost += self.compiled.cost(kind, column) as f64 * count / self.money;
+                cost += self.costs.of(self.compiled, kind, column) as f64 * count / self.money;
                 self.compiled.uses(kind, column, |row, amount| {
                     let row = self.best.merge.merged[row];
                     let amount = amount as f64 * count / self.sizes[row as usize];
@@ -292,7 +302,7 @@ impl<'a> Search<'a> {
                 });
             }
             cost *= 1.0 + self.nudge * rng.unit();
-            master.push(*block, if self.costs { cost } else { 0.0 }, uses.iter().copied());
+            master.push(*block, cost, uses.iter().copied());
         }
         // A row of capacity 0 is scaled by what is taken of it.
         let right = self.best.merge.sums(self.compiled.rows.iter().map(|r| f64::from(u8::from(r.capacity > 0))));

@@ -2,7 +2,10 @@
 //!
 //! Whatever the worths λ ≥ 0 are, no placement costs less than `Σ over blocks of the least of (cost + λ · taken) − λ · capacity`.
 
-use super::group::{self, LEFT_OUT, Member, NOWHERE};
+use super::{
+    costs::Costs,
+    group::{self, LEFT_OUT, Member, NOWHERE},
+};
 use crate::compile::{Block, Compiled, OUT, Part, Row};
 
 /// Worths have so many bits behind the point.
@@ -38,9 +41,8 @@ pub(crate) enum Stuck {
     Spread(u32),
 }
 
-/// One worth for each row, none negative. `costs` is whether costs count: without them, a value above 0 proves that nothing
-/// fits.
-pub(crate) fn price(compiled: &Compiled, worths: &[i128], costs: bool) -> Result<Priced, Stuck> {
+/// One worth for each row, none negative.
+pub(crate) fn price(compiled: &Compiled, worths: &[i128], costs: Costs) -> Result<Priced, Stuck> {
     let pricer = Pricer::new(compiled, worths, costs);
     let mut priced = Priced { value: 0, used: vec![0; worths.len()], picks: Vec::with_capacity(compiled.blocks.len()) };
     for block in &compiled.blocks {
@@ -58,33 +60,33 @@ pub(crate) fn price(compiled: &Compiled, worths: &[i128], costs: bool) -> Result
 }
 
 impl Priced {
-    /// The least that a placement can cost.
-    pub fn bound(&self, compiled: &Compiled) -> i128 {
-        let unit = i128::from(compiled.grain) << FRACTION;
+    /// The least that a placement can cost, of what was counted: a multiple of `grain`.
+    pub fn bound(&self, grain: i64) -> i128 {
+        let unit = i128::from(grain) << FRACTION;
         let floor = self.value.div_euclid(unit);
-        (floor + i128::from(self.value.rem_euclid(unit) > 0)) * i128::from(compiled.grain)
+        (floor + i128::from(self.value.rem_euclid(unit) > 0)) * i128::from(grain)
     }
 }
 
 pub(crate) struct Pricer<'a> {
     compiled: &'a Compiled,
     worths: &'a [i128],
-    shift: Option<u32>,
+    costs: Costs,
     /// Of each column of each menu: cost, and worth of what it takes, without budgets.
     bases: Vec<Vec<i128>>,
 }
 
 impl<'a> Pricer<'a> {
-    pub fn new(compiled: &'a Compiled, worths: &'a [i128], costs: bool) -> Self {
-        let shift = costs.then_some(FRACTION);
+    pub fn new(compiled: &'a Compiled, worths: &'a [i128], costs: Costs) -> Self {
         let base = |menu: &crate::compile::Menu| {
             let column = |(c, column): (usize, &crate::compile::Column)| {
                 let takes = menu.takes(c as u32).iter();
-                scaled(column.cost, shift) + takes.map(|&(row, n)| worths[row as usize] * i128::from(n)).sum::<i128>()
+                scaled(costs.column(column.cost))
+                    + takes.map(|&(row, n)| worths[row as usize] * i128::from(n)).sum::<i128>()
             };
             menu.columns.iter().enumerate().map(column).collect()
         };
-        Self { compiled, worths, shift, bases: compiled.menus.iter().map(base).collect() }
+        Self { compiled, worths, costs, bases: compiled.menus.iter().map(base).collect() }
     }
 
     /// Of each column of a kind, what one item costs there with the worth of all that it takes.
@@ -97,7 +99,7 @@ impl<'a> Pricer<'a> {
     }
 
     pub fn out(&self, kind: u32) -> Option<i128> {
-        self.compiled.kinds[kind as usize].out.map(|out| scaled(out, self.shift))
+        self.compiled.kinds[kind as usize].out.map(|out| scaled(self.costs.out(out)))
     }
 
     pub fn block(&self, block: &Block) -> Result<(i128, Vec<Pick>), Stuck> {
@@ -147,6 +149,6 @@ impl<'a> Pricer<'a> {
     }
 }
 
-fn scaled(cost: i64, shift: Option<u32>) -> i128 {
-    shift.map_or(0, |shift| i128::from(cost) << shift)
+fn scaled(cost: i64) -> i128 {
+    i128::from(cost) << FRACTION
 }

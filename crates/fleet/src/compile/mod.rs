@@ -160,15 +160,15 @@ fn rows_that_bind(model: &Model, dearest: &[i64], rows: &mut Vec<Row>) -> Vec<u3
     row_of
 }
 
-/// The greatest common divisor of all costs.
 fn grain(kinds: &[Kind], menus: &[Menu]) -> i64 {
     let costs = menus.iter().flat_map(|m| m.columns.iter().map(|c| c.cost));
-    let all = costs.chain(kinds.iter().filter_map(|k| k.out));
-    let gcd = |mut a: i64, mut b: i64| {
-        while b != 0 {
-            (a, b) = (b, a % b);
-        }
-        a
-    };
-    all.fold(0, gcd).max(1)
+    costs.chain(kinds.iter().filter_map(|k| k.out)).fold(0, gcd).max(1)
+}
+
+/// The greatest common divisor; of 0 and another, the other.
+pub(crate) fn gcd(mut a: i64, mut b: i64) -> i64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }

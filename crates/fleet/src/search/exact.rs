@@ -2,7 +2,7 @@
 
 use super::state::{Layout, State};
 use crate::{
-    bound::{FRACTION, Pricer},
+    bound::{Costs, FRACTION, Pricer},
     clock::Clock,
     compile::{Compiled, OUT},
     model::Model,
@@ -71,7 +71,7 @@ impl<'a> Search<'a> {
         most: u64,
         clock: &'a Clock<'a>,
     ) -> Self {
-        let pricer = Pricer::new(compiled, worths, true);
+        let pricer = Pricer::new(compiled, worths, Costs::All);
         let choice = |kind: u32| {
             let out = pricer.out(kind).map(|cost| (cost, OUT));
             let mut list: Vec<(i128, u32)> = pricer.columns(kind).zip(0..).chain(out).collect();

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::{
-    bound::{FRACTION, Pricer},
+    bound::{Costs, FRACTION, Pricer},
     compile::{Compiled, OUT},
 };
 
@@ -37,7 +37,7 @@ const NEAR: usize = 48;
 impl Shortlist {
     /// `None` when a kind has no column at all.
     pub fn new(compiled: &Compiled, worths: &[i128], guess: bool) -> Option<Self> {
-        let pricer = Pricer::new(compiled, worths, true);
+        let pricer = Pricer::new(compiled, worths, Costs::All);
         let most = (MOST / compiled.kinds.len().max(1)).max(LENGTH);
         let of = |kind: u32| {
             let out = pricer.out(kind).map(|cost| (cost, OUT));
