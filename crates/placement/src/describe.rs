@@ -213,9 +213,9 @@ impl Ask<'_> {
                 None => format!("no GPU instead of {asks}: leave out `gpu`"),
             },
             Kind::Steady => "a burstable type or a shared core: leave out `allow_burstable: false`".to_owned(),
-            Kind::Bandwidth(mbps) => match ty.network_mbps {
-                0 => format!("an unknown bandwidth instead of {mbps} Mbit/s"),
-                have => format!("{have} Mbit/s instead of {mbps}"),
+            Kind::Bandwidth(mbps) => match ty.bandwidth_mbps() {
+                None => format!("an unknown bandwidth instead of {mbps} Mbit/s"),
+                Some(have) => format!("{have} Mbit/s instead of {mbps}"),
             },
             Kind::Types { .. } => format!("{} instead of {asks}", ty.name),
             Kind::Providers { .. } | Kind::Configured => format!("{} instead of {asks}", region.kind),

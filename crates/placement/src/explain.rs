@@ -8,6 +8,7 @@ use novacron_types::{
 use crate::{
     Ask, Candidate, Choice,
     decide::{decide, decide_among},
+    rule::Kind,
     survey::{self, Near, Survey, survey},
 };
 
@@ -30,7 +31,7 @@ pub fn explain(ask: &Ask<'_>) -> Decision {
         rejections: rejections(ask, &survey),
         relaxations: relaxations(ask, &survey, winner),
         policies: ask.applied.iter().map(|applied| format!("{}: {}", applied.name, applied.words)).collect(),
-        notes: notes(ask, winner),
+        notes: notes(ask, &survey, winner),
         sources: sources(ask, &candidates),
     }
 }
@@ -136,7 +137,8 @@ fn relaxations(ask: &Ask<'_>, survey: &Survey, winner: Option<&Choice>) -> Vec<R
             offered.push((*place, *near));
         }
     }
-    let relaxed = |(place, near): &(usize, Near)| relaxation(ask, 1 << place, near, Some(winner.hourly_nanos));
+    let instead_of = survey.cheapest.map_or(winner.hourly_nanos, |(hourly, _)| hourly);
+    let relaxed = |(place, near): &(usize, Near)| relaxation(ask, 1 << place, near, Some(instead_of));
     let mut rows: Vec<Relaxation> = offered.iter().map(relaxed).collect();
     rows.sort_by_key(|row| (std::cmp::Reverse(row.saves_per_hour), row.constraints.clone()));
     rows
@@ -165,9 +167,35 @@ fn sources(ask: &Ask<'_>, candidates: &[Candidate]) -> Vec<Source> {
     all
 }
 
-fn notes(ask: &Ask<'_>, winner: Option<&Choice>) -> Vec<String> {
+fn notes(ask: &Ask<'_>, survey: &Survey, winner: Option<&Choice>) -> Vec<String> {
     let mut notes = ask.notes.clone();
-    let Some(winner) = winner else { return notes };
+    let Some(winner) = winner else {
+        if survey.more_sets > 0 {
+            let (told, more) = (survey.sets.len(), survey.more_sets);
+            notes.push(format!(
+                "{more} more {} of as few constraints would do as well; the {told} with the cheapest places are told.",
+                if more == 1 { "set" } else { "sets" }
+            ));
+        }
+        return notes;
+    };
+    if let Some((hourly, candidate)) = survey.cheapest.filter(|(hourly, _)| *hourly < winner.hourly_nanos) {
+        let (title, cost) = (ask.title(candidate), Money::usd_nanos(hourly.into()).words());
+        notes.push(format!(
+            "The cheapest place that breaks no rule is {title}, at {cost} an hour; it has fewer points. What relaxing saves is counted from there."
+        ));
+    }
+    if let Candidate::Offer(id) = winner.candidate
+        && ask.rules.iter().any(|rule| matches!(rule.kind, Kind::Bandwidth(_)))
+    {
+        let ty = ask.catalog().instance_type(ask.offer(id).ty);
+        if ty.network_mbps == 0 {
+            notes.push(format!(
+                "The bandwidth of {} is the most that {} documents: a limit, and no promise.",
+                ty.name, ty.kind
+            ));
+        }
+    }
     let placed = ask.placed(winner.candidate, winner.score);
     if placed.cost.as_ref().is_some_and(|cost| cost.modelled) {
         notes.push(

@@ -40,7 +40,7 @@ pub(crate) struct Lean {
     pub network: f64,
     pub vcpus: u32,
     pub sustained_milli_vcpus: u32,
-    pub network_mbps: u32,
+    pub network_mbps: Option<u32>,
     pub kind: ProviderKind,
     pub architecture: Architecture,
     /// Burstable, or a part of a core.
@@ -242,10 +242,10 @@ fn lean(catalog: &Catalog) -> Vec<Lean> {
         let making = catalog.carbon(TypeId(i as u16), RegionId(0), 0).embodied_mg_per_hour;
         Lean {
             memory_bytes: ty.memory_bytes,
-            network: score::network_points(ty.network_mbps),
+            network: score::network_points(ty.bandwidth_mbps().unwrap_or(0)),
             vcpus: ty.vcpus,
             sustained_milli_vcpus: ty.sustained_milli_vcpus,
-            network_mbps: ty.network_mbps,
+            network_mbps: ty.bandwidth_mbps(),
             kind: ty.kind,
             architecture: ty.architecture,
             shared: ty.burstable || ty.shared_core,

@@ -1,6 +1,6 @@
 //! What a name of a place stands for: a provider, a kind, a region, a zone, a group of regions, a pricing model.
 
-use novacron_catalog::{Pricing, is_area};
+use novacron_catalog::{Pricing, RegionId, is_area};
 use novacron_types::{ProviderKind, nearest};
 
 use crate::{Market, PlacementError};
@@ -109,15 +109,26 @@ impl Places {
         }
         let catalog = market.catalog();
         if let Some(ids) = market.areas.get(name) {
-            ids.iter().for_each(|id| self.regions[usize::from(id.0)] = true);
+            self.add_regions(market, ids);
             return Ok(());
         }
         match catalog.places(name, None) {
-            Ok(ids) => ids.iter().for_each(|id| self.regions[usize::from(id.0)] = true),
+            Ok(ids) => self.add_regions(market, &ids),
             Err(_) if self.hosts.contains(&true) || is_area(name) => {}
             Err(unknown) => return Err(unknown_place(market, name, unknown.nearest)),
         }
         Ok(())
+    }
+
+    /// Regions, and the hosts that are said to be in one of them.
+    fn add_regions(&mut self, market: &Market, ids: &[RegionId]) {
+        for id in ids {
+            self.regions[usize::from(id.0)] = true;
+            let name = &market.catalog().region(*id).name;
+            for (in_it, host) in self.hosts.iter_mut().zip(&market.hosts) {
+                *in_it |= host.region.eq_ignore_ascii_case(name);
+            }
+        }
     }
 
     pub(crate) fn join(&mut self, other: &Self) {

@@ -77,7 +77,7 @@ impl Rule {
             Kind::Architecture(architecture) => format!("an {} processor", architecture_name(*architecture)),
             Kind::Gpu(gpu) => gpu_words(gpu),
             Kind::Steady => "no burstable type and no shared core".to_owned(),
-            Kind::Bandwidth(mbps) => format!("at least {mbps} Mbit/s all the time, known"),
+            Kind::Bandwidth(mbps) => format!("at least {mbps} Mbit/s, known"),
             Kind::Types { names, allowed: true } => format!("an instance type of {}", names.join(", ")),
             Kind::Types { names, .. } => format!("no instance type of {}", names.join(", ")),
             Kind::Providers { names, allowed: true } => format!("a provider of {}", names.join(", ")),

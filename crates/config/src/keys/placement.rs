@@ -70,7 +70,7 @@ pub const TARGETS: &[Key] = &[
     key(
         "min_bandwidth_mbps",
         Kind::Integer { min: 0, max: 100_000_000 },
-        "Network in megabits a second that are had all the time.",
+        "Network in megabits a second: had all the time where the vendor states that, else the most it documents.",
     ),
     key("required_sla", Kind::Number { min: 0.0, max: 100.0 }, "Availability that the vendor promises, in percent."),
 ];

@@ -20,13 +20,12 @@ impl<'m> Builder<'m, '_> {
                 self.named.join(&one);
                 places.join(&one);
             }
-            // Hosts of one's own that say where they are, are held to it; the others are at home.
-            let market = self.ask.market;
+            // Hosts of one's own that say where they are, are held to it, by a point in no region too; the others are at home.
             self.on_regions(
                 "compliance-zones",
                 Kind::ComplianceZones(zones),
                 |i, _| places.regions[i],
-                |i, host| places.hosts[i] || host.region == host.provider.as_str() || market.hosts.is_empty(),
+                |i, host| places.hosts[i] || host.region == host.provider.as_str() && host.point.is_none(),
             )?;
         }
         Ok(())
@@ -42,8 +41,10 @@ impl<'m> Builder<'m, '_> {
             self.sla(percent)?;
         }
         let micros = own.max_latency_ms.into_iter().chain(all.max_latency_ms).min().map(|most| most.micros);
+        // A constraint may have said it already; what the request says is to be known all the same.
+        let near = self.near()?;
         if self.ask.near.is_none() {
-            self.ask.near = self.near()?;
+            self.ask.near = near;
         }
         match micros {
             Some(_) if self.ask.near.is_none() => self.ask.notes.push(
@@ -80,7 +81,7 @@ impl<'m> Builder<'m, '_> {
         self.on_types(
             "bandwidth",
             Kind::Bandwidth(mbps),
-            |_, ty| ty.network_mbps >= mbps,
+            |_, ty| ty.network_mbps.is_some_and(|have| have >= mbps),
             |host| host.network_mbps.is_some_and(|have| have >= mbps),
         )
     }

@@ -1,6 +1,7 @@
 //! The whole market held against a question: what each rule rules out, and what would do if it gave way.
 
 mod beyond;
+mod cheapest;
 mod pass;
 mod sets;
 mod spread;
@@ -17,7 +18,7 @@ pub(crate) struct Fails {
     /// Whatever else they fail for.
     pub all: u64,
     pub alone: u64,
-    /// The nearest of those that fail for it alone; with a winner, of those that cost less.
+    /// The nearest of those that fail for it alone; with a winner, of those that cost less than any place that breaks no rule.
     pub nearest: Option<Near>,
 }
 
@@ -42,6 +43,10 @@ pub(crate) struct Survey {
     pub kinds: BTreeMap<ProviderKind, OfKind>,
     /// Where nothing will do: the smallest sets of rules to give way, as bits, the cheapest first.
     pub sets: Vec<(u64, Near)>,
+    /// How many more of that size there are.
+    pub more_sets: usize,
+    /// With a winner, the cheapest place that breaks no rule, and what it costs an hour: it, or one with fewer points.
+    pub cheapest: Option<(u64, Candidate)>,
     /// With a winner, by the place of each rule on latency: the nearest place beyond it that breaks no other rule, whatever it
     /// costs.
     pub beyond: Vec<(usize, Near)>,
@@ -49,7 +54,14 @@ pub(crate) struct Survey {
 
 impl Survey {
     fn new(rules: usize) -> Self {
-        Self { fails: vec![Fails::default(); rules], kinds: BTreeMap::new(), sets: Vec::new(), beyond: Vec::new() }
+        Self {
+            fails: vec![Fails::default(); rules],
+            kinds: BTreeMap::new(),
+            sets: Vec::new(),
+            more_sets: 0,
+            cheapest: None,
+            beyond: Vec::new(),
+        }
     }
 
     pub fn beyond(&self, rule: usize) -> Option<Near> {
@@ -66,9 +78,13 @@ impl Near {
 
 pub(crate) fn survey(ask: &Ask<'_>, winner: Option<&Choice>) -> Survey {
     let spreads = spread::Spreads::new(ask);
-    let mut survey = pass::pass(ask, &spreads, winner);
+    let cheapest = winner.and_then(|_| cheapest::cheapest(ask));
+    // What is had without giving a rule up is no reason to.
+    let below = winner.map(|winner| cheapest.map_or(winner.hourly_nanos, |(hourly, _)| hourly));
+    let mut survey = pass::pass(ask, &spreads, below);
+    survey.cheapest = cheapest;
     match winner {
-        None => survey.sets = sets::smallest_sets(ask, &spreads),
+        None => (survey.sets, survey.more_sets) = sets::smallest_sets(ask, &spreads),
         Some(_) => survey.beyond = beyond::beyond(ask),
     }
     survey
@@ -91,7 +107,7 @@ pub(crate) fn distance(ask: &Ask<'_>, kind: &Kind, candidate: Candidate) -> u64 
     match kind {
         Kind::Cpu(n) => u64::from(n.saturating_sub(ty.vcpus)),
         Kind::Memory(bytes) => bytes.saturating_sub(ty.memory_bytes),
-        Kind::Bandwidth(mbps) => u64::from(mbps.saturating_sub(ty.network_mbps)),
+        Kind::Bandwidth(mbps) => u64::from(mbps.saturating_sub(ty.bandwidth_mbps().unwrap_or(0))),
         Kind::Gpu(gpu) => {
             u64::from((gpu.count.saturating_mul(1000)).saturating_sub(ty.gpu.as_ref().map_or(0, |gpu| gpu.milli)))
         }

@@ -3,14 +3,14 @@
 use novacron_catalog::OfferId;
 
 use super::{Fails, Near, OfKind, Survey, distance, is_graded, spread::Spreads};
-use crate::{Ask, Candidate, Choice, ask::Then, market::Run};
+use crate::{Ask, Candidate, ask::Then, market::Run};
 
-/// The survey but for its sets.
-pub(super) fn pass(ask: &Ask<'_>, spreads: &Spreads<'_, '_>, winner: Option<&Choice>) -> Survey {
+/// The survey but for its sets. What does not cost less than `below`, 10⁻⁹ USD an hour, is no gain.
+pub(super) fn pass(ask: &Ask<'_>, spreads: &Spreads<'_, '_>, below: Option<u64>) -> Survey {
     let mut pass = Pass {
         ask,
         spreads,
-        below: winner.map_or(u64::MAX, |winner| winner.hourly_nanos),
+        below: below.unwrap_or(u64::MAX),
         graded: ask.rules.iter().map(|rule| is_graded(&rule.kind)).collect(),
         limit: ask.limit.unwrap_or((0, u64::MAX)),
         survey: Survey::new(ask.rules.len()),

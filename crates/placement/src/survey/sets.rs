@@ -10,8 +10,8 @@ use crate::{Ask, Candidate, ask::Then};
 /// At most so many sets are told.
 const MOST_SETS: usize = 5;
 
-/// The cheapest first.
-pub(super) fn smallest_sets(ask: &Ask<'_>, spreads: &Spreads<'_, '_>) -> Vec<(u64, Near)> {
+/// The cheapest first, and how many more of their size there are.
+pub(super) fn smallest_sets(ask: &Ask<'_>, spreads: &Spreads<'_, '_>) -> (Vec<(u64, Near)>, usize) {
     let firm = ask.rules.iter().enumerate().filter(|(_, rule)| is_firm(&rule.kind));
     let firm = firm.fold(0u64, |bits, (place, _)| bits | 1 << place);
     let mut note = Sets { least: u32::MAX, firm, sets: BTreeMap::new() };
@@ -54,8 +54,9 @@ pub(super) fn smallest_sets(ask: &Ask<'_>, spreads: &Spreads<'_, '_>) -> Vec<(u6
     }
     let mut sets: Vec<_> = note.sets.into_iter().collect();
     sets.sort_by_key(|(bits, near)| (near.hourly_nanos, *bits));
+    let more = sets.len().saturating_sub(MOST_SETS);
     sets.truncate(MOST_SETS);
-    sets
+    (sets, more)
 }
 
 /// The smallest sets so far, each with the nearest place that it would open.

@@ -62,7 +62,10 @@ proptest! {
         let mut runs: BTreeMap<_, _> = BTreeMap::new();
         let (mut feasible, mut least_broken) = (0u64, u32::MAX);
         let winner = decide(&ask, 1);
-        let below = winner.first().map_or(u64::MAX, |winner| winner.hourly_nanos);
+        // With a winner, what is cheaper than all that breaks no rule.
+        let all = (0..ask.catalog().offers().len() as u32).map(|id| Candidate::Offer(OfferId(id)));
+        let free = all.filter(|candidate| ask.broken(*candidate) == 0);
+        let below = free.map(|candidate| (ask.cost(candidate).hourly_nanos, candidate)).min();
         let mut cheapest = BTreeMap::new();
         let mut fails = vec![(0u64, 0u64, None); ask.rules.len()];
         for id in 0..ask.catalog().offers().len() as u32 {
@@ -75,7 +78,7 @@ proptest! {
                     let kind = &ask.rules[place].kind;
                     let distance = if is_graded(kind) { distance(&ask, kind, candidate) } else { 0 };
                     let near = Near { distance, hourly_nanos: ask.cost(candidate).hourly_nanos, candidate };
-                    if near.hourly_nanos < below {
+                    if below.is_none_or(|(hourly, _)| near.hourly_nanos < hourly) {
                         *nearest = Some(nearest.map_or(near, |known: Near| known.min(near)));
                     }
                 }
@@ -101,6 +104,7 @@ proptest! {
         let survey = survey(&ask, winner.first());
         let counted: Vec<_> = survey.fails.iter().map(|fails| (fails.all, fails.alone, fails.nearest)).collect();
         prop_assert_eq!(counted, fails);
+        prop_assert_eq!(survey.cheapest, below);
         prop_assert_eq!(survey.kinds.values().map(|kind| kind.feasible).sum::<u64>(), feasible);
         let found = survey.kinds.iter().filter_map(|(kind, found)| Some((*kind, found.cheapest?)));
         prop_assert_eq!(found.collect::<BTreeMap<_, _>>(), cheapest);

@@ -9,7 +9,9 @@ use novacron_types::{
 use serde_json::json as j;
 
 use super::{CLOUDS, binding, host, json, market, sized};
-use crate::{Ask, Candidate, Failure, Host, Market, Peer, PlacementError, Quota, Settings, decide, explain, why_not};
+use crate::{
+    Ask, Candidate, Failure, Host, HostCost, Market, Peer, PlacementError, Quota, Settings, decide, explain, why_not,
+};
 
 fn policies(value: serde_json::Value) -> Settings {
     let policies: Vec<Policy> = serde_json::from_value(value).unwrap();
@@ -353,7 +355,10 @@ fn what_is_just_too_far_is_told() {
             of_latency.iter().find(|row| row.region == wanted.region && row.cost_per_hour == wanted.cost_per_hour);
         let told = told.unwrap_or_else(|| panic!("{wanted:?} {of_latency:?}"));
         assert!(told.change.contains(&format!("{} ms to us-east-1", wanted.latency_ms.unwrap())), "{}", told.change);
-        let saves = decision.primary_placement.unwrap().cost_per_hour.nanos - wanted.cost_per_hour.nanos;
+        let all = (0..offers.len() as u32).map(|id| Candidate::Offer(OfferId(id)));
+        let free = all.filter(|candidate| ask.broken(*candidate) == 0);
+        let cheapest = free.map(|candidate| ask.cost(candidate).hourly_nanos).min().unwrap();
+        let saves = i128::from(cheapest) - wanted.cost_per_hour.nanos;
         assert_eq!(told.saves_per_hour.unwrap().nanos, saves);
         let row = decision.rejections.iter().find(|row| row.constraint == "latency").unwrap();
         assert!(row.example.as_ref().unwrap().contains(&wanted.region), "{row:?}");
@@ -477,4 +482,89 @@ fn stale_prices_are_refused_where_configuration_says_so() {
     let decision = explain(&Ask::new(&CLOUDS, &refuse, &sized(2, 4)).unwrap());
     assert!(decision.primary_placement.is_none());
     assert_eq!(decision.relaxations[0].constraints, ["fresh-prices"]);
+}
+
+#[test]
+fn what_is_had_without_giving_a_rule_up_is_not_told_as_a_reason_to() {
+    let request = json(j!({
+        "required_cpu": 4, "required_memory_gb": 8, "required_disk_gb": 100, "strategy": "performance",
+    }));
+    let decision = explain(&Ask::new(&CLOUDS, &Settings::default(), &request).unwrap());
+    let cheapest =
+        decision.considered.iter().filter_map(|row| row.cheapest_per_hour).map(|cost| cost.nanos).min().unwrap();
+    assert!(decision.primary_placement.as_ref().unwrap().cost_per_hour.nanos > cheapest);
+    for row in &decision.relaxations {
+        assert!(row.cost_per_hour.nanos < cheapest, "{row:?}");
+        assert_eq!(row.saves_per_hour.unwrap().nanos, cheapest - row.cost_per_hour.nanos);
+    }
+    let note = decision.notes.iter().find(|note| note.starts_with("The cheapest place that breaks no rule")).unwrap();
+    assert!(note.contains("an hour; it has fewer points"), "{note}");
+}
+
+#[test]
+fn more_sets_than_are_told_are_counted() {
+    let request = json(j!({
+        "required_cpu": 8, "required_memory_gb": 2, "required_disk_gb": 100, "gpu": { "count": 1 },
+        "preferred_regions": [], "max_cost_per_hour": 0.5,
+        "constraints": [
+            { "type": "region", "operator": "in", "values": ["us-east-1"] },
+            { "type": "compliance", "operator": "in", "values": ["GDPR"] },
+        ],
+    }));
+    let decision = explain(&Ask::new(&CLOUDS, &Settings::default(), &request).unwrap());
+    assert_eq!(decision.relaxations.len(), 5);
+    let note = decision.notes.iter().find(|note| note.contains("of as few constraints would do as well"));
+    assert!(note.is_some(), "{:?}", decision.notes);
+}
+
+#[test]
+fn bandwidth_is_measured_by_what_a_vendor_documents() {
+    let request =
+        json(j!({ "required_cpu": 2, "required_memory_gb": 4, "performance_targets": { "min_bandwidth_mbps": 1000 } }));
+    let feasible = |decision: &Decision, cloud: &str| {
+        decision.considered.iter().find(|row| row.cloud_provider == cloud).map_or(0, |row| row.feasible)
+    };
+    let decision = explain(&Ask::new(&CLOUDS, &Settings::default(), &request).unwrap());
+    for cloud in ["aws", "gcp", "oci"] {
+        assert!(feasible(&decision, cloud) > 0, "{cloud}: {:?}", decision.considered);
+    }
+    // Of Azure nothing is known, and unknown is not good.
+    assert_eq!(feasible(&decision, "azure"), 0);
+    let request = json(j!({
+        "required_cpu": 2, "required_memory_gb": 4, "performance_targets": { "min_bandwidth_mbps": 1000 },
+        "constraints": [{ "type": "provider", "operator": "in", "values": ["gcp"] }],
+    }));
+    let decision = explain(&Ask::new(&CLOUDS, &Settings::default(), &request).unwrap());
+    let note = decision.notes.iter().find(|note| note.starts_with("The bandwidth of"));
+    assert!(note.is_some_and(|note| note.contains("gcp documents: a limit, and no promise")), "{:?}", decision.notes);
+}
+
+#[test]
+fn a_host_at_a_point_is_held_to_the_zones() {
+    let settings = Settings { compliance_zones: vec!["us-west".to_owned()], ..Settings::default() };
+    let small = json(j!({ "required_cpu": 1, "required_memory_gb": 1, "strategy": "cost-optimized" }));
+    let wins = |host: Host| {
+        let market = CLOUDS.with_hosts(vec![host]);
+        explain(&Ask::new(&market, &settings, &small).unwrap()).primary_placement.unwrap().cloud_provider == "local"
+    };
+    let home = Host { cost: None, ..host("here", 64, 256) };
+    let cheap = Host {
+        cost: Some(HostCost { nanos_per_vcpu_hour: 1, nanos_per_gib_hour: 1, nanos_per_disk_gib_hour: 0 }),
+        ..home
+    };
+    assert!(wins(cheap.clone()), "it says nothing of where it is");
+    assert!(wins(Host { region: "us-west-2".to_owned(), ..cheap.clone() }), "in a region of the group");
+    assert!(!wins(Host { region: "eu-central-1".to_owned(), ..cheap.clone() }));
+    let point = Some(Point { lat_micro: 50_110_000, lon_micro: 8_680_000 });
+    assert!(!wins(Host { point, ..cheap }));
+}
+
+#[test]
+fn near_is_a_known_place_even_where_a_constraint_says_another() {
+    let request = json(j!({
+        "required_cpu": 1, "required_memory_gb": 1, "near": "mars-1",
+        "constraints": [{ "type": "region", "operator": "near", "value": "us-east-1" }],
+    }));
+    let error = Ask::new(&CLOUDS, &Settings::default(), &request).unwrap_err();
+    assert!(error.to_string().contains("mars-1"), "{error}");
 }

@@ -19,7 +19,7 @@ pub enum ConstraintKind {
     Compliance,
     /// The vendor's promised availability in percent: `>=`, `>`.
     Sla,
-    /// Megabits a second that are had all the time: `>=`, `>`.
+    /// Megabits a second, had all the time where the vendor states that, else at most: `>=`, `>`.
     Bandwidth,
     /// A pricing model: `in`, `not-in`, `==`, `!=`.
     Pricing,

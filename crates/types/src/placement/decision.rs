@@ -165,7 +165,7 @@ pub struct Relaxation {
     pub instance_type: String,
     pub pricing: String,
     pub cost_per_hour: Dollars,
-    /// How much less an hour than the place that was chosen; below 0 it is more. Absent where there is none.
+    /// How much less an hour than the cheapest place that breaks no rule; below 0 it is more. Absent where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saves_per_hour: Option<Dollars>,
 }

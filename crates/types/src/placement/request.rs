@@ -85,7 +85,7 @@ pub struct PerformanceTargets {
     /// The longest round trip to `near`, or where that is absent to the nearest of the preferred regions.
     #[serde(alias = "maxLatencyMs", skip_serializing_if = "Option::is_none")]
     pub max_latency_ms: Option<Millis>,
-    /// Megabits a second that are had all the time.
+    /// Megabits a second, had all the time where the vendor states that, else at most.
     #[serde(alias = "minBandwidthMbps", skip_serializing_if = "Option::is_none")]
     pub min_bandwidth_mbps: Option<u32>,
     /// Percent, as the vendor promises it for machines in two zones of the region.
