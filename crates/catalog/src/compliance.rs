@@ -94,7 +94,13 @@ impl Region {
     }
 }
 
-pub(crate) fn satisfies(listed: &[String], programme: &str) -> bool {
+/// Whether it is a level of another programme, which includes that one: `FedRAMP-High` of `FedRAMP`.
+pub fn is_level(programme: &str) -> bool {
+    INCLUDES.iter().any(|(level, _)| *level == programme)
+}
+
+/// Whether a list of programmes, each by its name in [`PROGRAMMES`], has this one or one that includes it.
+pub fn satisfies(listed: &[String], programme: &str) -> bool {
     listed.iter().any(|tag| tag == programme || INCLUDES.contains(&(tag.as_str(), programme)))
 }
 

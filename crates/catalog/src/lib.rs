@@ -36,7 +36,7 @@ mod tests;
 pub use around::{Destination, Disk, RoundTrip, Tier, Transfer};
 pub use carbon::Carbon;
 pub use catalog::{Catalog, UnknownRegion};
-pub use compliance::{PROGRAMMES, UnknownProgramme, find_programme, programme};
+pub use compliance::{PROGRAMMES, UnknownProgramme, find_programme, is_level, programme, satisfies};
 pub use diff::{Beside, BesideChange, Change, OfferKey, diff, diff_beside};
 pub use draft::{Draft, DraftDestination, DraftOffer};
 pub use embedded::EMBEDDED;

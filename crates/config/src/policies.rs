@@ -4,7 +4,7 @@ mod contradiction;
 
 use std::collections::BTreeMap;
 
-use novacron_types::placement::{Action, ActionKind, Policy};
+use novacron_types::placement::{Action, ActionKind, Condition, ConditionKind, Policy};
 use serde_json::Value;
 
 use crate::{check::Checker, error::Place, sense};
@@ -37,6 +37,7 @@ pub(crate) fn read(
         let Ok(policy) = serde_json::from_value::<Policy>(value.clone()) else { continue };
         if let Some(condition) = &policy.condition {
             sense::condition(checker, &format!("{path}.condition"), condition);
+            before_a_place(checker, &format!("{path}.condition"), condition, &policy.action);
         }
         action(checker, &format!("{path}.action"), &policy.action);
         places.push(checker.place(&format!("{path}.name")));
@@ -52,6 +53,18 @@ pub(crate) fn read(
         checker.faults.at(places[second], message);
     }
     (policies, places)
+}
+
+/// What a machine's size or group is, does not hang on where it could be.
+fn before_a_place(checker: &mut Checker<'_>, path: &str, condition: &Condition, action: &Action) {
+    let of_machine = matches!(condition.kind, ConditionKind::Label | ConditionKind::Workload);
+    if matches!(action.kind, ActionKind::Scale | ActionKind::Distribute) && !of_machine {
+        let word = checker.quote(&format!("{}.action.type", path.trim_end_matches(".condition")));
+        let message = format!(
+            "an action of type {word} comes before a place is known: its condition can be on `label` or `workload`"
+        );
+        checker.fault(&format!("{path}.type"), message);
+    }
 }
 
 fn action(checker: &mut Checker<'_>, path: &str, action: &Action) {

@@ -60,6 +60,12 @@ fn what_makes_no_sense() {
             "type: restrict, providers: [aws-us-eats]",
             "there is no provider, kind of provider or way of paying `aws-us-eats`; did you mean `aws-us-east`?",
         ),
+        (
+            "type: location, operator: in, values: [eu]",
+            "type: scale, factor: 4",
+            "`policies[0].condition.type`: an action of type `scale` comes before a place is known",
+        ),
+        ("type: cost, operator: '>', value: 1", "type: distribute, min_zones: 2", "can be on `label` or `workload`"),
         ("type: workload, value: a", "type: prefer, providers: [spot-instance]", "did you mean `spot-instances`?"),
     ] {
         let shown = read(&policy(condition, action)).expect_err(action);

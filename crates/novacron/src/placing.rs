@@ -147,8 +147,8 @@ fn bindings(config: &Config, catalog: &Catalog, notes: &mut Vec<String>) -> Vec<
         (&provider.name, provider.kind, region, text("zone"))
     });
     let deciding = config.deciding_only.iter().map(|p| (&p.name, p.kind, p.region.clone(), p.zone.clone()));
-    let clouds = enabled.chain(deciding).filter(|(_, kind, ..)| kind.is_cloud());
-    clouds.map(|(name, kind, region, zone)| binding(config, catalog, name, kind, region, zone, notes)).collect()
+    let all = enabled.chain(deciding);
+    all.map(|(name, kind, region, zone)| binding(config, catalog, name, kind, region, zone, notes)).collect()
 }
 
 fn binding(
@@ -164,7 +164,8 @@ fn binding(
     let tidy = |text: String| text.replace(' ', "").to_ascii_lowercase();
     let of_zone = || zone.as_deref().and_then(|zone| zone.rsplit_once('-')).map(|(region, _)| region.to_owned());
     let region = region.map(tidy).or_else(of_zone);
-    if let Some(region) = region.as_deref().filter(|region| catalog.find_region(kind, region).is_none()) {
+    let is_known = |region: &str| !kind.is_cloud() || catalog.find_region(kind, region).is_some();
+    if let Some(region) = region.as_deref().filter(|region| !is_known(region)) {
         let near = novacron_types::nearest(
             region,
             catalog.parts().regions.iter().filter(|known| known.kind == kind).map(|known| known.name.as_str()),

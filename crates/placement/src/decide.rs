@@ -86,7 +86,7 @@ fn promising(ask: &Ask<'_>, kind: Option<ProviderKind>) -> BinaryHeap<(Bound, u3
             + ask.most_carbon_points(ty, cleanest)
             + ask.type_points[ty]
             + ask.share.cost * score::cost_points(least as f64, ask.fair);
-        let score = (sum * times * ask.pricing_times[run.pricing as usize] * 1e6) as i64 + 2;
+        let score = above(sum * times * ask.pricing_times[run.pricing as usize]);
         Some((Bound { score, cheap: Reverse(least) }, index as u32))
     };
     let all = 0..ask.market.runs.len();
@@ -95,6 +95,11 @@ fn promising(ask: &Ask<'_>, kind: Option<ProviderKind>) -> BinaryHeap<(Bound, u3
     });
     let runs = ask.market.runs[range.clone()].iter();
     range.zip(runs).filter_map(bound).collect::<Vec<_>>().into()
+}
+
+/// A score that no place with so many points is above, however it is rounded: at most the largest there is.
+fn above(points: f64) -> i64 {
+    ((points * 1e6) as i64).saturating_add(2)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,7 +130,7 @@ fn look_through(ask: &Ask<'_>, run: usize, best: &mut Kept) {
             let sum = own
                 + ask.region_points[region]
                 + ask.share.cost * score::cost_points(cost.hourly_nanos as f64, ask.fair);
-            if ((sum * ask.region_times[region] * paid * 1e6) as i64) + 2 < least {
+            if above(sum * ask.region_times[region] * paid) < least {
                 continue;
             }
         }

@@ -1,6 +1,6 @@
 //! A host of one's own: what is left on it, and what it costs.
 
-use novacron_catalog::{Point, programme};
+use novacron_catalog::{Point, programme, satisfies};
 use novacron_types::{Architecture, ProviderKind, ProviderName};
 
 /// What a machine on a host costs, in 10⁻⁹ USD.
@@ -37,10 +37,11 @@ pub struct Host {
 }
 
 impl Host {
-    /// Whether it is listed for a compliance programme, however that is written.
+    /// Whether it is listed for a compliance programme, or one that includes it, however that is written.
     pub(crate) fn lists(&self, name: &str) -> bool {
-        let wanted = programme(name);
-        self.compliance.iter().any(|listed| programme(listed) == wanted && wanted.is_some())
+        let listed: Vec<String> =
+            self.compliance.iter().filter_map(|listed| programme(listed)).map(str::to_owned).collect();
+        programme(name).is_some_and(|wanted| satisfies(&listed, wanted))
     }
 
     /// Of a machine of this size, in 10⁻⁹ USD an hour.

@@ -7,7 +7,8 @@ use novacron_types::{Architecture, ProviderKind, ProviderName};
 
 use crate::{Host, Places, score};
 
-/// A configured provider of a cloud: what can be made there, can be made.
+/// A configured provider. What can be had at one of a cloud, can be made there; of another kind it is a name that is known,
+/// and stands for its host where there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
     pub name: ProviderName,

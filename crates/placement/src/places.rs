@@ -69,7 +69,7 @@ impl Places {
             *in_it = host.provider.as_str() == name;
         }
         let bindings: Vec<_> = market.bindings.iter().filter(|binding| binding.name.as_str() == name).collect();
-        for binding in &bindings {
+        for binding in bindings.iter().filter(|binding| binding.kind.is_cloud()) {
             places.add_kind(market, binding.kind, binding.region.as_deref());
         }
         if !bindings.is_empty() || places.hosts.contains(&true) {

@@ -70,7 +70,12 @@ impl Bearing<'_> {
     }
 
     pub fn applied(&self) -> Applied {
-        Applied { name: self.policy.name.clone(), words: action_words(&self.policy.action, self.factor()) }
+        let action = action_words(&self.policy.action, self.factor());
+        let words = match self.policy.condition.as_ref().filter(|_| !matches!(self.place, Where::Everywhere)) {
+            Some(condition) => format!("{action}, where {}", condition_words(condition)),
+            None => action,
+        };
+        Applied { name: self.policy.name.clone(), words }
     }
 }
 
@@ -83,6 +88,12 @@ pub(crate) fn bearing<'p>(
     let mut found = Vec::new();
     for policy in &settings.policies {
         let Some(place) = applies(market, policy, request)? else { continue };
+        if !matches!(place, Where::Everywhere) && is_before_a_place(policy.action.kind) {
+            return Err(wrong(
+                policy,
+                "its action comes before a place is known: its condition can be on a label or the workload",
+            ));
+        }
         let mut names = policy.action.places().peekable();
         let places = match names.peek() {
             None => None,
@@ -94,6 +105,11 @@ pub(crate) fn bearing<'p>(
     found.sort_by(|a, b| b.policy.priority.cmp(&a.policy.priority).then_with(|| a.policy.name.cmp(&b.policy.name)));
     contradictions(&found)?;
     Ok(found)
+}
+
+/// What a machine's size or group is, does not hang on where it could be.
+fn is_before_a_place(kind: ActionKind) -> bool {
+    matches!(kind, ActionKind::Scale | ActionKind::Distribute)
 }
 
 fn check_factor(policy: &Policy) -> Result<(), PlacementError> {
@@ -221,6 +237,20 @@ pub(crate) fn peer_matches(policy: &Policy, labels: &BTreeMap<String, String>) -
         ConditionKind::Workload => text_holds(condition, labels.get("workload").map(String::as_str)),
         _ => true,
     }
+}
+
+/// `location != us-east`.
+fn condition_words(condition: &Condition) -> String {
+    let kind = match condition.kind {
+        ConditionKind::Label => "label",
+        ConditionKind::Workload => "workload",
+        ConditionKind::Cost => "cost",
+        ConditionKind::Performance => "performance",
+        ConditionKind::Compliance => "compliance",
+        ConditionKind::Location => "location",
+    };
+    let values: Vec<String> = condition.all_values().map(ToString::to_string).collect();
+    format!("{kind} {} {}", condition.operator, values.join(", "))
 }
 
 pub(crate) fn action_words(action: &Action, factor: Option<f64>) -> String {

@@ -1,5 +1,6 @@
 //! Points: each part from 0 to 100, each from the place and the question alone.
 
+use novacron_catalog::{PROGRAMMES, is_level};
 use novacron_types::{
     GIB,
     placement::{Strategy, Weights},
@@ -79,9 +80,12 @@ pub(crate) fn performance_points(ty: &Lean, size: &Size) -> f64 {
     45.0 * steady + 4.0 * (spare_cpu + spare_memory) + 30.0 * ty.network + 17.0 * own
 }
 
-/// All of what was asked for is given by the rules; the rest is how many of the programmes the region is listed for.
-pub(crate) fn compliance_points(listed: u32, all: usize) -> f64 {
-    100.0 * f64::from(listed.count_ones()) / (all.max(1)) as f64
+/// All of what was asked for is given by the rules; the rest is how many of the programmes the place is listed for, as bits in
+/// the order of [`PROGRAMMES`]. The levels of one count once.
+pub(crate) fn compliance_points(listed: u32) -> f64 {
+    let whole = PROGRAMMES.iter().enumerate().filter(|(_, name)| !is_level(name));
+    let whole = whole.fold(0u32, |bits, (place, _)| bits | 1 << place);
+    100.0 * f64::from((listed & whole).count_ones()) / f64::from(whole.count_ones())
 }
 
 /// By the round trip to where it should be near, 0 for unknown.

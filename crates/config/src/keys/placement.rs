@@ -46,7 +46,11 @@ pub const ORCHESTRATOR: &[Key] = &[
         Kind::Dollars,
         "The most that a machine may cost an hour, in dollars, all its parts together.",
     ),
-    key("performance_targets", Kind::Block(TARGETS), "What every place must offer; a request's own targets go first."),
+    key(
+        "performance_targets",
+        Kind::Block(TARGETS),
+        "What every place must offer; of these and a request's own the stricter count.",
+    ),
     key(
         "location",
         Kind::Location,

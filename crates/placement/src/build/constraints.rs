@@ -90,7 +90,10 @@ impl<'m> Builder<'m, '_> {
                 let parsed: Result<Vec<Pricing>, _> = names.iter().map(|name| name.parse()).collect();
                 let named = parsed.map_err(|error| PlacementError::invalid(&field, error.to_string()))?;
                 match allowed {
-                    true if self.ask.request.pricing.is_empty() => *pricing = named,
+                    true if self.ask.request.pricing.is_empty() => {
+                        *pricing = named;
+                        self.spot_at = None;
+                    }
                     _ => pricing.retain(|p| named.contains(p) == allowed),
                 }
                 Ok(())

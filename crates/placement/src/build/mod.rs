@@ -63,7 +63,7 @@ impl<'m> Ask<'m> {
             today: settings.today,
             max_age_days: settings.max_age_days,
         };
-        Builder { ask, settings, named: Places::none(market) }.build(&bearing)
+        Builder { ask, settings, named: Places::none(market), spot_at: None }.build(&bearing)
     }
 }
 
@@ -81,6 +81,8 @@ struct Builder<'m, 's> {
     settings: &'s Settings,
     /// Places that were asked for by name: what is not for everyone may be there.
     named: Places,
+    /// Where spot is had that nobody asked for; absent: wherever it is paid at all.
+    spot_at: Option<Places>,
 }
 
 impl<'m> Builder<'m, '_> {

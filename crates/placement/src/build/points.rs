@@ -21,7 +21,7 @@ impl<'m> Builder<'m, '_> {
             None => 50.0,
         };
         let region = |i: usize| {
-            let compliance = score::compliance_points(market.compliance[i], PROGRAMMES.len());
+            let compliance = score::compliance_points(market.compliance[i]);
             (compliance, points(preferred.regions[i], &|near| near.regions[i]))
         };
         self.ask.region_parts = (0..parts.regions.len()).map(region).collect();
@@ -35,8 +35,8 @@ impl<'m> Builder<'m, '_> {
         };
         self.ask.type_points = self.ask.types.iter().zip(&market.lean).map(of_type).collect();
         let host = |i: usize| {
-            let listed = PROGRAMMES.iter().filter(|name| market.hosts[i].lists(name)).count();
-            let compliance = 100.0 * listed as f64 / PROGRAMMES.len() as f64;
+            let listed = PROGRAMMES.iter().enumerate().filter(|(_, name)| market.hosts[i].lists(name));
+            let compliance = score::compliance_points(listed.fold(0, |bits, (place, _)| bits | 1 << place));
             (compliance, points(preferred.hosts[i], &|near| near.hosts[i]))
         };
         self.ask.host_parts = (0..market.hosts.len()).map(host).collect();

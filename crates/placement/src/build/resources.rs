@@ -4,7 +4,13 @@ use novacron_catalog::{InstanceType, Pricing};
 use novacron_types::{Architecture, GIB, placement::GpuNeed};
 
 use super::Builder;
-use crate::{PlacementError, policy::Bearing, rule::Kind, score::Size};
+use crate::{
+    PlacementError, Places,
+    ask::{Extra, Test, Then},
+    policy::Bearing,
+    rule::Kind,
+    score::Size,
+};
 
 impl<'m> Builder<'m, '_> {
     pub(super) fn resources(&mut self) -> Result<(), PlacementError> {
@@ -65,7 +71,8 @@ impl<'m> Builder<'m, '_> {
         self.on_types("instance-type", kind, |i, _| types[i].name.eq_ignore_ascii_case(&name), |_| false)
     }
 
-    /// The ways to pay, on demand where nothing else is said.
+    /// The ways to pay, on demand where nothing else is said. Spot that a provider's configuration allows is had where that
+    /// provider makes the machines.
     pub(super) fn pricing(&mut self, bearing: &[Bearing<'_>]) -> Result<Vec<Pricing>, PlacementError> {
         let mut allowed = Vec::new();
         for name in &self.ask.request.pricing {
@@ -78,19 +85,41 @@ impl<'m> Builder<'m, '_> {
             for bits in bearing.iter().filter_map(|b| b.places.as_ref()?.pricing) {
                 allowed.extend(Pricing::ALL.into_iter().filter(|p| bits & (1 << *p as u8) != 0));
             }
-            if self.ask.market.bindings.iter().any(|binding| binding.spot) {
+            if self.ask.market.bindings.iter().any(|binding| binding.spot) && !allowed.contains(&Pricing::Spot) {
                 allowed.push(Pricing::Spot);
+                self.spot_at = Some(self.where_spot_is_enabled());
             }
         }
         Ok(allowed)
     }
 
+    fn where_spot_is_enabled(&self) -> Places {
+        let market = self.ask.market;
+        let mut at = Places::none(market);
+        for (in_it, region) in at.regions.iter_mut().zip(&market.catalog().parts().regions) {
+            *in_it = market.binding(region.kind, &region.name).is_some_and(|binding| binding.spot);
+        }
+        at
+    }
+
     pub(super) fn pay(&mut self, allowed: &[Pricing]) -> Result<(), PlacementError> {
-        let mut names: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+        let name = |pricing: &Pricing| match (pricing, &self.spot_at) {
+            (Pricing::Spot, Some(_)) => "spot where a provider has `spot_enabled`".to_owned(),
+            _ => pricing.to_string(),
+        };
+        let mut names: Vec<String> = allowed.iter().map(name).collect();
         names.dedup();
         let bit = self.rule("pricing", Kind::Pricing(names))?;
         for pricing in Pricing::ALL.into_iter().filter(|p| !allowed.contains(p)) {
             self.ask.pricing[pricing as usize] |= bit;
+        }
+        if let Some(enabled) = self.spot_at.take().filter(|_| allowed.contains(&Pricing::Spot)) {
+            let mut elsewhere = Places::all(self.ask.market);
+            elsewhere.hosts.fill(false);
+            elsewhere.regions.iter_mut().zip(&enabled.regions).for_each(|(at, enabled)| *at &= !enabled);
+            elsewhere.pricing = Some(1 << Pricing::Spot as u8);
+            let then = Then::Break { bit, unless: None };
+            self.ask.extras.push(Extra { test: Test::At(elsewhere), then });
         }
         Ok(())
     }

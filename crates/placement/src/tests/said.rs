@@ -10,7 +10,8 @@ use serde_json::json as j;
 
 use super::{CLOUDS, binding, host, json, market, sized};
 use crate::{
-    Ask, Candidate, Failure, Host, HostCost, Market, Peer, PlacementError, Quota, Settings, decide, explain, why_not,
+    Ask, Binding, Candidate, Failure, Host, HostCost, Market, Peer, PlacementError, Quota, Settings, decide, explain,
+    why_not,
 };
 
 fn policies(value: serde_json::Value) -> Settings {
@@ -567,4 +568,82 @@ fn near_is_a_known_place_even_where_a_constraint_says_another() {
     }));
     let error = Ask::new(&CLOUDS, &Settings::default(), &request).unwrap_err();
     assert!(error.to_string().contains("mars-1"), "{error}");
+}
+
+#[test]
+fn a_score_beyond_all_measure_is_one() {
+    let prefer = |n: usize| j!({ "name": format!("p{n}"), "action": { "type": "prefer", "providers": ["aws"] }, "score_multiplier": 100.0 });
+    let settings = policies(j!((0..6).map(prefer).collect::<Vec<_>>()));
+    let decision = explain(&Ask::new(&CLOUDS, &settings, &sized(2, 4)).unwrap());
+    assert_eq!(decision.primary_placement.unwrap().kind, Aws);
+}
+
+#[test]
+fn spot_is_had_where_the_provider_that_makes_it_allows_it() {
+    let spot = Binding { spot: true, ..binding("east", Aws, "us-east-1") };
+    let market = market(Vec::new(), vec![spot, binding("west", Aws, "us-west-2")]);
+    let request = |more: serde_json::Value| {
+        let mut request = j!({ "required_cpu": 2, "required_memory_gb": 4, "strategy": "cost-optimized" });
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json(request)
+    };
+    let placed = |more: serde_json::Value| {
+        explain(&Ask::new(&market, &Settings::default(), &request(more)).unwrap()).primary_placement.unwrap()
+    };
+    let at = |name: &str| j!({ "constraints": [{ "type": "provider", "operator": "in", "values": [name] }] });
+    assert_eq!(placed(at("east")).pricing, "spot");
+    for elsewhere in ["west", "gcp", "azure"] {
+        assert_eq!(placed(at(elsewhere)).pricing, "on-demand", "{elsewhere}");
+    }
+    // Who asks for it has it anywhere.
+    let mut asked = at("gcp");
+    asked["pricing"] = j!(["spot"]);
+    assert_eq!(placed(asked).pricing, "spot");
+}
+
+#[test]
+fn a_provider_without_offers_is_a_name_that_is_known() {
+    let on_prem =
+        Binding { kind: novacron_types::ProviderKind::Openstack, region: None, ..binding("on-prem", Aws, "x") };
+    let market = market(Vec::new(), vec![on_prem, binding("aws-us", Aws, "us-east-1")]);
+    let settings = |names: serde_json::Value| {
+        policies(j!([{ "name": "data", "action": { "type": "restrict", "providers": names } }]))
+    };
+    let decision = explain(&Ask::new(&market, &settings(j!(["on-prem", "aws-us"])), &sized(2, 4)).unwrap());
+    assert_eq!(decision.primary_placement.unwrap().region, "us-east-1");
+    let decision = explain(&Ask::new(&market, &settings(j!(["on-prem"])), &sized(2, 4)).unwrap());
+    assert!(decision.primary_placement.is_none());
+    assert!(decision.relaxations.iter().any(|row| row.constraints.contains(&"policy:data".to_owned())), "{decision:?}");
+}
+
+#[test]
+fn what_comes_before_a_place_has_no_condition_on_one() {
+    let settings = policies(j!([{
+        "name": "big", "condition": { "type": "location", "operator": "in", "values": ["eu"] },
+        "action": { "type": "scale", "factor": 4.0 },
+    }]));
+    let error = Ask::new(&CLOUDS, &settings, &sized(2, 4)).unwrap_err().to_string();
+    assert!(error.contains("big") && error.contains("label or the workload"), "{error}");
+}
+
+#[test]
+fn a_policy_of_some_places_is_told_with_them() {
+    let settings = policies(j!([{
+        "name": "abroad", "condition": { "type": "location", "operator": "!=", "value": "us-east" },
+        "action": { "type": "restrict", "providers": ["gcp"] },
+    }]));
+    let decision = explain(&Ask::new(&CLOUDS, &settings, &sized(2, 4)).unwrap());
+    assert_eq!(decision.policies, ["abroad: only gcp, where location != us-east"]);
+}
+
+#[test]
+fn the_levels_of_a_programme_count_once() {
+    let listed = |names: &[&str]| {
+        let bit = |name: &&str| 1u32 << novacron_catalog::PROGRAMMES.iter().position(|known| known == name).unwrap();
+        crate::score::compliance_points(names.iter().map(bit).fold(0, |bits, bit| bits | bit))
+    };
+    assert_eq!(listed(&["FedRAMP", "FedRAMP-Moderate", "FedRAMP-High"]), listed(&["FedRAMP"]));
+    assert_eq!(listed(&["FedRAMP", "SOC2"]), 2.0 * listed(&["SOC2"]));
+    let host = Host { compliance: vec!["fedramp high".to_owned()], ..host("here", 4, 8) };
+    assert!(host.lists("FedRAMP-Moderate") && !host.lists("SOC2"));
 }
