@@ -2,7 +2,11 @@
 
 use novacron_types::{Money, ProviderKind};
 
-use crate::{Catalog, Destination, Disk, GroupId, InstanceType, OfferId, Pricing, RegionId, TypeId, offer::div_round};
+use crate::{
+    Catalog, Destination, Disk, GroupId, OfferId, Pricing, RegionId, TypeId,
+    attach::{attaches, least_gb},
+    offer::div_round,
+};
 
 /// Hours in a month, as the vendors' own calculators take it.
 pub const HOURS_PER_MONTH: u64 = 730;
@@ -11,7 +15,8 @@ pub const HOURS_PER_MONTH: u64 = 730;
 pub struct EstimateRequest {
     pub ty: TypeId,
     pub region: RegionId,
-    /// Name of a disk type and GB of it. No name is the kind's usual one ([`Catalog::usual_disk`]).
+    /// Name of a disk type and GB of it, of which the least that is sold is paid. No name is the kind's usual one
+    /// ([`Catalog::usual_disk`]).
     pub disks: Vec<(Option<String>, u64)>,
     /// GB that leave the region in a month, and where to.
     pub traffic: Vec<(Destination, u64)>,
@@ -91,6 +96,11 @@ impl Catalog {
         attaches(self.instance_type(ty), name)
     }
 
+    /// What is paid for where a disk has so many GB: no less than the least that is sold; nothing for none.
+    pub fn sold_gb(&self, disk: &Disk, gb: u64) -> u64 {
+        if gb == 0 { 0 } else { gb.max(least_gb(self.region(disk.region).kind, &disk.name)) }
+    }
+
     pub fn find_disk(&self, region: RegionId, name: &str) -> Option<&Disk> {
         let disks = &self.parts().disks;
         let row = disks.binary_search_by(|disk| (disk.region, disk.name.as_str()).cmp(&(region, name))).ok()?;
@@ -131,7 +141,10 @@ impl Catalog {
                 None => self.usual_disk(request.ty, request.region),
             };
             match disk {
-                Some(disk) => sum.add(self, currency, disk.group, mul(disk.nanos_per_gb_month, *gb))?,
+                Some(disk) => {
+                    let gb = self.sold_gb(disk, *gb);
+                    sum.add(self, currency, disk.group, mul(disk.nanos_per_gb_month, gb))?;
+                }
                 None => {
                     let name = name.as_deref().unwrap_or("usual");
                     sum.unknown.push(format!("no price for a {name} disk that {} takes", ty.name));
@@ -186,19 +199,5 @@ impl Sum {
         let hourly = div_round(monthly, HOURS_PER_MONTH.into());
         let money = |nanos: u128| Money { nanos: nanos as i128, currency };
         Part { hourly: money(hourly), monthly: money(monthly), groups: self.groups, unknown: self.unknown }
-    }
-}
-
-/// Whether the type takes the disk. Google's newer series take Hyperdisks only, and a local disk goes with its own series.
-fn attaches(ty: &InstanceType, disk: &str) -> bool {
-    const HYPERDISK_ONLY: [&str; 10] = ["n4", "n4a", "n4d", "c4", "c4a", "c4d", "c4n", "m4", "m4n", "g4"];
-    if ty.kind != ProviderKind::Gcp || disk == "snapshot" {
-        return disk != "snapshot";
-    }
-    let series = ty.name.split('-').next().unwrap_or_default();
-    match disk.strip_prefix("local") {
-        Some("") => !HYPERDISK_ONLY.contains(&series) && !["e2", "f1", "g1", "t2a", "t2d"].contains(&series),
-        Some(own) => own.strip_prefix('-') == Some(series),
-        None => disk.starts_with("hyperdisk") || !HYPERDISK_ONLY.contains(&series),
     }
 }

@@ -8,6 +8,7 @@
 //! Money is an integer of 10⁻⁹ units with its group's currency. Ids are indices and hold within one catalog only.
 
 mod around;
+mod attach;
 mod carbon;
 mod catalog;
 mod compliance;

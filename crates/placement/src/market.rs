@@ -57,6 +57,8 @@ pub(crate) struct Lean {
 pub(crate) struct UsualDisk {
     /// 10⁻⁹ of the currency for a GB and month.
     pub nanos: Option<u64>,
+    /// GB: the least that is sold.
+    pub least_gb: u64,
 }
 
 /// The catalog, the hosts and the configured providers.
@@ -210,7 +212,8 @@ impl Market {
                 let region = catalog.offers().region[offer as usize];
                 if let Some(disk) = catalog.usual_disk(run.ty, region) {
                     self.takes_usual[ty] = true;
-                    self.usual_disk[usize::from(region.0)].nanos = Some(disk.nanos_per_gb_month);
+                    self.usual_disk[usize::from(region.0)] =
+                        UsualDisk { nanos: Some(disk.nanos_per_gb_month), least_gb: catalog.sold_gb(disk, 1) };
                 }
             }
         }

@@ -19,6 +19,9 @@ use crate::{
 pub struct MergePolicy {
     /// A sheet that would take away a larger part of what the vendor said before is refused. In thousandths.
     pub most_removed_permille: u32,
+    /// A region that would lose a larger part of its offers of one way of paying than this keeps them all: a list that ends early
+    /// is no word on the rest. In thousandths.
+    pub most_removed_of_region_permille: u32,
     /// A sheet that would make the middle price of a way of paying so many times larger or smaller is refused.
     pub most_median_factor: u32,
     /// A single price that is more than so many times larger or smaller than the one before is not taken: of an offer, whether
@@ -30,7 +33,13 @@ pub struct MergePolicy {
 
 impl Default for MergePolicy {
     fn default() -> Self {
-        Self { most_removed_permille: 200, most_median_factor: 2, most_row_factor: 10, forced: false }
+        Self {
+            most_removed_permille: 200,
+            most_removed_of_region_permille: 500,
+            most_median_factor: 2,
+            most_row_factor: 10,
+            forced: false,
+        }
     }
 }
 
@@ -109,6 +118,9 @@ fn check_currency(catalog: &Catalog, sheet: &PriceSheet) -> Result<(), RefreshEr
     }
 }
 
+/// A region with fewer offers of one way of paying may lose most of them.
+const FEW: u64 = 4;
+
 /// What is looked at before a sheet is believed, for one way of paying.
 #[derive(Default)]
 struct Guard {
@@ -135,6 +147,7 @@ fn offers(
         .filter_map(|(term, region)| Some((Pricing::from(*term), catalog.find_region(sheet.kind, region)?)))
         .filter(|(pricing, region)| terms.contains(pricing) && spoken.contains(region))
         .collect();
+    let shrunk = if policy.forced { BTreeSet::new() } else { shrunk(catalog, sheet, policy, &whole, &fresh) };
     let mut guards: BTreeMap<Pricing, Guard> = BTreeMap::new();
     let (mut kept, mut silent, mut unstated) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     let old_offers = std::mem::take(&mut parts.offers);
@@ -164,7 +177,13 @@ fn offers(
         } else if whole.contains(&(old.pricing, old.region)) && !cannot_say(sheet, &ty.name, &region.name, old.pricing)
         {
             guard.removed += usize::from(stated);
-            report.removed += 1;
+            if shrunk.contains(&(old.pricing, old.region)) {
+                report.missing.add(|| format!("{} in {} {}", ty.name, region.name, old.pricing));
+                report.kept += 1;
+                kept.push(old);
+            } else {
+                report.removed += 1;
+            }
         } else {
             if !spoken.contains(&old.region) && silent.insert(old.region) {
                 report.silent_regions.add(|| region.name.clone());
@@ -188,6 +207,31 @@ fn offers(
     kept.sort_unstable_by_key(|offer| (offer.ty, offer.pricing, offer.region));
     parts.offers = kept.into_iter().collect();
     Ok(())
+}
+
+/// The regions, each with a way of paying, of whose offers so many are missing that the list is not believed to be whole.
+fn shrunk(
+    catalog: &Catalog,
+    sheet: &PriceSheet,
+    policy: &MergePolicy,
+    whole: &BTreeSet<(Pricing, RegionId)>,
+    fresh: &HashMap<Key, &PriceRow>,
+) -> BTreeSet<(Pricing, RegionId)> {
+    let mut counts: BTreeMap<(Pricing, RegionId), (u64, u64)> = BTreeMap::new();
+    let offers = catalog.offers();
+    for ((&ty, &pricing), &region) in offers.ty.iter().zip(&offers.pricing).zip(&offers.region) {
+        if !whole.contains(&(pricing, region)) {
+            continue;
+        }
+        let (missing, all) = counts.entry((pricing, region)).or_default();
+        *all += 1;
+        let said = fresh.contains_key(&(ty, pricing, region))
+            || cannot_say(sheet, &catalog.instance_type(ty).name, &catalog.region(region).name, pricing);
+        *missing += u64::from(!said);
+    }
+    let most = u64::from(policy.most_removed_of_region_permille);
+    let early = |(missing, all): (u64, u64)| all >= FEW && missing * 1000 > all * most;
+    counts.into_iter().filter(|(_, count)| early(*count)).map(|(of, _)| of).collect()
 }
 
 /// The rows of types and regions that the catalog knows; the others are counted.

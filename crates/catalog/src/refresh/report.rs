@@ -44,6 +44,8 @@ pub struct RefreshReport {
     pub unknown_regions: Examples,
     /// Regions with offers in the catalog of which the sheet says nothing.
     pub silent_regions: Examples,
+    /// Offers that are not in the list of a region that lacks most of what it had; they are kept.
+    pub missing: Examples,
     /// Prices so far from the one before that they were not taken.
     pub held_back: Examples,
     /// Ways of paying of which the sheet has no price at all.
@@ -66,6 +68,7 @@ impl RefreshReport {
             unknown_types: Examples::default(),
             unknown_regions: Examples::default(),
             silent_regions: Examples::default(),
+            missing: Examples::default(),
             held_back: Examples::default(),
             without_prices: Vec::new(),
             oddities: BTreeMap::new(),
@@ -84,6 +87,7 @@ impl fmt::Display for RefreshReport {
             ("types that are not known", &self.unknown_types),
             ("regions that are not known", &self.unknown_regions),
             ("regions without an answer, kept", &self.silent_regions),
+            ("missing in lists that lack most of a region, kept", &self.missing),
             ("prices too far from the one before, not taken", &self.held_back),
         ];
         for (what, Examples { count, names }) in lists.into_iter().filter(|(_, examples)| examples.count > 0) {

@@ -189,6 +189,19 @@ fn a_region_without_an_answer_is_kept_and_named() {
 }
 
 #[test]
+fn a_region_whose_list_ends_early_keeps_its_offers() {
+    // Three of five are missing in one region, which is a part of all that would be believed.
+    let loose = MergePolicy { most_removed_permille: 400, ..MergePolicy::default() };
+    let cut = done(full(|ty, region| (region != "eastus" || ty < "c").then_some(1_000_000_000)));
+    let (new, report) = merge(&catalog(), &cut, TODAY, &loose).unwrap();
+    assert_eq!((report.removed, report.missing.count), (0, 3), "{report}");
+    assert!(report.to_string().contains("missing in lists that lack most of a region, kept"), "{report}");
+    assert!(diff(&catalog(), &new).is_empty());
+    let forced = MergePolicy { forced: true, ..loose };
+    assert_eq!(merge(&catalog(), &cut, TODAY, &forced).unwrap().1.removed, 3);
+}
+
+#[test]
 fn a_sheet_that_is_not_believed_changes_nothing() {
     let forced = MergePolicy { forced: true, ..MergePolicy::default() };
     let half = done(full(|ty, _| (ty < "c").then_some(1_000_000_000)));

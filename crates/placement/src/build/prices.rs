@@ -15,13 +15,15 @@ impl<'m> Builder<'m, '_> {
         let hourly = |monthly: u128| u64::try_from(div_round(monthly, 730)).unwrap_or(u64::MAX);
         let named = self.ask.request.disk_type.clone();
         let disk_of = |i: usize| match &named {
-            Some(name) => catalog.find_disk(RegionId(i as u16), name).map(|disk| disk.nanos_per_gb_month),
-            None => market.usual_disk[i].nanos,
+            Some(name) => catalog
+                .find_disk(RegionId(i as u16), name)
+                .map(|disk| (disk.nanos_per_gb_month, catalog.sold_gb(disk, gb))),
+            None => market.usual_disk[i].nanos.map(|nanos| (nanos, gb.max(market.usual_disk[i].least_gb))),
         };
         let all = 0..parts.regions.len();
         let disk = |i: usize| match gb {
             0 => Some(0),
-            gb => disk_of(i).map(|nanos| hourly(u128::from(nanos) * u128::from(gb))),
+            _ => disk_of(i).map(|(nanos, gb)| hourly(u128::from(nanos) * u128::from(gb))),
         };
         self.ask.disk = all.clone().map(disk).collect();
         let leaves = self.ask.request.traffic_gb_per_month.unwrap_or(0);
