@@ -138,7 +138,7 @@ pub fn rebalance(record: &PlanRecord, wide: bool) -> String {
             None => place(&step.to),
         };
         let why = match &step.mandatory_by {
-            Some(policy) => format!("policy {policy} demands it: {}", step.reason),
+            Some(_) => format!("must: {}", step.reason),
             None => step.reason.clone(),
         };
         // What is not in the total is said.

@@ -14,7 +14,7 @@ use super::{
     once::Once,
     settle::{Ground, Settled, Step},
     table::{Table, span},
-    ways::Mover,
+    ways::{Demand, Mover},
 };
 use crate::HOURS;
 
@@ -55,9 +55,8 @@ fn planned(g: &Ground<'_, '_>, number: u32, step: &Step) -> PlannedMove {
     };
     let costs = known_cost(ask, step.from).zip(known_cost(ask, step.to));
     let saves = costs.map(|(from, to)| i128::from(from) - i128::from(to));
-    let mandatory_by = mover.mandatory.clone();
-    let reason = match (&mandatory_by, step.towards) {
-        (Some(policy), None) => format!("policy {policy:?} wants it elsewhere"),
+    let reason = match (&mover.mandatory, step.towards) {
+        (Some(demand), None) => demand.words(),
         (_, Some(goal)) => format!("a stop on its way to {}: others have to leave first", ask.title(goal)),
         (None, None) => reason(g, step, saves),
     };
@@ -71,7 +70,7 @@ fn planned(g: &Ground<'_, '_>, number: u32, step: &Step) -> PlannedMove {
         one_time_cost: step.once.answer(),
         payback_days: saves.and_then(|saves| payback_days(saves, step.once.total())),
         reason,
-        mandatory_by,
+        mandatory_by: mover.mandatory.as_ref().map(Demand::by),
     }
 }
 

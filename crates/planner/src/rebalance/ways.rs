@@ -34,10 +34,44 @@ pub(super) struct Mover {
     pub weight: i128,
     /// No two of one region or host.
     pub ways: Vec<Way>,
-    /// The policy that wants it elsewhere.
-    pub mandatory: Option<String>,
+    /// What wants it elsewhere, whatever it costs.
+    pub mandatory: Option<Demand>,
     /// Why it stays, whatever the plan.
     pub pinned: Option<String>,
+}
+
+/// Why a machine has to be elsewhere.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Demand {
+    /// By name.
+    Policy(String),
+    /// Rules that it was declared with and that its place breaks, by name.
+    Declared(Vec<String>),
+}
+
+impl Demand {
+    /// `policy "out" wants it elsewhere`.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Policy(policy) => format!("policy {policy:?} wants it elsewhere"),
+            Self::Declared(rules) => format!("it has to be elsewhere: where it is, it breaks {}", rules.join(", ")),
+        }
+    }
+
+    /// As answers name it.
+    pub fn by(&self) -> String {
+        match self {
+            Self::Policy(policy) => policy.clone(),
+            Self::Declared(rules) => format!("what it was declared with: {}", rules.join(", ")),
+        }
+    }
+}
+
+/// Rules by which a machine says, or the configuration of all, where it has to be. What only its price or size breaks is for
+/// savings and policies to say.
+fn is_of_place(rule: &str) -> bool {
+    rule.starts_with("compliance:")
+        || ["provider", "region", "compliance-zones", "latency", "sla", "instance-type", "steady"].contains(&rule)
 }
 
 /// So many regions of one provider are considered for a machine, the best.
@@ -118,21 +152,27 @@ fn mover(
         return Ok(mover);
     };
     let migrations = ask.migrations(settings, now)?;
-    let mut wanted = migrations.first().map(|migration| (migration.policy.clone(), Some(&migration.to)));
+    let mut wanted =
+        migrations.first().map(|migration| (Demand::Policy(migration.policy.clone()), Some(&migration.to)));
     if wanted.is_none() && matches!(now, Candidate::Offer(_)) {
         let small = ask.rules_broken(now).iter().any(|rule| matches!(*rule, "cpu" | "memory"));
-        wanted = ask.scaled_by(settings)?.filter(|_| small).map(|policy| (policy, None));
+        wanted = ask.scaled_by(settings)?.filter(|_| small).map(|policy| (Demand::Policy(policy), None));
     }
-    mover.mandatory = wanted.as_ref().map(|(policy, _)| policy.clone());
+    if wanted.is_none() {
+        let broken: Vec<String> =
+            ask.rules_broken(now).into_iter().filter(|rule| is_of_place(rule)).map(str::to_owned).collect();
+        wanted = (!broken.is_empty()).then_some((Demand::Declared(broken), None));
+    }
+    mover.mandatory = wanted.as_ref().map(|(demand, _)| demand.clone());
     if !machine.movable {
         mover.pinned = Some(match &mover.mandatory {
-            Some(policy) => format!("it can't be moved, though policy {policy:?} wants it elsewhere"),
+            Some(demand) => format!("it can't be moved, though {}", demand.words()),
             None => "it can't be moved".to_owned(),
         });
         return Ok(mover);
     }
-    if let Some((policy, _)) = wanted.as_ref().filter(|_| !options.not_worse.is_empty()) {
-        mover.pinned = Some(format!("policy {policy:?} wants it elsewhere, whatever the strategy"));
+    if let Some((demand, _)) = wanted.as_ref().filter(|_| !options.not_worse.is_empty()) {
+        mover.pinned = Some(format!("{}, whatever the strategy", demand.words()));
         return Ok(mover);
     }
     if let (None, Some(unknown)) = (&wanted, &mover.home.unknown) {
@@ -154,9 +194,11 @@ fn mover(
         mover.ways.push(way);
     }
     keep_best(market, &mut mover.ways, wanted.is_some());
-    if let Some((policy, _)) = wanted.filter(|_| !mover.ways.iter().any(|way| way.pays)) {
-        let broken = "no place there breaks none of its rules";
-        mover.pinned = Some(format!("policy {policy:?} wants it elsewhere, but {broken}"));
+    if let Some((demand, _)) = wanted.filter(|_| !mover.ways.iter().any(|way| way.pays)) {
+        mover.pinned = Some(match &demand {
+            Demand::Policy(_) => format!("{}, but no place there breaks none of its rules", demand.words()),
+            Demand::Declared(_) => format!("{}, but no other provider's place breaks none", demand.words()),
+        });
     }
     Ok(mover)
 }

@@ -1,5 +1,6 @@
 //! Plans against brute force, on markets made up for it.
 
+mod declared;
 mod many;
 mod moves;
 

@@ -413,7 +413,7 @@ fn a_strategy_makes_nothing_worse_by_those_before_it() {
     assert!(plan.moves.len() == 1 && plan.notes.contains(&"No moves were left for cost-optimized.".to_owned()));
 }
 
-fn options_of(strategy: Strategy) -> RebalanceOptions<'static> {
+pub(super) fn options_of(strategy: Strategy) -> RebalanceOptions<'static> {
     RebalanceOptions {
         strategy,
         not_worse: &[],

@@ -117,7 +117,7 @@ pub struct PlannedMove {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payback_days: Option<f64>,
     pub reason: String,
-    /// The policy that demands it, whatever it costs.
+    /// The policy that demands it, whatever it costs, or `what it was declared with: ` and the rules that its place breaks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mandatory_by: Option<String>,
 }
