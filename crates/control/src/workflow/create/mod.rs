@@ -9,9 +9,13 @@
 
 mod make;
 mod record;
+mod remove;
 mod state;
 
+use std::time::Duration;
+
 use novacron_operations::{OperationId, Step, StepContext, StepError, Workflow};
+use novacron_provider::Patience;
 use novacron_types::VmId;
 use serde_json::Value;
 
@@ -19,14 +23,28 @@ use super::Tools;
 
 pub(crate) use state::{CreateState, Making};
 
-pub(crate) struct Create(pub Tools);
+/// For a machine to run once it was accepted.
+const PATIENCE: Patience =
+    Patience { first: Duration::from_millis(200), most: Duration::from_secs(5), limit: Duration::from_secs(15 * 60) };
+
+pub(crate) struct Create {
+    pub tools: Tools,
+    pub patience: Patience,
+}
+
+impl Create {
+    pub fn new(tools: Tools) -> Self {
+        Self { tools, patience: PATIENCE }
+    }
+}
 
 impl Workflow for Create {
     type State = CreateState;
     const KIND: &'static str = "create";
 
     fn steps(&self, _params: &CreateState) -> Vec<Box<dyn Step<CreateState>>> {
-        vec![Box::new(make::Make(self.0.clone())), Box::new(record::Record(self.0.clone()))]
+        let make = make::Make { tools: self.tools.clone(), patience: self.patience };
+        vec![Box::new(make), Box::new(record::Record(self.tools.clone()))]
     }
 
     fn summary(&self, state: &CreateState) -> Option<Value> {

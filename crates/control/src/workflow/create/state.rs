@@ -15,6 +15,9 @@ pub(crate) struct CreateState {
     pub machines: Vec<Making>,
 }
 
+/// A place that stumbles more often is left for the next.
+const MOST_STUMBLES: u32 = 3;
+
 /// A place where a machine is made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Target {
@@ -51,6 +54,20 @@ pub(crate) struct Making {
     pub settled: Option<Target>,
     /// Why it is made nowhere, where the others are made all the same.
     pub given_up: Option<String>,
+}
+
+impl CreateState {
+    pub fn new(mode: PlanMode, machines: Vec<Making>) -> Self {
+        Self { mode, machines }
+    }
+
+    /// How often the place of a machine may stumble. What another machine has left is not waited for again.
+    pub fn most_stumbles(&self, index: usize) -> u32 {
+        let Making { current, created, .. } = &self.machines[index];
+        let mut tried = self.machines.iter().flat_map(|making| &making.tried);
+        let left = created.is_none() && tried.any(|tried| Some(&tried.target) == current.as_ref());
+        if left { 0 } else { MOST_STUMBLES }
+    }
 }
 
 impl Making {

@@ -1,22 +1,22 @@
 //! Machines made from nothing: the next best place is taken where one fails, and nothing is made twice or left behind.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use novacron_catalog::{HALF, HostCost, LocalHost};
 use novacron_operations::{
-    Submission,
+    Engine, MemoryStore, OperationRecord, Submission,
     testkit::{self, End, Scenario},
 };
 use novacron_provider::{
-    ErrorKind, Provider, ProviderDefinition, Registry,
+    ErrorKind, Patience, Provider, ProviderDefinition, Registry,
     chaos::{Chaos, Fault, Rule, When},
     memory::{MemoryCloud, MemoryOptions, MemoryProvider},
 };
 use novacron_store::Store;
 use novacron_types::{
-    Architecture, GIB, Money, ProviderKind, ProviderName, VmId, VmSpec,
+    Architecture, GIB, Money, ProviderKind, ProviderName, VmId,
     placement::{Decision, PlacementRecord, PlacementRequest, PlacementStatus, PlanMode},
 };
 
@@ -47,12 +47,12 @@ impl Scenario for TwoMachines {
         hosts().await
     }
     fn workflow(&self, world: &Hosts) -> Create {
-        Create(world.tools.clone())
+        Create::new(world.tools.clone())
     }
     fn submission(&self, world: &Hosts) -> Submission<CreateState> {
         let making = |record: &PlacementRecord| Making::new(record, VmId::new(record.vm_id.clone()).unwrap());
         let machines = world.records.iter().map(making).collect();
-        Submission::new("two", CreateState { mode: PlanMode::AllOrNothing, machines })
+        Submission::new("two", CreateState::new(PlanMode::AllOrNothing, machines))
     }
     async fn check(&self, world: &Hosts, end: End) -> Vec<String> {
         let mut wrongs = Vec::new();
@@ -85,43 +85,104 @@ async fn making_machines_survives_everything() {
     testkit::check_all(&TwoMachines).await;
 }
 
+/// The same machines are asked for in this world, with little patience; what came of it.
+async fn made(world: &Hosts) -> OperationRecord {
+    let patience =
+        Patience { first: Duration::from_millis(1), most: Duration::from_millis(5), limit: Duration::from_millis(300) };
+    let engine = Engine::builder(Arc::new(MemoryStore::new()))
+        .register(Create { patience, ..Create::new(world.tools.clone()) })
+        .build();
+    engine.start();
+    let submitted = engine.submit::<Create>(TwoMachines.submission(world)).await.unwrap();
+    let ended = engine.wait(&submitted.record.id);
+    let ended = tokio::time::timeout(Duration::from_secs(60), ended).await.expect("it does not end").unwrap();
+    engine.shutdown(Duration::from_secs(5)).await;
+    ended
+}
+
+async fn remembered(world: &Hosts) -> Vec<String> {
+    let failures = world.tools.store.placements().failures(Timestamp::UNIX_EPOCH).await.unwrap();
+    failures.into_iter().map(|failure| failure.region).collect()
+}
+
 #[tokio::test]
 async fn the_next_place_is_tried_and_the_failure_remembered() {
     let world = hosts().await;
-    let engine = novacron_operations::Engine::builder(Arc::new(novacron_operations::MemoryStore::new()))
-        .register(Create(world.tools.clone()))
-        .build();
-    engine.start();
-    let submitted = engine.submit::<Create>(TwoMachines.submission(&world)).await.unwrap();
-    let ended = engine.wait(&submitted.record.id).await.unwrap();
+    let ended = made(&world).await;
     assert_eq!(ended.error, None);
     let told = ended.summary.unwrap();
     assert_eq!(told[0]["provider"], "roomy");
     assert_eq!(told[0]["tried"][0]["code"], "no_capacity");
-    let failures = world.tools.store.placements().failures(Timestamp::UNIX_EPOCH).await.unwrap();
-    assert_eq!(failures.iter().map(|failure| failure.region.as_str()).collect::<Vec<_>>(), ["full"]);
+    assert_eq!(remembered(&world).await, ["full"]);
     let kept = world.tools.store.placements().placement_of("vm-0").await.unwrap().unwrap();
     assert!(kept.decision.notes.iter().any(|note| note.contains("tried at full")), "{:?}", kept.decision.notes);
-    engine.shutdown(std::time::Duration::from_secs(5)).await;
+}
+
+/// The cheaper host does not answer when it is asked for a machine.
+fn away(provider: MemoryProvider) -> Chaos {
+    at_full(&provider, [("create", When::Chance(1.0), ErrorKind::Unavailable)])
+}
+
+#[tokio::test]
+async fn a_place_that_does_not_answer_is_left_for_the_next() {
+    let world = hosts_within(0, away).await;
+    let ended = made(&world).await;
+    assert_eq!(ended.error, None);
+    let told = ended.summary.unwrap();
+    for machine in told.as_array().unwrap() {
+        assert_eq!((&machine["provider"], &machine["tried"][0]["code"]), (&"roomy".into(), &"unavailable".into()));
+    }
+    assert_eq!((world.full.counts().instances, world.roomy.counts().instances), (0, 2));
+    assert_eq!(remembered(&world).await, ["full"]);
+}
+
+/// The cheaper host stumbles for longer than a call is repeated, and then no more.
+fn stumbles(provider: MemoryProvider) -> Chaos {
+    at_full(&provider, std::array::from_fn::<_, 7, _>(|i| ("create", When::Nth(i as u32), ErrorKind::Unavailable)))
+}
+
+#[tokio::test]
+async fn a_place_that_stumbles_is_asked_again() {
+    let world = hosts_within(0, stumbles).await;
+    let ended = made(&world).await;
+    assert_eq!(ended.error, None);
+    let told = ended.summary.unwrap();
+    assert_eq!((&told[0]["provider"], &told[0]["tried"]), (&"full".into(), &serde_json::json!([])));
+    assert_eq!((world.full.counts().instances, world.roomy.counts().instances), (2, 0));
+}
+
+#[tokio::test]
+async fn a_machine_that_never_runs_is_made_elsewhere() {
+    let world = hosts_within(u32::MAX, |_| Chaos::new(1, [])).await;
+    let ended = made(&world).await;
+    assert_eq!(ended.error, None);
+    let told = ended.summary.unwrap();
+    assert_eq!((&told[0]["provider"], &told[0]["tried"][0]["code"]), (&"roomy".into(), &"unavailable".into()));
+    assert_eq!((world.full.counts().instances, world.roomy.counts().instances), (0, 2), "what never ran is left");
 }
 
 async fn hosts() -> Hosts {
-    let provider = |name: &str| {
-        let options = MemoryOptions { region: name.to_owned(), ..MemoryOptions::default() };
+    hosts_within(0, |provider| at_full(&provider, [("create", When::Chance(1.0), ErrorKind::NoCapacity)])).await
+}
+
+/// What fails at the cheaper host, before it happens.
+fn at_full<const N: usize>(provider: &MemoryProvider, fails: [(&'static str, When, ErrorKind); N]) -> Chaos {
+    let full = provider.identity().name.as_str() == "full";
+    let rule = |(operation, when, kind)| Rule { operation: Some(operation), when, fault: Fault::FailBefore(kind) };
+    Chaos::new(1, fails.map(rule).into_iter().filter(|_| full))
+}
+
+/// Providers in a layer; machines at the cheaper host take so many questions to run.
+async fn hosts_within(settle_after: u32, layer: fn(MemoryProvider) -> Chaos) -> Hosts {
+    let provider = |name: &str, settle_after| {
+        let options = MemoryOptions { region: name.to_owned(), settle_after, ..MemoryOptions::default() };
         MemoryProvider::in_cloud(&MemoryCloud::default(), name, options)
     };
-    let (full, roomy) = (provider("full"), provider("roomy"));
-    let image = image_on(&roomy).await;
+    let (full, roomy) = (provider("full", settle_after), provider("roomy", 0));
     let providers = vec![full.clone(), roomy.clone()];
-    let layer = |provider: MemoryProvider| {
-        let full = provider.identity().name.as_str() == "full";
-        let rule = Rule {
-            operation: Some("create"),
-            when: When::Chance(if full { 1.0 } else { 0.0 }),
-            fault: Fault::FailBefore(ErrorKind::NoCapacity),
-        };
-        Chaos::new(1, [rule])
-    };
+    for provider in &providers {
+        provider.seed_image("debian", b"an image");
+    }
     let registry = Registry::default().with(Clones(providers.clone(), layer));
     let definition = |name: &str| ProviderDefinition {
         name: ProviderName::new(name).unwrap(),
@@ -136,20 +197,11 @@ async fn hosts() -> Hosts {
     let placing = Arc::new(Placing::new(settings, directory.clone(), store.clone()));
     let mover = Arc::new(PlainMover(providers));
     let tools = Tools { directory, store, mover, placing, control: Arc::default() };
-    let records: Vec<PlacementRecord> = (0..2).map(|i| decided(&format!("vm-{i}"), &image)).collect();
+    let records: Vec<PlacementRecord> = (0..2).map(|i| decided(&format!("vm-{i}"))).collect();
     for record in &records {
         tools.store.placements().put_placement(record).await.unwrap();
     }
     Hosts { tools, full, roomy, records, _folder: folder }
-}
-
-/// An image to start from.
-async fn image_on(provider: &MemoryProvider) -> String {
-    let tag = novacron_provider::OperationTag(novacron_types::OperationId::new("seed").unwrap());
-    let seed = provider.seed_instance("seed", VmSpec::default(), &[b"bytes"]);
-    let image = provider.images().unwrap().create_image(&tag, &seed, true).await.unwrap();
-    provider.delete(&seed).await.unwrap();
-    image.to_string()
 }
 
 fn host(name: &str, cents: i128) -> HostSettings {
@@ -178,9 +230,9 @@ fn host(name: &str, cents: i128) -> HostSettings {
 }
 
 /// As if nothing had been chosen yet: the workflow chooses.
-fn decided(vm_id: &str, image: &str) -> PlacementRecord {
+fn decided(vm_id: &str) -> PlacementRecord {
     let request: PlacementRequest = serde_json::from_value(serde_json::json!({
-        "vm_id": vm_id, "required_cpu": 1, "required_memory_gb": 1, "strategy": "cost", "create": true, "image": image,
+        "vm_id": vm_id, "required_cpu": 1, "required_memory_gb": 1, "strategy": "cost", "create": true, "image": "debian",
     }))
     .unwrap();
     let decision: Decision = serde_json::from_value(serde_json::json!({

@@ -1,0 +1,56 @@
+//! Removes what was made.
+
+use novacron_operations::{OperationId, StepContext, StepError};
+use novacron_provider::SweepScope;
+use novacron_types::placement::PlacementStatus;
+
+use super::{super::Tools, state::Making};
+use crate::error::step_error;
+
+impl Tools {
+    /// Removes what `operation` made for a machine, wherever, and says of its placement that it did not come true.
+    pub(super) async fn unmake(
+        &self,
+        cx: &StepContext,
+        operation: &OperationId,
+        making: &Making,
+        index: usize,
+    ) -> Result<(), StepError> {
+        self.remove(cx, operation, making, index).await?;
+        self.conclude(cx, operation, making, PlacementStatus::Failed).await
+    }
+
+    pub(super) async fn remove(
+        &self,
+        cx: &StepContext,
+        operation: &OperationId,
+        making: &Making,
+        index: usize,
+    ) -> Result<(), StepError> {
+        let tag = making.tag(operation, index)?;
+        for name in making.providers() {
+            let removed = self.provider(&name)?.sweep(&tag, SweepScope::Everything).await.map_err(step_error)?;
+            if !removed.is_empty() {
+                cx.log(format!("removed at {name}: {}", removed.join(", ")));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn conclude(
+        &self,
+        cx: &StepContext,
+        operation: &OperationId,
+        making: &Making,
+        status: PlacementStatus,
+    ) -> Result<(), StepError> {
+        let placements = self.store.placements();
+        if let Some(mut record) = placements.placement(&making.placement_id).await? {
+            record.status = status;
+            record.operation_id = Some(operation.clone());
+            record.updated_at = cx.now();
+            placements.put_placement(&record).await?;
+        }
+        Ok(())
+    }
+}
