@@ -8,7 +8,7 @@ use novacron_placement::{Ask, decide};
 use novacron_provider::{Boot, CreateRequest, ErrorKind, Patience, ProviderError, wait_for_state};
 use novacron_types::{
     DiskSpec, InstanceState, NetworkSpec, Spot, VmSpec,
-    placement::{PlacementFailure, PlacementStatus, PlanMode},
+    placement::{Constraint, ConstraintKind, Operator, PlacementFailure, PlacementStatus, PlanMode, Scalar},
 };
 
 use super::{
@@ -52,10 +52,12 @@ impl Step<CreateState> for Make {
     }
 
     async fn undo(&self, cx: &StepContext, state: &mut CreateState) -> Result<(), StepError> {
-        for index in 0..state.machines.len() {
-            self.tools.unmake(cx, cx.operation_id(), &state.machines[index], index).await?;
+        // One that can't be removed yet keeps no other.
+        let mut failed = None;
+        for (index, making) in state.machines.iter().enumerate() {
+            failed = failed.or(self.tools.unmake(cx, cx.operation_id(), making, index).await.err());
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 }
 
@@ -67,7 +69,7 @@ impl Make {
             let making = &state.machines[index];
             let asked = match self.tools.provider(&target.provider) {
                 Ok(provider) => provider.create(&request(making, &target, making.tag(cx.operation_id(), index)?)).await,
-                Err(error) => return Err(error),
+                Err(error) => Err(ProviderError::new(ErrorKind::NotFound, "create", error.to_string())),
             };
             match asked {
                 Ok(mut created) => {
@@ -155,6 +157,18 @@ impl Make {
         let settings = placing.settings(cx.now()).await.map_err(unavailable)?;
         let mut request = making.request.clone();
         request.configured_only = Some(true);
+        // What one of these may have made would be taken for what is asked of it next.
+        let not_swept = making.not_swept().filter(|name| self.tools.provider(name).is_ok());
+        let not_swept: Vec<Scalar> = not_swept.map(|name| Scalar::Text(name.to_string())).collect();
+        if !not_swept.is_empty() {
+            request.constraints.push(Constraint {
+                kind: ConstraintKind::Provider,
+                operator: Operator::NotIn,
+                value: None,
+                values: not_swept,
+                max_latency: None,
+            });
+        }
         let ask = Ask::new(&market, &settings, &request)
             .map_err(|error| StepError::permanent(error.code(), error.to_string()))?;
         // Each way of paying for each type is there once, so a few more than were tried are enough.
@@ -196,8 +210,12 @@ impl Make {
         let making = &state.machines[index];
         let Some(target) = making.current.clone() else { return Ok(()) };
         cx.log(format!("{} can't be made at {}: {error}", making.vm_id, target.provider));
-        self.tools.remove(cx, cx.operation_id(), making, index).await?;
-        let tried = Tried { code: error.kind.code().to_owned(), message: error.to_string(), target };
+        let swept = self.tools.remove_at(cx, &making.tag(cx.operation_id(), index)?, &target.provider).await;
+        if let Err(error) = &swept {
+            cx.log(format!("what may be left of {} at {} is removed later: {error}", making.vm_id, target.provider));
+        }
+        let (code, message) = (error.kind.code().to_owned(), error.to_string());
+        let tried = Tried { target, code, message, may_be_left: swept.is_err() };
         // A wrong image is no fault of the place.
         if error.kind != ErrorKind::Invalid {
             self.tools.store.placements().note_failure(&failure(&tried, cx.now())).await?;

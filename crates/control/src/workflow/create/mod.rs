@@ -1,12 +1,14 @@
 //! Making machines where placement says, each at the next best place where one fails.
 //!
 //! ```text
-//! create → record
+//! create → record → clean_up
 //! ```
 //!
 //! What is made carries a tag of its own for each machine, under the operation's id, so that a repeated step finds it and
-//! an undone one removes it. A place that fails is swept before the next is tried.
+//! an undone one removes it. A place that fails is swept before the next is tried; one that can't be is swept at
+//! the end, so that a place need not answer to be left.
 
+mod clean_up;
 mod make;
 mod record;
 mod remove;
@@ -44,7 +46,8 @@ impl Workflow for Create {
 
     fn steps(&self, _params: &CreateState) -> Vec<Box<dyn Step<CreateState>>> {
         let make = make::Make { tools: self.tools.clone(), patience: self.patience };
-        vec![Box::new(make), Box::new(record::Record(self.tools.clone()))]
+        let record = record::Record(self.tools.clone());
+        vec![Box::new(make), Box::new(record), Box::new(clean_up::CleanUp(self.tools.clone()))]
     }
 
     fn summary(&self, state: &CreateState) -> Option<Value> {
@@ -59,13 +62,17 @@ impl Tools {
         let Some(made) = self.store.operations().get(operation).await? else { return Ok(Vec::new()) };
         let state: CreateState = serde_json::from_value(made.run.state)
             .map_err(|error| StepError::permanent("state_unreadable", format!("{operation}: {error}")))?;
-        let mut moved = Vec::new();
+        let (mut moved, mut failed) = (Vec::new(), None);
         for (index, making) in state.machines.iter().enumerate() {
-            match self.forget(cx, operation, making).await? {
-                true => self.unmake(cx, operation, making, index).await?,
-                false => moved.push(making.vm_id.clone()),
-            }
+            let removed = match self.forget(cx, operation, making).await? {
+                true => self.unmake(cx, operation, making, index).await,
+                false => {
+                    moved.push(making.vm_id.clone());
+                    Ok(())
+                }
+            };
+            failed = failed.or(removed.err());
         }
-        Ok(moved)
+        failed.map_or(Ok(moved), Err)
     }
 }

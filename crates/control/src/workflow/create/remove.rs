@@ -1,8 +1,8 @@
 //! Removes what was made.
 
 use novacron_operations::{OperationId, StepContext, StepError};
-use novacron_provider::SweepScope;
-use novacron_types::placement::PlacementStatus;
+use novacron_provider::{OperationTag, SweepScope};
+use novacron_types::{ProviderName, placement::PlacementStatus};
 
 use super::{super::Tools, state::Making};
 use crate::error::step_error;
@@ -20,7 +20,8 @@ impl Tools {
         self.conclude(cx, operation, making, PlacementStatus::Failed).await
     }
 
-    pub(super) async fn remove(
+    /// All that can be is removed; the first that can't is the error.
+    async fn remove(
         &self,
         cx: &StepContext,
         operation: &OperationId,
@@ -28,11 +29,22 @@ impl Tools {
         index: usize,
     ) -> Result<(), StepError> {
         let tag = making.tag(operation, index)?;
+        let mut failed = None;
         for name in making.providers() {
-            let removed = self.provider(&name)?.sweep(&tag, SweepScope::Everything).await.map_err(step_error)?;
-            if !removed.is_empty() {
-                cx.log(format!("removed at {name}: {}", removed.join(", ")));
-            }
+            failed = failed.or(self.remove_at(cx, &tag, &name).await.err());
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    pub(super) async fn remove_at(
+        &self,
+        cx: &StepContext,
+        tag: &OperationTag,
+        name: &ProviderName,
+    ) -> Result<(), StepError> {
+        let removed = self.provider(name)?.sweep(tag, SweepScope::Everything).await.map_err(step_error)?;
+        if !removed.is_empty() {
+            cx.log(format!("removed at {name}: {}", removed.join(", ")));
         }
         Ok(())
     }
