@@ -4,20 +4,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use novacron_operations::{Outcome, Status, Step, StepContext, StepError};
-use novacron_placement::{Ask, decide};
 use novacron_provider::{Boot, CreateRequest, ErrorKind, Patience, ProviderError, wait_for_state};
-use novacron_types::{
-    DiskSpec, InstanceState, NetworkSpec, Spot, VmSpec,
-    placement::{Constraint, ConstraintKind, Operator, PlacementFailure, PlacementStatus, PlanMode, Scalar},
-};
+use novacron_types::{DiskSpec, InstanceState, NetworkSpec, Spot, VmId, VmSpec, placement::PlacementFailure};
 
 use super::{
     super::Tools,
     state::{CreateState, Making, Target, Tried},
 };
-
-/// Places are tried for one machine until so many have failed.
-const MOST_TRIED: usize = 16;
 
 pub(super) struct Make {
     pub tools: Tools,
@@ -40,6 +33,10 @@ impl Step<CreateState> for Make {
     async fn run(&self, cx: &StepContext, state: &mut CreateState) -> Result<Outcome, StepError> {
         let count = state.machines.len();
         for index in 0..count {
+            // Who asked for it looked before it was theirs alone to make.
+            if self.tools.is_anothers(cx.operation_id(), &state.machines[index]).await? {
+                self.give_up(cx, state, index, taken(&state.machines[index].vm_id)).await?;
+            }
             self.ask(cx, state, index).await?;
             cx.progress(0.5 * (index + 1) as f64 / count as f64);
         }
@@ -115,68 +112,6 @@ impl Make {
         Ok(())
     }
 
-    /// Where it is to be made: stored before anything is asked there. `None`: it was given up.
-    async fn target(
-        &self,
-        cx: &StepContext,
-        state: &mut CreateState,
-        index: usize,
-    ) -> Result<Option<Target>, StepError> {
-        if let Some(target) = &state.machines[index].current {
-            return Ok(Some(target.clone()));
-        }
-        let making = &state.machines[index];
-        let next = if making.tried.len() < MOST_TRIED { self.next(cx, making).await? } else { None };
-        let Some(target) = next else {
-            let last = making.tried.last().map(|tried| format!("; at last: {}", tried.message)).unwrap_or_default();
-            let message = format!("no place is left for {} after {} failed{last}", making.vm_id, making.tried.len());
-            if state.mode == PlanMode::AllOrNothing {
-                return Err(StepError::permanent("no_place_left", message)
-                    .advice("The placement says what was tried. Relax what is asked, or try again later."));
-            }
-            cx.log(message.clone());
-            let making = &mut state.machines[index];
-            making.given_up = Some(message);
-            cx.save(state).await?;
-            self.tools.conclude(cx, cx.operation_id(), &state.machines[index], PlacementStatus::Failed).await?;
-            return Ok(None);
-        };
-        cx.log(format!("{} is tried at {} ({})", making.vm_id, target.provider, target.region));
-        let making = &mut state.machines[index];
-        making.current = Some(target.clone());
-        making.stumbles = 0;
-        cx.save(state).await?;
-        Ok(Some(target))
-    }
-
-    /// The best place that was not tried yet.
-    async fn next(&self, cx: &StepContext, making: &Making) -> Result<Option<Target>, StepError> {
-        let placing = &self.tools.placing;
-        let unavailable = |error: crate::ControlError| StepError::transient(error.code, error.message);
-        let market = placing.market().await.map_err(unavailable)?;
-        let settings = placing.settings(cx.now()).await.map_err(unavailable)?;
-        let mut request = making.request.clone();
-        request.configured_only = Some(true);
-        // What one of these may have made would be taken for what is asked of it next.
-        let not_swept = making.not_swept().filter(|name| self.tools.provider(name).is_ok());
-        let not_swept: Vec<Scalar> = not_swept.map(|name| Scalar::Text(name.to_string())).collect();
-        if !not_swept.is_empty() {
-            request.constraints.push(Constraint {
-                kind: ConstraintKind::Provider,
-                operator: Operator::NotIn,
-                value: None,
-                values: not_swept,
-                max_latency: None,
-            });
-        }
-        let ask = Ask::new(&market, &settings, &request)
-            .map_err(|error| StepError::permanent(error.code(), error.to_string()))?;
-        // Each way of paying for each type is there once, so a few more than were tried are enough.
-        let choices = decide(&ask, making.tried.len() + 1 + market.hosts().len());
-        let mut targets = choices.iter().filter_map(|choice| Target::of(&ask.placed(choice.candidate, choice.score)));
-        Ok(targets.find(|target| making.tried.iter().all(|tried| tried.target != *target)))
-    }
-
     /// What may go away by itself is asked again a few times; after that, and for all else, the place is left.
     async fn failed(
         &self,
@@ -225,6 +160,11 @@ impl Make {
         (making.current, making.created) = (None, None);
         cx.save(state).await
     }
+}
+
+/// A machine of that name was made or taken in by somebody else.
+pub(super) fn taken(vm_id: &VmId) -> StepError {
+    StepError::permanent("vm_exists", format!("there is a VM {vm_id} already")).advice("Choose another `vm_id`.")
 }
 
 fn failure(tried: &Tried, now: jiff::Timestamp) -> PlacementFailure {

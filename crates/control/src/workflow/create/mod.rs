@@ -10,6 +10,7 @@
 
 mod clean_up;
 mod make;
+mod next;
 mod record;
 mod remove;
 mod state;

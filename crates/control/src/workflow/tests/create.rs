@@ -16,7 +16,7 @@ use novacron_provider::{
 };
 use novacron_store::Store;
 use novacron_types::{
-    Architecture, GIB, Money, ProviderKind, ProviderName, VmId,
+    Architecture, GIB, Money, ProviderKind, ProviderName, VmId, VmRecord, VmSpec,
     placement::{Decision, PlacementRecord, PlacementRequest, PlacementStatus, PlanMode},
 };
 
@@ -267,6 +267,44 @@ async fn what_can_not_be_removed_keeps_nothing_else() {
     let ended = made(&world, PlanMode::AllOrNothing).await;
     assert_eq!(ended.status, Status::Failed, "a person is needed for what is left at one place");
     assert_eq!((world.full.counts().instances, world.roomy.counts().instances), (1, 0));
+}
+
+/// Somebody else has made a machine of that name since this was asked for.
+async fn taken(world: &Hosts) -> VmRecord {
+    let id = world.roomy.seed_instance("vm-0", VmSpec::default(), &[b"bytes"]);
+    let record = VmRecord {
+        vm_id: VmId::new("vm-0").unwrap(),
+        name: "vm-0".to_owned(),
+        provider: world.roomy.identity().name.clone(),
+        instance: world.roomy.get(&id).await.unwrap(),
+        placed_by: None,
+        created_at: Timestamp::UNIX_EPOCH,
+        updated_at: Timestamp::UNIX_EPOCH,
+    };
+    world.tools.store.vms().put_vm(&record).await.unwrap();
+    record
+}
+
+#[tokio::test]
+async fn a_name_that_was_taken_since_is_no_name_for_a_second_machine() {
+    let world = hosts().await;
+    let record = taken(&world).await;
+    let ended = made(&world, PlanMode::AllOrNothing).await;
+    assert_eq!((ended.status, ended.error.unwrap().code.as_str()), (Status::RolledBack, "vm_exists"));
+    assert_eq!((world.full.counts().instances, world.roomy.counts().instances), (0, 1));
+    assert_eq!(world.tools.store.vms().vm(&record.vm_id).await.unwrap(), Some(record));
+}
+
+#[tokio::test]
+async fn with_best_effort_a_taken_name_keeps_no_other() {
+    let world = hosts().await;
+    let record = taken(&world).await;
+    let ended = made(&world, PlanMode::BestEffort).await;
+    assert_eq!((ended.status, ended.error), (Status::Completed, None));
+    let told = ended.summary.unwrap();
+    assert!(told[0]["given_up"].as_str().unwrap().contains("there is a VM vm-0 already"), "{told}");
+    assert_eq!((world.full.counts().instances, world.roomy.counts().instances), (0, 2));
+    assert_eq!(world.tools.store.vms().vm(&record.vm_id).await.unwrap(), Some(record));
 }
 
 async fn hosts() -> Hosts {
