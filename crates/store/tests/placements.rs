@@ -4,8 +4,12 @@
 
 mod common;
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use novacron_operations::{IdempotencyKey, NewOperation, OperationId, Options, Request};
+use novacron_operations::{
+    Change, Claim, Claimed, IdempotencyKey, NewOperation, OperationId, Options, Request, Status, UnwindCause,
+};
 use novacron_store::{Declared, PlacementQuery, Store, StoreError};
 use novacron_types::{
     ProviderKind,
@@ -32,6 +36,7 @@ async fn all(url: &str) {
     gives_a_run_to_one(&store).await;
     takes_on_work_with_what_it_sees_to(&store).await;
     what_was_cancelled_before_it_began_has_failed(&store).await;
+    what_was_claimed_and_cancelled_before_it_began_has_failed(&store).await;
     what_is_kept_once_is_the_first_ones(&store).await;
     forgets_what_nobody_needs(&store).await;
     a_dropped_taking_on_is_whole_or_not_at_all(&store).await;
@@ -242,6 +247,25 @@ async fn what_was_cancelled_before_it_began_has_failed(store: &Store) {
     assert!(ended.is_terminal());
     let status = async |id: &str| placements.placement(id).await.unwrap().unwrap().status;
     assert_eq!((status("c-1").await, status("c-2").await), (PlacementStatus::Failed, PlacementStatus::Creating));
+}
+
+/// Nor does one where it was claimed before it was cancelled.
+async fn what_was_claimed_and_cancelled_before_it_began_has_failed(store: &Store) {
+    let (placements, operations) = (store.placements(), store.operations());
+    let new = NewOperation { kind: "claimed".to_owned(), ..work("c-3", "VM c-3") };
+    let id = new.id.clone();
+    let record = PlacementRecord { operation_id: Some(id.clone()), ..placement("c-3", "c-3", "creating") };
+    placements.take_on(new, &[record], &[], at(1)).await.unwrap();
+    let claim = Claim { owner: "me".to_owned(), ttl: Duration::from_secs(30), kinds: vec!["claimed".to_owned()] };
+    let Claimed::Operation(claimed) = operations.claim(&claim, at(2)).await.unwrap() else { panic!("nothing to do") };
+    let ended = operations.request(&id, Request::Cancel { by: "ann".to_owned() }, at(3)).await.unwrap();
+    assert!(!ended.is_terminal(), "its owner has to say so");
+    let end = [
+        Change::Unwinding { cause: UnwindCause::Cancelled, fault: None, state: None },
+        Change::Ended { status: Status::Cancelled, fault: None, summary: None },
+    ];
+    operations.apply(&id, claimed.lease.generation, end.to_vec(), at(4)).await.unwrap();
+    assert_eq!(placements.placement("c-3").await.unwrap().unwrap().status, PlacementStatus::Failed);
 }
 
 /// Given up after so many polls, from none to all that it takes.

@@ -13,7 +13,10 @@ use novacron_operations::{
     Status,
 };
 use novacron_store::*;
-use novacron_types::{InstanceId, InstanceState, ProviderName, VmId, VmRecord};
+use novacron_types::{
+    InstanceId, InstanceState, ProviderName, VmId, VmRecord,
+    placement::{PlacementRecord, PlacementStatus},
+};
 use serde_json::json;
 
 /// Runs one test on both databases.
@@ -56,6 +59,7 @@ mod suite {
         forgets_what_ended_long_ago,
         opens_many_times_at_once,
         brings_an_older_schema_up_to_date,
+        gives_up_what_an_older_schema_has_and_what_it_can_read,
         refuses_a_newer_schema,
     );
 }
@@ -459,6 +463,33 @@ async fn brings_an_older_schema_up_to_date(store: &Store, place: &Place) {
     let store = open(&place.url).await;
     assert_eq!(store.operations().prune(at(9), 10).await.unwrap(), 1);
     assert_eq!(store.counts().ended_counts(&["import"]).await.unwrap()[0].count, 1);
+    store.close().await;
+}
+
+async fn gives_up_what_an_older_schema_has_and_what_it_can_read(store: &Store, place: &Place) {
+    let placement = |name: &str| -> PlacementRecord {
+        serde_json::from_value(json!({
+            "placement_id": name, "vm_id": name, "status": "creating", "operation_id": "a", "created_at": at(0),
+            "updated_at": at(0), "primary_placement": null, "alternative_placements": [], "strategy": "balanced",
+            "weights": {}, "considered": [], "rejections": [], "relaxations": [], "policies": [], "notes": [],
+            "sources": [], "request": {},
+        }))
+        .unwrap()
+    };
+    let both = ["unreadable", "web"].map(placement);
+    store.placements().take_on(new("a"), &both, &[], at(0)).await.unwrap();
+    store.close().await;
+    // As the third version left it.
+    execute(
+        &place.url,
+        "DROP INDEX placements_creating; ALTER TABLE placements DROP COLUMN operation_id;
+         DELETE FROM schema_version WHERE version > 3",
+    )
+    .await;
+    let store = open(&place.url).await;
+    execute(&place.url, "UPDATE placements SET record = 'nonsense' WHERE id = 'unreadable'").await;
+    store.operations().request(&id("a"), Request::Cancel { by: "me".to_owned() }, at(1)).await.unwrap();
+    assert_eq!(store.placements().placement("web").await.unwrap().unwrap().status, PlacementStatus::Failed);
     store.close().await;
 }
 

@@ -205,9 +205,10 @@ impl PlacementStore for Backend {
 
 async fn put<'e>(to: impl Executor<'e, Database = Db>, placement: &PlacementRecord) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO placements (id, vm_id, status, created_at, updated_at, record) VALUES ($1, $2, $3, $4, $5, $6)
+        "INSERT INTO placements (id, vm_id, status, created_at, updated_at, record, operation_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (id) DO UPDATE SET status = excluded.status, updated_at = excluded.updated_at,
-             record = excluded.record",
+             record = excluded.record, operation_id = excluded.operation_id",
     )
     .bind(&placement.placement_id)
     .bind(&placement.vm_id)
@@ -215,6 +216,7 @@ async fn put<'e>(to: impl Executor<'e, Database = Db>, placement: &PlacementReco
     .bind(placement.created_at.to_string())
     .bind(placement.updated_at.to_string())
     .bind(written(placement)?)
+    .bind(placement.operation_id.as_ref().map(OperationId::as_str))
     .execute(to)
     .await
     .map(drop)
@@ -223,19 +225,24 @@ async fn put<'e>(to: impl Executor<'e, Database = Db>, placement: &PlacementReco
 
 /// What an operation was to make, and never will, has failed.
 pub(super) async fn give_up(tx: &mut Tx, id: &OperationId, now: Timestamp) -> Result<(), StoreError> {
-    let rows = sqlx::query("SELECT record FROM placements WHERE status = $1")
-        .bind(PlacementStatus::Creating.as_str())
-        .fetch_all(&mut **tx)
-        .await
-        .map_err(store_error)?;
+    let rows =
+        sqlx::query("SELECT id, record FROM placements WHERE operation_id = $1 AND status = 'creating' ORDER BY place")
+            .bind(id.as_str())
+            .fetch_all(&mut **tx)
+            .await
+            .map_err(store_error)?;
     for row in &rows {
-        let mut placement: PlacementRecord = read(row)?;
-        if placement.operation_id.as_ref() != Some(id) {
-            continue;
-        }
+        let mut placement: PlacementRecord = match read(row) {
+            Ok(placement) => placement,
+            Err(error) => {
+                let placement: String = row.try_get("id").map_err(store_error)?;
+                tracing::warn!(placement, operation = %id, %error, "a placement stays as it is");
+                continue;
+            }
+        };
         placement.status = PlacementStatus::Failed;
         placement.updated_at = now;
-        placement.decision.notes.push(format!("{id} was cancelled before it began."));
+        placement.decision.notes.push(format!("{id} ended before it began."));
         put(&mut **tx, &placement).await?;
     }
     Ok(())
