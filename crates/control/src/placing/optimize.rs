@@ -102,6 +102,8 @@ impl Control {
         let state = RebalanceState { plan_id: plan_id.to_owned(), actor: caller.actor.clone(), moves, done: 0 };
         let mut submission = Submission::new(plan_id, state);
         submission.exclusive = vec!["rebalance".to_owned()];
+        // Of the store's troubles none is the end of a move that is on its way.
+        submission.options.retry_on_failure = true;
         submission.idempotency = request::idempotency(caller, &plan_id)?;
         Ok(work(self.inner.engine.submit::<Rebalance>(submission).await?.record))
     }
