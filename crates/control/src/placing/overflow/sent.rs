@@ -21,6 +21,9 @@ pub(super) struct Sent {
     pub to: ProviderName,
     /// The last one, away or home.
     pub migration_id: OperationId,
+    /// When it could not be taken home since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +45,7 @@ pub(super) async fn known<'r>(
     for record in records {
         let Some(note) = placements.declared(&noted_as(&record.vm_id)).await? else { continue };
         let Ok(sent) = serde_json::from_value::<Sent>(note.manifest) else { continue };
-        let moves = moves(control.inner.engine.get(&sent.migration_id).await?.as_ref(), now);
+        let moves = moves(control.inner.engine.get(&sent.migration_id).await?.as_ref(), sent.refused, now);
         let is_away = record.provider == sent.to;
         if moves == Moves::No && !is_away {
             let over = Declared { name: noted_as(&record.vm_id), manifest: json!({}), updated_at: now };
@@ -54,15 +57,21 @@ pub(super) async fn known<'r>(
     Ok(known)
 }
 
-fn moves(last: Option<&OperationRecord>, now: Timestamp) -> Moves {
-    match last {
-        Some(last) if !last.status.is_terminal() => Moves::OnItsWay,
-        Some(last) if last.status != Status::Completed => {
-            let ended = last.ended_at.unwrap_or(last.updated_at);
-            if now.duration_since(ended) < PAUSE { Moves::Rests } else { Moves::No }
-        }
-        _ => Moves::No,
-    }
+fn moves(last: Option<&OperationRecord>, refused: Option<Timestamp>, now: Timestamp) -> Moves {
+    let failed = match last {
+        Some(last) if !last.status.is_terminal() => return Moves::OnItsWay,
+        Some(last) if last.status != Status::Completed => Some(last.ended_at.unwrap_or(last.updated_at)),
+        _ => None,
+    };
+    let rests = failed.max(refused).is_some_and(|at| now.duration_since(at) < PAUSE);
+    if rests { Moves::Rests } else { Moves::No }
+}
+
+/// It can't be taken home now, and is left alone for a while.
+pub(super) async fn refused(control: &Control, sent: &Sent, now: Timestamp) -> Result<(), ControlError> {
+    let manifest = json!(Sent { refused: Some(now), ..sent.clone() });
+    let note = Declared { name: noted_as(&sent.vm_id), manifest, updated_at: now };
+    Ok(control.store().placements().put_declared(&note).await?)
 }
 
 /// What is noted of a move away or home, once its id is known.
@@ -70,7 +79,7 @@ pub(crate) fn sent(home: ProviderName, vm_id: VmId, to: ProviderName) -> Note {
     Box::new(move |migration_id| {
         let name = noted_as(&vm_id);
         let (home, vm_id, to, migration_id) = (home.clone(), vm_id.clone(), to.clone(), migration_id.clone());
-        let manifest = json!(Sent { home, vm_id, to, migration_id });
+        let manifest = json!(Sent { home, vm_id, to, migration_id, refused: None });
         Declared { name, manifest, updated_at: Timestamp::now() }
     })
 }
