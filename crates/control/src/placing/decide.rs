@@ -9,7 +9,7 @@ use novacron_types::{
 };
 use serde_json::json;
 
-use super::{answered::Key, records::Keep};
+use super::{answered::Key, known::Question, records::Keep};
 use crate::{Caller, Control, ControlError, request, workflow::Making};
 
 impl Control {
@@ -100,8 +100,8 @@ impl Control {
 
     /// What every question is asked of.
     pub(crate) async fn question(&self, now: Timestamp) -> Result<(Market, Settings), ControlError> {
-        let placing = &self.inner.tools.placing;
-        Ok((placing.market().await?, placing.settings(now).await?))
+        let Question { market, settings, .. } = self.inner.tools.placing.question(now).await?;
+        Ok((market, settings))
     }
 
     /// Why a place that somebody has in mind is not the one, as things are now.

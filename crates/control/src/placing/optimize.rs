@@ -17,7 +17,7 @@ use novacron_types::{
 };
 use serde_json::json;
 
-use super::{OptimizationSettings, records::work, settings::whole_gib};
+use super::{OptimizationSettings, known::Question, records::work, settings::whole_gib};
 use crate::{
     Caller, Control, ControlError, ErrorClass, request,
     workflow::{Moving, Rebalance, RebalanceState},
@@ -34,8 +34,7 @@ impl Control {
         check(&asked)?;
         let placing = &self.inner.tools.placing;
         let now = Timestamp::now();
-        let (market, settings) = self.question(now).await?;
-        let records = placing.records().await?;
+        let Question { market, settings, records } = placing.question(now).await?;
         let market = with_their_own(&market, &records);
         let (mut machines, mut kept) = (Vec::new(), Vec::new());
         for record in &records {

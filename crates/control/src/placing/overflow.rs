@@ -59,9 +59,9 @@ async fn look(
     let seconds = every.as_secs().max(1) as i64;
     let due = Timestamp::from_second(now.as_second().div_euclid(seconds) * seconds).unwrap_or(now);
     let placing = &control.inner.tools.placing;
-    placing.forget_hosts().await;
-    let market = placing.market().await?;
+    placing.forget_hosts();
     let records = placing.records().await?;
+    let market = placing.market(&records).await?;
     let known = known(control, &records, now).await?;
     let window = SignedDuration::try_from(settings.window).unwrap_or(SignedDuration::MAX);
     for host in market.hosts() {

@@ -14,6 +14,8 @@ pub(crate) const BURST_LABEL: &str = "novacron/burst";
 impl Control {
     pub async fn statistics(&self) -> Result<Statistics, ControlError> {
         let placing = &self.inner.tools.placing;
+        // What machines cost is told by these.
+        placing.prices().await?;
         let records = placing.records().await?;
         let (mut by_provider, mut by_region) = (BTreeMap::new(), BTreeMap::new());
         let (mut nanos, mut unknown, mut bursted) = (0i128, 0u64, 0u64);

@@ -44,7 +44,7 @@ impl Step<CreateState> for Make {
             self.settle(cx, state, index).await?;
             cx.progress(0.5 + 0.5 * (index + 1) as f64 / count as f64);
         }
-        self.tools.placing.forget_hosts().await;
+        self.tools.placing.forget_hosts();
         Ok(Outcome::Done)
     }
 

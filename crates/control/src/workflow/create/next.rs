@@ -11,6 +11,7 @@ use super::{
     make::Make,
     state::{CreateState, Making, Target},
 };
+use crate::placing::Question;
 
 /// Places are tried for one machine until so many have failed.
 const MOST_TRIED: usize = 16;
@@ -66,8 +67,7 @@ impl Make {
     async fn next(&self, cx: &StepContext, making: &Making) -> Result<Option<Target>, StepError> {
         let placing = &self.tools.placing;
         let unavailable = |error: crate::ControlError| StepError::transient(error.code, error.message);
-        let market = placing.market().await.map_err(unavailable)?;
-        let settings = placing.settings(cx.now()).await.map_err(unavailable)?;
+        let Question { market, settings, .. } = placing.question(cx.now()).await.map_err(unavailable)?;
         let mut request = making.request.clone();
         request.configured_only = Some(true);
         leave_out(&mut request, making.not_swept().filter(|name| self.tools.provider(name).is_ok()));
