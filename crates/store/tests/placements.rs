@@ -12,7 +12,7 @@ use novacron_operations::{
 };
 use novacron_store::{Declared, PlacementQuery, Store, StoreError};
 use novacron_types::{
-    ProviderKind,
+    ProviderKind, VmId, VmRecord,
     placement::{PlacementFailure, PlacementRecord, PlacementStatus},
 };
 use serde_json::json;
@@ -31,6 +31,8 @@ async fn on_postgres() {
 async fn all(url: &str) {
     let store = Store::open(url).await.unwrap();
     keeps_placements(&store).await;
+    counts_by_status(&store).await;
+    lists_what_is_kept_and_what_machines_were_asked_for(&store).await;
     forgets_old_failures(&store).await;
     keeps_what_was_declared(&store).await;
     gives_a_run_to_one(&store).await;
@@ -84,6 +86,44 @@ async fn keeps_placements(store: &Store) {
     assert_eq!(ids(&placements.placements(&created).await.unwrap()), ["p-1"]);
     let of_web = PlacementQuery { vm_id: Some("web".to_owned()), ..PlacementQuery::default() };
     assert_eq!(ids(&placements.placements(&of_web).await.unwrap()), ["p-3", "p-1"]);
+}
+
+/// Of the placements that were stored until here.
+async fn counts_by_status(store: &Store) {
+    let counts = store.counts().placement_counts().await.unwrap();
+    assert_eq!(counts, [(PlacementStatus::Created, 1), (PlacementStatus::Decided, 2)].into());
+}
+
+async fn lists_what_is_kept_and_what_machines_were_asked_for(store: &Store) {
+    let placements = store.placements();
+    for (name, manifest) in [("note:b", json!({ "a": 1 })), ("note:a", json!({})), ("notes", json!({ "a": 1 }))] {
+        let declared = Declared { name: name.to_owned(), manifest, updated_at: at(1) };
+        placements.put_declared(&declared).await.unwrap();
+    }
+    let kept = placements.kept("note").await.unwrap();
+    assert_eq!(kept.iter().map(|kept| kept.name.as_str()).collect::<Vec<_>>(), ["note:b"]);
+
+    let machine = |name: &str| -> VmRecord {
+        serde_json::from_value(json!({
+            "vm_id": name, "name": name, "provider": "aws", "created_at": at(1), "updated_at": at(1),
+            "instance": {
+                "instance_id": name, "name": null, "state": "running", "region": null, "zone": null, "spec": {},
+                "disks": [], "interfaces": [], "image": null, "launched_at": null,
+            },
+        }))
+        .unwrap()
+    };
+    let vms = store.vms();
+    for name in ["web", "db", "unplaced"] {
+        vms.put_vm(&machine(name)).await.unwrap();
+    }
+    vms.delete_vm(&VmId::new("db").unwrap(), at(2)).await.unwrap();
+    let mut newest = placement("p-4", "web", "decided");
+    newest.request.required_cpu = Some(8);
+    placements.put_placement(&newest).await.unwrap();
+    let asked = placements.asked_of_vms().await.unwrap();
+    assert_eq!(asked, [("web".to_owned(), newest.request)].into());
+    vms.delete_vm(&VmId::new("web").unwrap(), at(2)).await.unwrap();
 }
 
 async fn forgets_old_failures(store: &Store) {

@@ -1,13 +1,18 @@
 //! What is noted of machines that their host has sent away.
 
+use std::collections::HashMap;
+
 use jiff::{SignedDuration, Timestamp};
 use novacron_operations::OperationRecord;
 use novacron_store::Declared;
 use novacron_types::{OperationId, ProviderName, Status, VmId, VmRecord};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{Control, ControlError, take_on::Note};
+
+/// What notes are kept as.
+const KEPT: &str = "sent";
 
 /// After a move that failed, so long nothing is tried with that machine.
 pub(super) const PAUSE: SignedDuration = SignedDuration::from_hours(1);
@@ -41,10 +46,12 @@ pub(super) async fn known<'r>(
     now: Timestamp,
 ) -> Result<Vec<(&'r VmRecord, Sent, Moves)>, ControlError> {
     let placements = control.store().placements();
+    let mut notes: HashMap<String, Value> =
+        placements.kept(KEPT).await?.into_iter().map(|note| (note.name, note.manifest)).collect();
     let mut known = Vec::new();
     for record in records {
-        let Some(note) = placements.declared(&noted_as(&record.vm_id)).await? else { continue };
-        let Ok(sent) = serde_json::from_value::<Sent>(note.manifest) else { continue };
+        let Some(note) = notes.remove(&noted_as(&record.vm_id)) else { continue };
+        let Ok(sent) = serde_json::from_value::<Sent>(note) else { continue };
         let moves = moves(control.inner.engine.get(&sent.migration_id).await?.as_ref(), sent.refused, now);
         let is_away = record.provider == sent.to;
         if moves == Moves::No && !is_away {
@@ -85,5 +92,5 @@ pub(crate) fn sent(home: ProviderName, vm_id: VmId, to: ProviderName) -> Note {
 }
 
 pub(super) fn noted_as(vm_id: &VmId) -> String {
-    format!("sent:{vm_id}")
+    format!("{KEPT}:{vm_id}")
 }
