@@ -197,8 +197,7 @@ fn left(settings: &HostSettings, found: Option<HostUse>, records: &[VmRecord]) -
         let spec = &record.instance.spec;
         host.vcpus = host.vcpus.saturating_sub(spec.vcpus.unwrap_or(0));
         host.memory_bytes = host.memory_bytes.saturating_sub(spec.memory_bytes.unwrap_or(0));
-        let disks: u64 = record.instance.disks.iter().filter_map(|disk| disk.size_bytes).sum();
-        host.disk_bytes = host.disk_bytes.saturating_sub(disks);
+        host.disk_bytes = host.disk_bytes.saturating_sub(record.instance.disk_bytes());
     }
     Some(host)
 }

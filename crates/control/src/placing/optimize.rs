@@ -13,12 +13,13 @@ use novacron_planner::{Downtime, Machine, RebalanceOptions, Search, Whereabouts,
 use novacron_store::Declared;
 use novacron_types::{
     VmId, VmRecord,
-    placement::{Gigabytes, Kept, OptimizationRequest, PlacementRequest, PlanRecord, RebalancePlan, Strategy, Work},
+    placement::{Kept, OptimizationRequest, PlacementRequest, PlanRecord, RebalancePlan, Strategy, Work},
 };
 use serde_json::json;
 
 use super::{
     OptimizationSettings,
+    decide::fill,
     known::{Placing, Question},
     records::work,
     settings::whole_gib,
@@ -119,14 +120,10 @@ impl Control {
 /// `asked`: what it was placed by last.
 fn machine(placing: &Placing, record: &VmRecord, asked: Option<PlacementRequest>) -> Result<Machine, String> {
     let spec = &record.instance.spec;
-    let disk: u64 = record.instance.disks.iter().filter_map(|disk| disk.size_bytes).sum();
-    let mut request = asked.unwrap_or_else(|| PlacementRequest {
-        required_cpu: spec.vcpus,
-        required_memory_gb: spec.memory_bytes.map(|bytes| Gigabytes { bytes }),
-        required_disk_gb: Some(Gigabytes { bytes: disk }).filter(|_| disk > 0),
-        architecture: Some(spec.architecture),
-        tags: spec.labels.clone(),
-        ..PlacementRequest::default()
+    let mut request = asked.unwrap_or_else(|| {
+        let mut request = PlacementRequest::default();
+        fill(&mut request, record);
+        request
     });
     if request.required_cpu.is_none() && request.required_memory_gb.is_none() && request.instance_type.is_none() {
         return Err("its size is not known".to_owned());
@@ -147,7 +144,7 @@ fn machine(placing: &Placing, record: &VmRecord, asked: Option<PlacementRequest>
             pricing: if spec.spot.is_some() { Pricing::Spot } else { Pricing::OnDemand },
         },
     };
-    Ok(Machine { request, at, disk_gb: whole_gib(disk), movable: true })
+    Ok(Machine { request, at, disk_gb: whole_gib(record.instance.disk_bytes()), movable: true })
 }
 
 fn check(asked: &OptimizationRequest) -> Result<(), ControlError> {
@@ -179,8 +176,7 @@ fn with_their_own(market: &Market, records: &[VmRecord]) -> Market {
             let spec = &record.instance.spec;
             host.vcpus = host.vcpus.saturating_add(spec.vcpus.unwrap_or(0));
             host.memory_bytes = host.memory_bytes.saturating_add(spec.memory_bytes.unwrap_or(0));
-            let disks: u64 = record.instance.disks.iter().filter_map(|disk| disk.size_bytes).sum();
-            host.disk_bytes = host.disk_bytes.saturating_add(disks);
+            host.disk_bytes = host.disk_bytes.saturating_add(record.instance.disk_bytes());
         }
         host
     };
