@@ -64,11 +64,16 @@ impl Placing {
     /// What each host says of itself, in the order of the settings.
     async fn measured(self: &Arc<Self>) -> Vec<Option<HostUse>> {
         let this = self.clone();
-        let measure = async move || {
-            let asked = this.settings.hosts.iter().map(|host| this.measure(host));
-            futures::future::join_all(asked).await
-        };
-        self.measured.get(measure).await
+        self.measured.get(|| this.measure_all()).await
+    }
+
+    /// What hosts say now is what is believed next.
+    pub async fn ask_hosts(self: &Arc<Self>) {
+        self.measured.renew(self.clone().measure_all()).await;
+    }
+
+    async fn measure_all(self: Arc<Self>) -> Vec<Option<HostUse>> {
+        futures::future::join_all(self.settings.hosts.iter().map(|host| self.measure(host))).await
     }
 
     /// After something was placed there: what was believed of hosts is no longer.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use novacron_provider::HostUse;
+use tokio::{sync::OwnedMutexGuard, task::JoinHandle};
 
 /// What hosts said is believed so long.
 const AGE: Duration = Duration::from_secs(15);
@@ -51,21 +52,32 @@ impl Measured {
         if let Some(found) = self.said().younger_than(AGE) {
             return found;
         }
+        let asked = self.ask(ask(), turn);
+        match old {
+            Some(old) => old,
+            None => asked.await.unwrap_or_default(),
+        }
+    }
+
+    /// What is answered now is believed next; others are answered by what was said before until then.
+    pub async fn renew(&self, ask: impl Future<Output = Found> + Send + 'static) {
+        let turn = self.asking.clone().lock_owned().await;
+        // It has no answer if the program is ending.
+        let _ = self.ask(ask, turn).await;
+    }
+
+    /// Goes on also where nobody waits for it.
+    fn ask(&self, ask: impl Future<Output = Found> + Send + 'static, turn: OwnedMutexGuard<()>) -> JoinHandle<Found> {
         let (said, forgotten) = (self.said.clone(), self.said().forgotten);
-        let asked = ask();
-        let asked = tokio::spawn(async move {
-            let found = asked.await;
+        tokio::spawn(async move {
+            let found = ask.await;
             let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
             if said.forgotten == forgotten {
                 said.last = Some((Instant::now(), found.clone()));
             }
             drop((said, turn));
             found
-        });
-        match old {
-            Some(old) => old,
-            None => asked.await.unwrap_or_default(),
-        }
+        })
     }
 
     /// What was said so far is believed no longer.
@@ -138,6 +150,24 @@ mod tests {
         assert_eq!(measured.get(|| ready(said(3))).await, said(2));
         of(&measured, OLD);
         assert_eq!(measured.get(|| ready(said(4))).await, said(4));
+    }
+
+    #[tokio::test]
+    async fn what_is_renewed_is_believed_and_keeps_nobody_waiting() {
+        let measured = Measured::default();
+        measured.get(|| ready(said(1))).await;
+        measured.renew(ready(said(2))).await;
+        assert_eq!(measured.get(|| ready(said(3))).await, said(2));
+        of(&measured, AGE);
+        let renewed = measured.renew(pending());
+        let asked = measured.get(|| ready(said(4)));
+        let (silent, answered) = futures::future::join(
+            tokio::time::timeout(Duration::from_millis(100), renewed),
+            tokio::time::timeout(Duration::from_secs(10), asked),
+        )
+        .await;
+        assert!(silent.is_err());
+        assert_eq!(answered.expect("it waits"), said(2));
     }
 
     #[tokio::test]

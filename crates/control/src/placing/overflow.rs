@@ -59,7 +59,7 @@ async fn look(
     let seconds = every.as_secs().max(1) as i64;
     let due = Timestamp::from_second(now.as_second().div_euclid(seconds) * seconds).unwrap_or(now);
     let placing = &control.inner.tools.placing;
-    placing.forget_hosts();
+    placing.ask_hosts().await;
     let records = placing.records().await?;
     let market = placing.market(&records).await?;
     let known = known(control, &records, now).await?;

@@ -11,7 +11,7 @@ use super::{
     make::Make,
     state::{CreateState, Making, Target},
 };
-use crate::placing::Question;
+use crate::{error::step_error_of, placing::Question};
 
 /// Places are tried for one machine until so many have failed.
 const MOST_TRIED: usize = 16;
@@ -65,9 +65,7 @@ impl Make {
 
     /// The best place that was not tried yet.
     async fn next(&self, cx: &StepContext, making: &Making) -> Result<Option<Target>, StepError> {
-        let placing = &self.tools.placing;
-        let unavailable = |error: crate::ControlError| StepError::transient(error.code, error.message);
-        let Question { market, settings, .. } = placing.question(cx.now()).await.map_err(unavailable)?;
+        let Question { market, settings, .. } = self.tools.placing.question(cx.now()).await.map_err(step_error_of)?;
         let mut request = making.request.clone();
         request.configured_only = Some(true);
         leave_out(&mut request, making.not_swept().filter(|name| self.tools.provider(name).is_ok()));
