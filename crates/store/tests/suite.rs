@@ -57,6 +57,7 @@ mod suite {
         keeps_an_audit_log,
         counts_what_is_stored,
         forgets_what_ended_long_ago,
+        leaves_out_what_another_forgets,
         opens_many_times_at_once,
         brings_an_older_schema_up_to_date,
         gives_up_what_an_older_schema_has_and_what_it_can_read,
@@ -466,17 +467,40 @@ async fn brings_an_older_schema_up_to_date(store: &Store, place: &Place) {
     store.close().await;
 }
 
+fn placement(name: &str, status: &str) -> PlacementRecord {
+    serde_json::from_value(json!({
+        "placement_id": name, "vm_id": name, "status": status, "operation_id": "a", "created_at": at(0),
+        "updated_at": at(0), "primary_placement": null, "alternative_placements": [], "strategy": "balanced",
+        "weights": {}, "considered": [], "rejections": [], "relaxations": [], "policies": [], "notes": [],
+        "sources": [], "request": {},
+    }))
+    .unwrap()
+}
+
+async fn leaves_out_what_another_forgets(store: &Store, place: &Place) {
+    use sqlx::Connection as _;
+    let placements = store.placements();
+    for name in ["a", "b"] {
+        placements.put_placement(&placement(name, "decided")).await.unwrap();
+        let declared = Declared { name: format!("plan:{name}"), manifest: json!({}), updated_at: at(0) };
+        placements.put_declared(&declared).await.unwrap();
+    }
+    let forgets = || tokio::time::timeout(Duration::from_secs(2), placements.prune(at(9), 10));
+    if place.url.starts_with("postgres") {
+        let mut other = sqlx::PgConnection::connect(&place.url).await.unwrap();
+        let at_work = "SET search_path TO placements; BEGIN;
+             SELECT id FROM placements WHERE id = 'a' FOR UPDATE; SELECT name FROM declared WHERE name = 'plan:a' FOR UPDATE";
+        sqlx::raw_sql(at_work).execute(&mut other).await.unwrap();
+        assert_eq!(forgets().await.expect("it waits").unwrap(), 2);
+        other.close().await.unwrap();
+    } else {
+        assert_eq!(placements.prune(at(9), 1).await.unwrap(), 2);
+    }
+    assert_eq!(forgets().await.expect("it waits").unwrap(), 2);
+}
+
 async fn gives_up_what_an_older_schema_has_and_what_it_can_read(store: &Store, place: &Place) {
-    let placement = |name: &str| -> PlacementRecord {
-        serde_json::from_value(json!({
-            "placement_id": name, "vm_id": name, "status": "creating", "operation_id": "a", "created_at": at(0),
-            "updated_at": at(0), "primary_placement": null, "alternative_placements": [], "strategy": "balanced",
-            "weights": {}, "considered": [], "rejections": [], "relaxations": [], "policies": [], "notes": [],
-            "sources": [], "request": {},
-        }))
-        .unwrap()
-    };
-    let both = ["unreadable", "web"].map(placement);
+    let both = ["unreadable", "web"].map(|name| placement(name, "creating"));
     store.placements().take_on(new("a"), &both, &[], at(0)).await.unwrap();
     store.close().await;
     // As the third version left it.
