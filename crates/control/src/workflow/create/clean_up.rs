@@ -71,10 +71,11 @@ impl CleanUp {
         }
         let placements = self.0.store.placements();
         let Some(mut record) = placements.placement(&making.placement_id).await? else { return Ok(()) };
-        for note in notes.into_iter().filter(|note| !record.decision.notes.contains(note)).collect::<Vec<_>>() {
+        for note in &notes {
             cx.log(format!("{}: {note}", making.vm_id));
-            record.decision.notes.push(note);
         }
+        record.decision.notes.retain(|note| !notes.contains(note));
+        record.decision.notes.extend(notes);
         Ok(placements.put_placement(&record).await?)
     }
 }
