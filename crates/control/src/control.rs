@@ -81,7 +81,7 @@ impl Control {
             .register(Import(tools.clone()))
             .register(Export(tools.clone()))
             .register(Migrate(tools.clone()))
-            .register(Create(tools.clone()))
+            .register(Create::new(tools.clone()))
             .register(Rebalance(tools.clone()))
             .register(Burst(tools.clone()))
             .build();

@@ -68,3 +68,24 @@ async fn who_waits_takes_no_place() {
     }
     engine.shutdown(PATIENCE).await;
 }
+
+#[tokio::test]
+async fn who_waits_outlasts_a_store_that_is_away() {
+    let (store, world) = fresh();
+    let first = common::engine(&store, &world, quick("a"));
+    let far = common::silent::SilentStore::new(store.clone());
+    let store_of_second: Arc<dyn OperationStore> = far.clone();
+    let second = common::engine(&store_of_second, &world, quick("b"));
+    let id = first.submit::<ErrandWorkflow>(errand()).await.unwrap().record.id;
+    // At the first question, and again when it has been answered.
+    for away in [1, 3] {
+        far.away.store(away, std::sync::atomic::Ordering::SeqCst);
+        let waits = tokio::time::timeout(std::time::Duration::from_millis(500), second.wait(&id));
+        assert!(waits.await.is_err(), "it has not begun");
+    }
+    first.start();
+    assert_eq!(end(&second, &id).await.status, Status::Completed);
+    let unknown = second.wait(&OperationId::new("unknown").unwrap()).await;
+    assert!(matches!(unknown, Err(EngineError::Store(StoreError::NotFound(_)))), "{unknown:?}");
+    first.shutdown(PATIENCE).await;
+}

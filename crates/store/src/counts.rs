@@ -1,12 +1,18 @@
 //! How many there are of what, for metrics: counted by the database, however long the lists are.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use novacron_operations::{Status, StoreError};
+use novacron_types::placement::PlacementStatus;
 
 /// Counts what is stored.
 #[async_trait]
 pub trait Counts: Send + Sync + 'static {
     async fn vm_counts(&self) -> Result<Vec<VmCount>, StoreError>;
+
+    /// Placements, by the statuses that any has.
+    async fn placement_counts(&self) -> Result<HashMap<PlacementStatus, u64>, StoreError>;
 
     /// Of operations of these kinds that have ended; `source` and `destination` are those fields of their summaries.
     async fn ended_counts(&self, kinds: &[&str]) -> Result<Vec<EndedCount>, StoreError>;

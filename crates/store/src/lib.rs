@@ -29,7 +29,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 /// Newest version of the schema that this program knows. Both dialects count alike.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 
 /// What is written to see whether writes are taken. No machine can be declared under this name.
 const WRITTEN: &str = "check:writes";

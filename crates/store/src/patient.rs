@@ -1,6 +1,6 @@
 //! A backend beyond a network, which may go silent: each call ends in time, with an error if it must.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use novacron_operations::{
 };
 use novacron_types::{
     InstanceId, ProviderName, VmId, VmRecord,
-    placement::{PlacementFailure, PlacementRecord},
+    placement::{PlacementFailure, PlacementRecord, PlacementRequest, PlacementStatus},
 };
 use tokio::time::timeout;
 
@@ -75,6 +75,8 @@ within_limit!(PlacementStore {
     fn keep_once(placements: &[PlacementRecord], declared: &Declared) -> Option<Declared>;
     fn put_declared(declared: &Declared) -> ();
     fn declared(name: &str) -> Option<Declared>;
+    fn kept(kind: &str) -> Vec<Declared>;
+    fn asked_of_vms() -> HashMap<String, PlacementRequest>;
     fn prune(before: Timestamp, limit: u32) -> u64;
     fn claim_run(name: &str, due: Timestamp) -> bool;
 });
@@ -87,6 +89,7 @@ within_limit!(AuditLog {
 
 within_limit!(Counts {
     fn vm_counts() -> Vec<VmCount>;
+    fn placement_counts() -> HashMap<PlacementStatus, u64>;
     fn ended_counts(kinds: &[&str]) -> Vec<EndedCount>;
 });
 

@@ -1,9 +1,11 @@
 //! Decisions about where machines run, what machines people have declared, and places that had no room.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use novacron_operations::{Created, NewOperation, Page, PageCursor, StoreError};
-use novacron_types::placement::{PlacementFailure, PlacementRecord, PlacementStatus};
+use novacron_types::placement::{PlacementFailure, PlacementRecord, PlacementRequest, PlacementStatus};
 use serde_json::Value;
 
 /// Keeps placements. A machine may have several, of which the newest counts.
@@ -49,6 +51,12 @@ pub trait PlacementStore: Send + Sync + 'static {
     async fn put_declared(&self, declared: &Declared) -> Result<(), StoreError>;
 
     async fn declared(&self, name: &str) -> Result<Option<Declared>, StoreError>;
+
+    /// What work keeps for itself under names that begin with `kind` and a colon, but for what it has emptied.
+    async fn kept(&self, kind: &str) -> Result<Vec<Declared>, StoreError>;
+
+    /// What the newest placement of each VM that there is was asked for, by the VM's id.
+    async fn asked_of_vms(&self) -> Result<HashMap<String, PlacementRequest>, StoreError>;
 
     /// Removes up to `limit` of each that nobody needs and that did not change since `before`: placements that a newer one
     /// follows, or of which there is neither a machine nor a declaration; and declarations that work keeps for itself,

@@ -4,11 +4,15 @@
 
 mod common;
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use novacron_operations::{IdempotencyKey, NewOperation, OperationId, Options, Request};
+use novacron_operations::{
+    Change, Claim, Claimed, IdempotencyKey, NewOperation, OperationId, Options, Request, Status, UnwindCause,
+};
 use novacron_store::{Declared, PlacementQuery, Store, StoreError};
 use novacron_types::{
-    ProviderKind,
+    ProviderKind, VmId, VmRecord,
     placement::{PlacementFailure, PlacementRecord, PlacementStatus},
 };
 use serde_json::json;
@@ -27,11 +31,14 @@ async fn on_postgres() {
 async fn all(url: &str) {
     let store = Store::open(url).await.unwrap();
     keeps_placements(&store).await;
+    counts_by_status(&store).await;
+    lists_what_is_kept_and_what_machines_were_asked_for(&store).await;
     forgets_old_failures(&store).await;
     keeps_what_was_declared(&store).await;
     gives_a_run_to_one(&store).await;
     takes_on_work_with_what_it_sees_to(&store).await;
     what_was_cancelled_before_it_began_has_failed(&store).await;
+    what_was_claimed_and_cancelled_before_it_began_has_failed(&store).await;
     what_is_kept_once_is_the_first_ones(&store).await;
     forgets_what_nobody_needs(&store).await;
     a_dropped_taking_on_is_whole_or_not_at_all(&store).await;
@@ -79,6 +86,44 @@ async fn keeps_placements(store: &Store) {
     assert_eq!(ids(&placements.placements(&created).await.unwrap()), ["p-1"]);
     let of_web = PlacementQuery { vm_id: Some("web".to_owned()), ..PlacementQuery::default() };
     assert_eq!(ids(&placements.placements(&of_web).await.unwrap()), ["p-3", "p-1"]);
+}
+
+/// Of the placements that were stored until here.
+async fn counts_by_status(store: &Store) {
+    let counts = store.counts().placement_counts().await.unwrap();
+    assert_eq!(counts, [(PlacementStatus::Created, 1), (PlacementStatus::Decided, 2)].into());
+}
+
+async fn lists_what_is_kept_and_what_machines_were_asked_for(store: &Store) {
+    let placements = store.placements();
+    for (name, manifest) in [("note:b", json!({ "a": 1 })), ("note:a", json!({})), ("notes", json!({ "a": 1 }))] {
+        let declared = Declared { name: name.to_owned(), manifest, updated_at: at(1) };
+        placements.put_declared(&declared).await.unwrap();
+    }
+    let kept = placements.kept("note").await.unwrap();
+    assert_eq!(kept.iter().map(|kept| kept.name.as_str()).collect::<Vec<_>>(), ["note:b"]);
+
+    let machine = |name: &str| -> VmRecord {
+        serde_json::from_value(json!({
+            "vm_id": name, "name": name, "provider": "aws", "created_at": at(1), "updated_at": at(1),
+            "instance": {
+                "instance_id": name, "name": null, "state": "running", "region": null, "zone": null, "spec": {},
+                "disks": [], "interfaces": [], "image": null, "launched_at": null,
+            },
+        }))
+        .unwrap()
+    };
+    let vms = store.vms();
+    for name in ["web", "db", "unplaced"] {
+        vms.put_vm(&machine(name)).await.unwrap();
+    }
+    vms.delete_vm(&VmId::new("db").unwrap(), at(2)).await.unwrap();
+    let mut newest = placement("p-4", "web", "decided");
+    newest.request.required_cpu = Some(8);
+    placements.put_placement(&newest).await.unwrap();
+    let asked = placements.asked_of_vms().await.unwrap();
+    assert_eq!(asked, [("web".to_owned(), newest.request)].into());
+    vms.delete_vm(&VmId::new("web").unwrap(), at(2)).await.unwrap();
 }
 
 async fn forgets_old_failures(store: &Store) {
@@ -242,6 +287,25 @@ async fn what_was_cancelled_before_it_began_has_failed(store: &Store) {
     assert!(ended.is_terminal());
     let status = async |id: &str| placements.placement(id).await.unwrap().unwrap().status;
     assert_eq!((status("c-1").await, status("c-2").await), (PlacementStatus::Failed, PlacementStatus::Creating));
+}
+
+/// Nor does one where it was claimed before it was cancelled.
+async fn what_was_claimed_and_cancelled_before_it_began_has_failed(store: &Store) {
+    let (placements, operations) = (store.placements(), store.operations());
+    let new = NewOperation { kind: "claimed".to_owned(), ..work("c-3", "VM c-3") };
+    let id = new.id.clone();
+    let record = PlacementRecord { operation_id: Some(id.clone()), ..placement("c-3", "c-3", "creating") };
+    placements.take_on(new, &[record], &[], at(1)).await.unwrap();
+    let claim = Claim { owner: "me".to_owned(), ttl: Duration::from_secs(30), kinds: vec!["claimed".to_owned()] };
+    let Claimed::Operation(claimed) = operations.claim(&claim, at(2)).await.unwrap() else { panic!("nothing to do") };
+    let ended = operations.request(&id, Request::Cancel { by: "ann".to_owned() }, at(3)).await.unwrap();
+    assert!(!ended.is_terminal(), "its owner has to say so");
+    let end = [
+        Change::Unwinding { cause: UnwindCause::Cancelled, fault: None, state: None },
+        Change::Ended { status: Status::Cancelled, fault: None, summary: None },
+    ];
+    operations.apply(&id, claimed.lease.generation, end.to_vec(), at(4)).await.unwrap();
+    assert_eq!(placements.placement("c-3").await.unwrap().unwrap().status, PlacementStatus::Failed);
 }
 
 /// Given up after so many polls, from none to all that it takes.

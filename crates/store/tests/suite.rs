@@ -1,6 +1,6 @@
 //! What every store must do, on both databases.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail by panicking")]
 
 mod common;
 
@@ -13,7 +13,10 @@ use novacron_operations::{
     Status,
 };
 use novacron_store::*;
-use novacron_types::{InstanceId, InstanceState, ProviderName, VmId, VmRecord};
+use novacron_types::{
+    InstanceId, InstanceState, ProviderName, VmId, VmRecord,
+    placement::{PlacementRecord, PlacementStatus},
+};
 use serde_json::json;
 
 /// Runs one test on both databases.
@@ -54,8 +57,10 @@ mod suite {
         keeps_an_audit_log,
         counts_what_is_stored,
         forgets_what_ended_long_ago,
+        leaves_out_what_another_forgets,
         opens_many_times_at_once,
         brings_an_older_schema_up_to_date,
+        gives_up_what_an_older_schema_has_and_what_it_can_read,
         refuses_a_newer_schema,
     );
 }
@@ -459,6 +464,56 @@ async fn brings_an_older_schema_up_to_date(store: &Store, place: &Place) {
     let store = open(&place.url).await;
     assert_eq!(store.operations().prune(at(9), 10).await.unwrap(), 1);
     assert_eq!(store.counts().ended_counts(&["import"]).await.unwrap()[0].count, 1);
+    store.close().await;
+}
+
+fn placement(name: &str, status: &str) -> PlacementRecord {
+    serde_json::from_value(json!({
+        "placement_id": name, "vm_id": name, "status": status, "operation_id": "a", "created_at": at(0),
+        "updated_at": at(0), "primary_placement": null, "alternative_placements": [], "strategy": "balanced",
+        "weights": {}, "considered": [], "rejections": [], "relaxations": [], "policies": [], "notes": [],
+        "sources": [], "request": {},
+    }))
+    .unwrap()
+}
+
+async fn leaves_out_what_another_forgets(store: &Store, place: &Place) {
+    use sqlx::Connection as _;
+    let placements = store.placements();
+    for name in ["a", "b"] {
+        placements.put_placement(&placement(name, "decided")).await.unwrap();
+        let declared = Declared { name: format!("plan:{name}"), manifest: json!({}), updated_at: at(0) };
+        placements.put_declared(&declared).await.unwrap();
+    }
+    let forgets = || tokio::time::timeout(Duration::from_secs(2), placements.prune(at(9), 10));
+    if place.url.starts_with("postgres") {
+        let mut other = sqlx::PgConnection::connect(&place.url).await.unwrap();
+        let at_work = "SET search_path TO placements; BEGIN;
+             SELECT id FROM placements WHERE id = 'a' FOR UPDATE; SELECT name FROM declared WHERE name = 'plan:a' FOR UPDATE";
+        sqlx::raw_sql(at_work).execute(&mut other).await.unwrap();
+        assert_eq!(forgets().await.expect("it waits").unwrap(), 2);
+        other.close().await.unwrap();
+    } else {
+        assert_eq!(placements.prune(at(9), 1).await.unwrap(), 2);
+    }
+    assert_eq!(forgets().await.expect("it waits").unwrap(), 2);
+}
+
+async fn gives_up_what_an_older_schema_has_and_what_it_can_read(store: &Store, place: &Place) {
+    let both = ["unreadable", "web"].map(|name| placement(name, "creating"));
+    store.placements().take_on(new("a"), &both, &[], at(0)).await.unwrap();
+    store.close().await;
+    // As the third version left it.
+    execute(
+        &place.url,
+        "DROP INDEX placements_creating; ALTER TABLE placements DROP COLUMN operation_id;
+         DELETE FROM schema_version WHERE version > 3",
+    )
+    .await;
+    let store = open(&place.url).await;
+    execute(&place.url, "UPDATE placements SET record = 'nonsense' WHERE id = 'unreadable'").await;
+    store.operations().request(&id("a"), Request::Cancel { by: "me".to_owned() }, at(1)).await.unwrap();
+    assert_eq!(store.placements().placement("web").await.unwrap().unwrap().status, PlacementStatus::Failed);
     store.close().await;
 }
 

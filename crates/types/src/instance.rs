@@ -68,6 +68,11 @@ impl Instance {
         self.disks.iter().find(|disk| disk.boot)
     }
 
+    /// Of all its disks whose size is known; at most what fits.
+    pub fn disk_bytes(&self) -> u64 {
+        self.disks.iter().filter_map(|disk| disk.size_bytes).fold(0, u64::saturating_add)
+    }
+
     /// The name if it has one, else the id.
     pub fn display_name(&self) -> &str {
         self.name.as_deref().filter(|name| !name.is_empty()).unwrap_or(self.instance_id.as_str())
@@ -99,4 +104,22 @@ pub struct NetworkInterface {
     pub private_ips: Vec<String>,
     pub public_ip: Option<String>,
     pub security_groups: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_that_says_too_much_of_its_disks_breaks_no_sum() {
+        let disk = |size: Option<u64>| serde_json::json!({ "disk_id": "d", "device": "sda", "boot": false, "size_bytes": size });
+        let mut instance: Instance = serde_json::from_value(serde_json::json!({
+            "instance_id": "i", "name": null, "state": "running", "spec": {}, "interfaces": [],
+            "disks": [disk(Some(3)), disk(None), disk(Some(4))],
+        }))
+        .unwrap();
+        assert_eq!(instance.disk_bytes(), 7);
+        instance.disks[1].size_bytes = Some(u64::MAX);
+        assert_eq!(instance.disk_bytes(), u64::MAX);
+    }
 }

@@ -4,12 +4,12 @@ use jiff::Timestamp;
 use novacron_operations::OperationRecord;
 use novacron_placement::{Ask, Market, Settings, explain, why_not};
 use novacron_types::{
-    VmId,
-    placement::{Decision, PlacementRecord, PlacementRequest, PlacementStatus, PlanMode, WhyNotAnswer},
+    VmId, VmRecord,
+    placement::{Decision, Gigabytes, PlacementRecord, PlacementRequest, PlacementStatus, PlanMode, WhyNotAnswer},
 };
 use serde_json::json;
 
-use super::{answered::Key, records::Keep};
+use super::{answered::Key, known::Question, records::Keep};
 use crate::{Caller, Control, ControlError, request, workflow::Making};
 
 impl Control {
@@ -100,8 +100,8 @@ impl Control {
 
     /// What every question is asked of.
     pub(crate) async fn question(&self, now: Timestamp) -> Result<(Market, Settings), ControlError> {
-        let placing = &self.inner.tools.placing;
-        Ok((placing.market().await?, placing.settings(now).await?))
+        let Question { market, settings, .. } = self.inner.tools.placing.question(now).await?;
+        Ok((market, settings))
     }
 
     /// Why a place that somebody has in mind is not the one, as things are now.
@@ -148,6 +148,18 @@ pub(super) fn vm_id(asked: Option<&str>) -> Result<VmId, ControlError> {
         None => format!("vm-{}", uuid::Uuid::now_v7().simple()),
     };
     VmId::new(text).map_err(|error| ControlError::invalid("invalid_vm_id", error.to_string()))
+}
+
+/// What the request leaves open is as the machine has it.
+pub(super) fn fill(request: &mut PlacementRequest, record: &VmRecord) {
+    let (spec, disks) = (&record.instance.spec, record.instance.disk_bytes());
+    request.required_cpu = request.required_cpu.or(spec.vcpus);
+    request.required_memory_gb = request.required_memory_gb.or(spec.memory_bytes.map(|bytes| Gigabytes { bytes }));
+    request.required_disk_gb = request.required_disk_gb.or(Some(Gigabytes { bytes: disks }).filter(|_| disks > 0));
+    request.architecture = request.architecture.or(Some(spec.architecture));
+    for (key, value) in &spec.labels {
+        request.tags.entry(key.clone()).or_insert_with(|| value.clone());
+    }
 }
 
 /// A decision that was just made.

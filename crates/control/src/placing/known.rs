@@ -1,23 +1,18 @@
 //! What is known when a question is asked: the market with what is left on hosts, and the federation as it is.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 use novacron_catalog::Pricing;
 use novacron_operations::PageCursor;
 use novacron_placement::{Failure, Host, Market, Peer, Settings};
+use novacron_provider::HostUse;
 use novacron_store::{Store, VmQuery};
 use novacron_types::{ProviderKind, ProviderName, VmRecord, placement::PlacementFailure};
 
-use super::{HostSettings, PlacingSettings, compute::Computing, prices::Prices};
+use super::{HostSettings, PlacingSettings, compute::Computing, measured::Measured, prices::Prices};
 use crate::{ControlError, Directory};
 
-/// What a host said is believed so long.
-const HOST_AGE: Duration = Duration::from_secs(15);
 /// A host that does not answer is left out after this.
 const HOST_LIMIT: Duration = Duration::from_secs(5);
 
@@ -28,70 +23,65 @@ pub(crate) struct Placing {
     store: Store,
     prices: Arc<Prices>,
     pub computing: Computing,
-    hosts: tokio::sync::Mutex<Option<(Instant, Vec<Host>)>>,
+    measured: Measured,
+}
+
+pub(crate) struct Question {
+    pub market: Market,
+    pub settings: Settings,
+    /// All machines that the federation has a record of.
+    pub records: Vec<VmRecord>,
 }
 
 impl Placing {
     pub fn new(settings: PlacingSettings, directory: Arc<Directory>, store: Store) -> Self {
         let prices = Arc::new(Prices::new(settings.catalog.clone(), settings.bindings.clone()));
-        Self {
-            settings,
-            directory,
-            store,
-            prices,
-            computing: Computing::default(),
-            hosts: tokio::sync::Mutex::default(),
-        }
+        let (computing, measured) = (Computing::default(), Measured::default());
+        Self { settings, directory, store, prices, computing, measured }
+    }
+
+    /// What every question is asked of: the market, and the settings, with the federation as it is now.
+    pub async fn question(self: &Arc<Self>, now: Timestamp) -> Result<Question, ControlError> {
+        let records = self.records().await?;
+        let market = self.market(&records).await?;
+        let settings = self.settings(&records, now).await?;
+        Ok(Question { market, settings, records })
     }
 
     /// With what is left on each host, and at prices of seconds ago at most.
-    pub async fn market(&self) -> Result<Market, ControlError> {
-        let hosts = self.hosts().await?;
-        Ok(self.prices.market().await?.with_hosts(hosts))
+    pub async fn market(self: &Arc<Self>, records: &[VmRecord]) -> Result<Market, ControlError> {
+        let measured = self.measured().await;
+        let hosts = self.settings.hosts.iter().zip(measured);
+        let hosts = hosts.filter_map(|(host, found)| left(host, found, records)).collect();
+        Ok(self.prices().await?.with_hosts(hosts))
     }
 
-    async fn hosts(&self) -> Result<Vec<Host>, ControlError> {
-        let mut known = self.hosts.lock().await;
-        if let Some((at, hosts)) = known.as_ref()
-            && at.elapsed() < HOST_AGE
-        {
-            return Ok(hosts.clone());
-        }
-        let records = self.records().await?;
-        let asked = self.settings.hosts.iter().map(|host| self.host(host, &records));
-        let hosts: Vec<Host> = futures::future::join_all(asked).await.into_iter().flatten().collect();
-        *known = Some((Instant::now(), hosts.clone()));
-        Ok(hosts)
+    /// Without hosts.
+    pub async fn prices(&self) -> Result<Arc<Market>, ControlError> {
+        self.prices.market().await
+    }
+
+    /// What each host says of itself, in the order of the settings.
+    async fn measured(self: &Arc<Self>) -> Vec<Option<HostUse>> {
+        let this = self.clone();
+        self.measured.get(|| this.measure_all()).await
+    }
+
+    /// What hosts say now is what is believed next.
+    pub async fn ask_hosts(self: &Arc<Self>) {
+        self.measured.renew(self.clone().measure_all()).await;
+    }
+
+    async fn measure_all(self: Arc<Self>) -> Vec<Option<HostUse>> {
+        futures::future::join_all(self.settings.hosts.iter().map(|host| self.measure(host))).await
     }
 
     /// After something was placed there: what was believed of hosts is no longer.
-    pub async fn forget_hosts(&self) {
-        self.hosts.lock().await.take();
+    pub fn forget_hosts(&self) {
+        self.measured.forget();
     }
 
-    async fn host(&self, settings: &HostSettings, records: &[VmRecord]) -> Option<Host> {
-        let asked = self.measure(settings).await;
-        if !settings.configured {
-            let found = asked?;
-            let mut host = settings.all_free(found.load_permille);
-            host.vcpus = found.vcpus.saturating_sub(found.vcpus_used);
-            host.memory_bytes = found.memory_bytes.saturating_sub(found.memory_used_bytes);
-            host.disk_bytes = found.disk_free_bytes.unwrap_or(0);
-            host.architecture = found.architecture.unwrap_or(host.architecture);
-            return Some(host);
-        }
-        let mut host = settings.all_free(asked.and_then(|found| found.load_permille));
-        for record in records.iter().filter(|record| record.provider == settings.provider) {
-            let spec = &record.instance.spec;
-            host.vcpus = host.vcpus.saturating_sub(spec.vcpus.unwrap_or(0));
-            host.memory_bytes = host.memory_bytes.saturating_sub(spec.memory_bytes.unwrap_or(0));
-            let disks: u64 = record.instance.disks.iter().filter_map(|disk| disk.size_bytes).sum();
-            host.disk_bytes = host.disk_bytes.saturating_sub(disks);
-        }
-        Some(host)
-    }
-
-    async fn measure(&self, settings: &HostSettings) -> Option<novacron_provider::HostUse> {
+    async fn measure(&self, settings: &HostSettings) -> Option<HostUse> {
         let entry = self.directory.find(settings.provider.as_str()).ok()?;
         let capacity = entry.provider.host_capacity()?;
         match tokio::time::timeout(HOST_LIMIT, capacity.capacity()).await {
@@ -108,8 +98,7 @@ impl Placing {
     }
 
     /// The settings with the federation as it is now.
-    pub async fn settings(&self, now: Timestamp) -> Result<Settings, ControlError> {
-        let records = self.records().await?;
+    async fn settings(&self, records: &[VmRecord], now: Timestamp) -> Result<Settings, ControlError> {
         let memory = self.settings.failure_memory;
         let since = now.checked_sub(memory).unwrap_or(Timestamp::MIN);
         let failures = self.store.placements().failures(since).await?;
@@ -163,9 +152,9 @@ impl Placing {
         }
     }
 
-    /// What its compute costs a month; `None` where the catalog does not have it.
+    /// What its compute costs a month, by the prices that were read last; `None` where the catalog does not have it.
     pub fn monthly_nanos(&self, record: &VmRecord) -> Option<i128> {
-        let market = self.prices.last().ok()?;
+        let market = self.prices.last()?;
         let (kind, catalog) = (self.kind(&record.provider), market.catalog());
         let ty = catalog.find_type(kind, record.instance.spec.instance_type.as_deref()?)?;
         let region = catalog.find_region(kind, &self.region(record))?;
@@ -195,6 +184,27 @@ impl Placing {
         records.for_each(|name| *counts.entry(name).or_default() += 1);
         counts
     }
+}
+
+/// What is left on a host: by what it says itself or, where its size is configured, by what the federation has there.
+fn left(settings: &HostSettings, found: Option<HostUse>, records: &[VmRecord]) -> Option<Host> {
+    if !settings.configured {
+        let found = found?;
+        let mut host = settings.all_free(found.load_permille);
+        host.vcpus = found.vcpus.saturating_sub(found.vcpus_used);
+        host.memory_bytes = found.memory_bytes.saturating_sub(found.memory_used_bytes);
+        host.disk_bytes = found.disk_free_bytes.unwrap_or(0);
+        host.architecture = found.architecture.unwrap_or(host.architecture);
+        return Some(host);
+    }
+    let mut host = settings.all_free(found.and_then(|found| found.load_permille));
+    for record in records.iter().filter(|record| record.provider == settings.provider) {
+        let spec = &record.instance.spec;
+        host.vcpus = host.vcpus.saturating_sub(spec.vcpus.unwrap_or(0));
+        host.memory_bytes = host.memory_bytes.saturating_sub(spec.memory_bytes.unwrap_or(0));
+        host.disk_bytes = host.disk_bytes.saturating_sub(record.instance.disk_bytes());
+    }
+    Some(host)
 }
 
 /// 0 just after a failure, 1 when it is forgotten.

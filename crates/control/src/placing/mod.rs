@@ -10,6 +10,7 @@ mod compute;
 mod decide;
 mod diff;
 mod known;
+mod measured;
 mod optimize;
 mod overflow;
 mod prices;
@@ -26,7 +27,7 @@ pub use settings::{
     PlacingSettings, PriceRefresh, RefreshSettings,
 };
 
-pub(crate) use known::Placing;
+pub(crate) use known::{Placing, Question};
 pub(crate) use overflow::sent;
 #[cfg(test)]
 pub(crate) use overflow::tests;

@@ -13,11 +13,17 @@ use novacron_planner::{Downtime, Machine, RebalanceOptions, Search, Whereabouts,
 use novacron_store::Declared;
 use novacron_types::{
     VmId, VmRecord,
-    placement::{Gigabytes, Kept, OptimizationRequest, PlacementRequest, PlanRecord, RebalancePlan, Strategy, Work},
+    placement::{Kept, OptimizationRequest, PlacementRequest, PlanRecord, RebalancePlan, Strategy, Work},
 };
 use serde_json::json;
 
-use super::{OptimizationSettings, records::work, settings::whole_gib};
+use super::{
+    OptimizationSettings,
+    decide::fill,
+    known::{Placing, Question},
+    records::work,
+    settings::whole_gib,
+};
 use crate::{
     Caller, Control, ControlError, ErrorClass, request,
     workflow::{Moving, Rebalance, RebalanceState},
@@ -34,12 +40,12 @@ impl Control {
         check(&asked)?;
         let placing = &self.inner.tools.placing;
         let now = Timestamp::now();
-        let (market, settings) = self.question(now).await?;
-        let records = placing.records().await?;
+        let Question { market, settings, records } = placing.question(now).await?;
         let market = with_their_own(&market, &records);
         let (mut machines, mut kept) = (Vec::new(), Vec::new());
+        let mut asked_of = self.store().placements().asked_of_vms().await?;
         for record in &records {
-            match self.machine(record).await? {
+            match machine(placing, record, asked_of.remove(record.vm_id.as_str())) {
                 Ok(machine) => machines.push(machine),
                 Err(why) => kept.push(Kept { vm_id: record.vm_id.to_string(), why }),
             }
@@ -102,45 +108,43 @@ impl Control {
         let state = RebalanceState { plan_id: plan_id.to_owned(), actor: caller.actor.clone(), moves, done: 0 };
         let mut submission = Submission::new(plan_id, state);
         submission.exclusive = vec!["rebalance".to_owned()];
+        // Of the store's troubles none is the end of a move that is on its way.
+        submission.options.retry_on_failure = true;
         submission.idempotency = request::idempotency(caller, &plan_id)?;
         Ok(work(self.inner.engine.submit::<Rebalance>(submission).await?.record))
     }
+}
 
-    /// A machine as the planner knows it, or why it is not planned for.
-    async fn machine(&self, record: &VmRecord) -> Result<Result<Machine, String>, ControlError> {
-        let placing = &self.inner.tools.placing;
-        let placed = self.store().placements().placement_of(record.vm_id.as_str()).await?;
-        let spec = &record.instance.spec;
-        let disk: u64 = record.instance.disks.iter().filter_map(|disk| disk.size_bytes).sum();
-        let mut request = placed.map(|placed| placed.request).unwrap_or_else(|| PlacementRequest {
-            required_cpu: spec.vcpus,
-            required_memory_gb: spec.memory_bytes.map(|bytes| Gigabytes { bytes }),
-            required_disk_gb: Some(Gigabytes { bytes: disk }).filter(|_| disk > 0),
-            architecture: Some(spec.architecture),
-            tags: spec.labels.clone(),
-            ..PlacementRequest::default()
-        });
-        if request.required_cpu.is_none() && request.required_memory_gb.is_none() && request.instance_type.is_none() {
-            return Ok(Err("its size is not known".to_owned()));
-        }
-        request.vm_id = Some(record.vm_id.to_string());
-        // A plan that nobody can carry out is none.
-        (request.configured_only, request.create) = (Some(true), false);
-        let kind = placing.kind(&record.provider);
-        let at = match (kind.is_cloud(), &spec.instance_type) {
-            (false, _) => Whereabouts::Host(record.provider.clone()),
-            (true, None) => return Ok(Err("its instance type is not known".to_owned())),
-            (true, Some(instance_type)) => Whereabouts::Cloud {
-                kind,
-                provider: Some(record.provider.clone()),
-                region: placing.region(record),
-                zone: record.instance.zone.clone(),
-                instance_type: instance_type.clone(),
-                pricing: if spec.spot.is_some() { Pricing::Spot } else { Pricing::OnDemand },
-            },
-        };
-        Ok(Ok(Machine { request, at, disk_gb: whole_gib(disk), movable: true }))
+/// A machine as the planner knows it, or why it is not planned for.
+///
+/// `asked`: what it was placed by last.
+fn machine(placing: &Placing, record: &VmRecord, asked: Option<PlacementRequest>) -> Result<Machine, String> {
+    let spec = &record.instance.spec;
+    let mut request = asked.unwrap_or_else(|| {
+        let mut request = PlacementRequest::default();
+        fill(&mut request, record);
+        request
+    });
+    if request.required_cpu.is_none() && request.required_memory_gb.is_none() && request.instance_type.is_none() {
+        return Err("its size is not known".to_owned());
     }
+    request.vm_id = Some(record.vm_id.to_string());
+    // A plan that nobody can carry out is none.
+    (request.configured_only, request.create) = (Some(true), false);
+    let kind = placing.kind(&record.provider);
+    let at = match (kind.is_cloud(), &spec.instance_type) {
+        (false, _) => Whereabouts::Host(record.provider.clone()),
+        (true, None) => return Err("its instance type is not known".to_owned()),
+        (true, Some(instance_type)) => Whereabouts::Cloud {
+            kind,
+            provider: Some(record.provider.clone()),
+            region: placing.region(record),
+            zone: record.instance.zone.clone(),
+            instance_type: instance_type.clone(),
+            pricing: if spec.spot.is_some() { Pricing::Spot } else { Pricing::OnDemand },
+        },
+    };
+    Ok(Machine { request, at, disk_gb: whole_gib(record.instance.disk_bytes()), movable: true })
 }
 
 fn check(asked: &OptimizationRequest) -> Result<(), ControlError> {
@@ -172,8 +176,7 @@ fn with_their_own(market: &Market, records: &[VmRecord]) -> Market {
             let spec = &record.instance.spec;
             host.vcpus = host.vcpus.saturating_add(spec.vcpus.unwrap_or(0));
             host.memory_bytes = host.memory_bytes.saturating_add(spec.memory_bytes.unwrap_or(0));
-            let disks: u64 = record.instance.disks.iter().filter_map(|disk| disk.size_bytes).sum();
-            host.disk_bytes = host.disk_bytes.saturating_add(disks);
+            host.disk_bytes = host.disk_bytes.saturating_add(record.instance.disk_bytes());
         }
         host
     };

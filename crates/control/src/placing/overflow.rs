@@ -59,9 +59,9 @@ async fn look(
     let seconds = every.as_secs().max(1) as i64;
     let due = Timestamp::from_second(now.as_second().div_euclid(seconds) * seconds).unwrap_or(now);
     let placing = &control.inner.tools.placing;
-    placing.forget_hosts().await;
-    let market = placing.market().await?;
+    placing.ask_hosts().await;
     let records = placing.records().await?;
+    let market = placing.market(&records).await?;
     let known = known(control, &records, now).await?;
     let window = SignedDuration::try_from(settings.window).unwrap_or(SignedDuration::MAX);
     for host in market.hosts() {
@@ -83,16 +83,19 @@ async fn look(
                 away(control, host, here.into_iter().filter(|record| !resting(record)).collect()).await?;
             }
         } else if long(since.idle) {
-            let back = known.iter().find(|(record, sent, state)| {
+            let back = known.iter().filter(|(record, sent, state)| {
                 sent.home == host.provider
                     && *state == Moves::No
                     && fits(host, record)
                     && used_percent(host, &here, Some(record)) < settings.threshold_percent
             });
-            if let Some((_, sent, _)) = back
-                && claim().await?
-            {
-                home(control, sent).await;
+            let back: Vec<&Sent> = back.map(|(_, sent, _)| sent).collect();
+            if !back.is_empty() && claim().await? {
+                for sent in back {
+                    if home(control, sent, now).await? {
+                        break;
+                    }
+                }
             }
         }
     }
@@ -130,8 +133,8 @@ async fn away(control: &Control, host: &Host, mut here: Vec<&VmRecord>) -> Resul
     Ok(())
 }
 
-/// Takes one machine back.
-async fn home(control: &Control, sent: &Sent) {
+/// Takes one machine back. False: it stays, and another can be.
+async fn home(control: &Control, sent: &Sent, now: Timestamp) -> Result<bool, ControlError> {
     let Sent { home, vm_id, to, .. } = sent.clone();
     let asked = MoveRequest::whole(vm_id.clone(), &home, None);
     let note = sent::sent(home.clone(), vm_id.clone(), to);
@@ -139,9 +142,14 @@ async fn home(control: &Control, sent: &Sent) {
     match control.take_on_placed(asked, caller(), follows).await {
         Ok(accepted) => {
             tracing::info!(vm = %vm_id, host = %home, migration = %accepted.migration_id, "a machine comes home");
+            return Ok(true);
         }
         // Somebody moves it.
         Err(error) if error.code == "already_at_work" => {}
-        Err(error) => tracing::warn!(vm = %vm_id, host = %home, %error, "a machine can't come home"),
+        Err(error) => {
+            tracing::warn!(vm = %vm_id, host = %home, %error, "a machine can't come home");
+            sent::refused(control, sent, now).await?;
+        }
     }
+    Ok(false)
 }

@@ -22,7 +22,10 @@ pub(super) struct Prices {
     source: CatalogSource,
     bindings: Vec<Binding>,
     look_every: Duration,
+    /// Held for moments only.
     known: Mutex<Option<Known>>,
+    /// Held by the one who reads.
+    looking: Arc<tokio::sync::Mutex<()>>,
 }
 
 struct Known {
@@ -34,71 +37,81 @@ struct Known {
 
 impl Prices {
     pub fn new(source: CatalogSource, bindings: Vec<Binding>) -> Self {
-        Self { source, bindings, look_every: LOOK_EVERY, known: Mutex::default() }
+        Self { source, bindings, look_every: LOOK_EVERY, known: Mutex::default(), looking: Arc::default() }
     }
 
     /// The market by the files as they are now, or were seconds ago.
     pub async fn market(self: &Arc<Self>) -> Result<Arc<Market>, ControlError> {
-        if let Some(market) = self.fresh(&self.known()) {
+        if let Some(market) = self.fresh() {
             return Ok(market);
         }
+        let turn = match self.last() {
+            None => self.looking.clone().lock_owned().await,
+            Some(last) => match self.looking.clone().try_lock_owned() {
+                Ok(turn) => turn,
+                // Somebody reads already: what was known is good enough until that is done.
+                Err(_) => return Ok(last),
+            },
+        };
         // Reading and indexing take a while, which would keep this thread from all else.
         let this = Arc::clone(self);
-        let looked = tokio::task::spawn_blocking(move || this.look()).await;
-        looked.map_err(|error| unreadable(error.to_string()))?
+        let looked = tokio::task::spawn_blocking(move || {
+            let looked = this.look();
+            drop(turn);
+            looked
+        });
+        looked.await.map_err(|error| unreadable(error.to_string()))?
     }
 
     /// The market that the last question was answered by.
-    pub fn last(&self) -> Result<Arc<Market>, ControlError> {
-        let last = self.known().as_ref().map(|known| known.market.clone());
-        last.map_or_else(|| self.look(), Ok)
+    pub fn last(&self) -> Option<Arc<Market>> {
+        self.known().as_ref().map(|known| known.market.clone())
     }
 
     fn known(&self) -> MutexGuard<'_, Option<Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fresh(&self, known: &Option<Known>) -> Option<Arc<Market>> {
+    fn fresh(&self) -> Option<Arc<Market>> {
+        let known = self.known();
         let known = known.as_ref()?;
         (known.stamp.is_none() || known.looked.elapsed() < self.look_every).then(|| known.market.clone())
     }
 
-    /// Reads files, and so blocks.
+    /// Reads files, and so blocks. One does at a time.
     fn look(&self) -> Result<Arc<Market>, ControlError> {
-        let mut known = self.known();
         // Another question may have looked meanwhile.
-        if let Some(market) = self.fresh(&known) {
+        if let Some(market) = self.fresh() {
             return Ok(market);
         }
         let looked = Instant::now();
-        let (catalog, stamp) = match &self.source {
-            CatalogSource::Fixed(catalog) => (catalog.clone(), None),
-            CatalogSource::Kept(kept) => {
+        let before = self.known().as_ref().map(|known| (known.market.clone(), known.stamp.clone()));
+        let (market, stamp) = match (&self.source, &before) {
+            (CatalogSource::Fixed(catalog), _) => (self.indexed(catalog.clone()), None),
+            (CatalogSource::Kept(kept), before) => {
                 let stamp = Some(kept.stamp());
-                if let Some(known) = known.as_mut() {
-                    known.looked = looked;
-                    if known.stamp == stamp {
-                        return Ok(known.market.clone());
-                    }
-                }
-                match read(kept, known.as_ref().is_none())? {
-                    Some(catalog) => (Arc::new(catalog), stamp),
-                    None => {
-                        // The files are no good, which was said: what is known is, until they change again.
-                        let known = known.as_mut().ok_or_else(|| unreadable("there is none".to_owned()))?;
-                        known.stamp = stamp;
-                        return Ok(known.market.clone());
-                    }
-                }
+                let catalog = match before {
+                    Some((_, known)) if *known == stamp => None,
+                    before => read(kept, before.is_none())?,
+                };
+                let market = match (catalog, before) {
+                    (Some(catalog), _) => self.indexed(Arc::new(catalog)),
+                    // The files are as they were, or no good, which was said: what is known is, until they change again.
+                    (None, Some((market, _))) => market.clone(),
+                    (None, None) => return Err(unreadable("there is none".to_owned())),
+                };
+                (market, stamp)
             }
         };
-        let again = known.is_some();
-        let market = Arc::new(Market::new(catalog, Vec::new(), self.bindings.clone()));
-        *known = Some(Known { market: market.clone(), stamp, looked });
-        if again {
+        if before.is_some_and(|(before, _)| !Arc::ptr_eq(&before, &market)) {
             tracing::info!("other prices are kept than before: they are decided by from now on");
         }
+        *self.known() = Some(Known { market: market.clone(), stamp, looked });
         Ok(market)
+    }
+
+    fn indexed(&self, catalog: Arc<Catalog>) -> Arc<Market> {
+        Arc::new(Market::new(catalog, Vec::new(), self.bindings.clone()))
     }
 }
 
@@ -158,6 +171,23 @@ mod tests {
         // Without any there is the program's own.
         std::fs::remove_dir_all(folder.path()).unwrap();
         assert_eq!(first_price(&prices.market().await.unwrap()), price);
+    }
+
+    /// On one thread, which has to go on while prices are read.
+    #[tokio::test]
+    async fn who_asks_while_prices_are_read_is_answered_by_those_of_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = LastGood::new(folder.path());
+        let prices = Prices::new(CatalogSource::Kept(kept.clone()), Vec::new());
+        let prices = Arc::new(Prices { look_every: Duration::ZERO, ..prices });
+        let (first, same) = tokio::join!(prices.market(), prices.market());
+        let first = first.unwrap();
+        assert!(Arc::ptr_eq(&first, &same.unwrap()), "it is read twice");
+
+        kept.save(&cheaper(7)).unwrap();
+        let (reads, meanwhile) = tokio::join!(prices.market(), prices.market());
+        assert!(Arc::ptr_eq(&first, &meanwhile.unwrap()), "it waits");
+        assert_eq!(first_price(&reads.unwrap()), first_price(&first) - 7);
     }
 
     #[tokio::test]

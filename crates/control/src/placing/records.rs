@@ -80,7 +80,9 @@ impl Control {
             several => format!("{}-machines", several.len()),
         };
         let exclusive = machines.iter().map(|making| format!("VM {}", making.vm_id)).collect();
-        let mut submission = Submission::new(subject, CreateState { mode, machines });
+        let mut submission = Submission::new(subject, CreateState::new(mode, machines));
+        // Of the store's troubles none is the end of machines that are there already.
+        submission.options.retry_on_failure = true;
         submission.exclusive = exclusive;
         submission.idempotency = idempotency;
         let store = self.store().placements();

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use novacron_store::PlacementQuery;
 use novacron_types::placement::{Dollars, PlacementStatus, Statistics};
 
 use super::Placing;
@@ -14,6 +13,8 @@ pub(crate) const BURST_LABEL: &str = "novacron/burst";
 impl Control {
     pub async fn statistics(&self) -> Result<Statistics, ControlError> {
         let placing = &self.inner.tools.placing;
+        // What machines cost is told by these.
+        placing.prices().await?;
         let records = placing.records().await?;
         let (mut by_provider, mut by_region) = (BTreeMap::new(), BTreeMap::new());
         let (mut nanos, mut unknown, mut bursted) = (0i128, 0u64, 0u64);
@@ -27,10 +28,9 @@ impl Control {
             bursted += u64::from(record.instance.spec.labels.contains_key(BURST_LABEL));
         }
         let names = Placing::count(records.iter().map(|record| record.provider.as_str()));
-        let mut placements = BTreeMap::new();
-        for status in PlacementStatus::ALL {
-            placements.insert(status.to_string(), self.count_placements(status).await?);
-        }
+        let counts = self.store().counts().placement_counts().await?;
+        let count = |status: PlacementStatus| counts.get(&status).copied().unwrap_or(0);
+        let placements = PlacementStatus::ALL.into_iter().map(|status| (status.to_string(), count(status))).collect();
         Ok(Statistics {
             total_vms: records.len() as u64,
             by_provider,
@@ -41,20 +41,6 @@ impl Control {
             cost_per_hour: Dollars { nanos: nanos / 730 },
             vms_without_known_cost: unknown,
         })
-    }
-
-    async fn count_placements(&self, status: PlacementStatus) -> Result<u64, ControlError> {
-        let store = self.store().placements();
-        let mut query = PlacementQuery { status: Some(status), limit: 500, ..PlacementQuery::default() };
-        let mut count = 0;
-        loop {
-            let page = store.placements(&query).await?;
-            count += page.items.len() as u64;
-            query.cursor = page.next;
-            if query.cursor.is_none() {
-                return Ok(count);
-            }
-        }
     }
 }
 

@@ -9,8 +9,8 @@ use novacron_types::{OperationId, ProviderName, VmId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Tools;
-use crate::{Caller, Control, ControlError, MoveRequest, error::step_error_of, request};
+use super::{Tools, burst::cancelled};
+use crate::{Caller, Control, ControlError, MoveRequest, error::step_error_of};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RebalanceState {
@@ -91,19 +91,11 @@ impl Step<RebalanceState> for Move {
             // It may have begun without its id having been stored.
             None => {
                 let (asked, caller) = asked(cx, state, state.done);
-                let begun = match &request::idempotency(&caller, &asked).map_err(step_error_of)? {
-                    Some(key) => engine.requested(key).await.map_err(ControlError::from).map_err(step_error_of)?,
-                    None => None,
-                };
-                begun.map(|record| record.id)
+                self.0.begun_as(&caller, &asked).await?
             }
         };
         let Some(id) = id else { return Ok(()) };
-        match engine.cancel(&id, &state.actor).await.map_err(ControlError::from) {
-            Ok(_) => {}
-            Err(error) if ["already_ended", "past_point_of_no_return"].contains(&error.code.as_str()) => {}
-            Err(error) => return Err(step_error_of(error)),
-        }
+        cancelled(engine.cancel(&id, &state.actor).await.map(drop).map_err(ControlError::from))?;
         let ended = engine.wait(&id).await.map_err(ControlError::from).map_err(step_error_of)?;
         cx.log(format!("{id} of {} ended {}", moving.vm_id, ended.status));
         Ok(())

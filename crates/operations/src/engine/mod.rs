@@ -4,6 +4,7 @@ mod attend;
 mod dispatch;
 mod run;
 mod submit;
+mod wait;
 mod watch;
 
 use std::{
@@ -282,16 +283,6 @@ impl Engine {
     pub async fn watch(&self, id: &OperationId) -> Result<Watch, EngineError> {
         let now = self.get(id).await?.ok_or_else(|| StoreError::NotFound(id.clone()))?;
         Ok(Watch::new(self.inner.clone(), now))
-    }
-
-    /// Waits until the operation has ended.
-    pub async fn wait(&self, id: &OperationId) -> Result<OperationRecord, EngineError> {
-        let mut watch = self.watch(id).await?;
-        let mut last = None;
-        while let Some(record) = watch.next().await {
-            last = Some(record?);
-        }
-        last.ok_or_else(|| StoreError::NotFound(id.clone()).into())
     }
 
     /// How many operations run in this process.

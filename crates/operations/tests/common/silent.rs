@@ -4,7 +4,7 @@ use std::{
     future::pending,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -16,11 +16,13 @@ use novacron_operations::*;
 pub struct SilentStore {
     pub store: Arc<dyn OperationStore>,
     pub silent: AtomicBool,
+    /// So often it is away when it is asked for an operation.
+    pub away: AtomicUsize,
 }
 
 impl SilentStore {
     pub fn new(store: Arc<dyn OperationStore>) -> Arc<Self> {
-        Arc::new(Self { store, silent: AtomicBool::new(false) })
+        Arc::new(Self { store, silent: AtomicBool::new(false), away: AtomicUsize::new(0) })
     }
 
     async fn reached(&self) -> &Arc<dyn OperationStore> {
@@ -40,6 +42,10 @@ impl OperationStore for SilentStore {
         self.reached().await.requested(key).await
     }
     async fn get(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
+        let fewer = |away: usize| away.checked_sub(1);
+        if self.away.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer).is_ok() {
+            return Err(StoreError::Unavailable("it is away".to_owned()));
+        }
         self.reached().await.get(id).await
     }
     async fn list(&self, query: &ListQuery) -> Result<Page<OperationRecord>, StoreError> {

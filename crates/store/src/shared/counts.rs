@@ -1,7 +1,10 @@
 //! Counts, grouped by fields of the stored JSON.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use novacron_operations::{Status, StoreError};
+use novacron_types::placement::PlacementStatus;
 use sqlx::{QueryBuilder, Row as _};
 
 use super::{Backend, Db, RECORD_DESTINATION, RECORD_REGION, RECORD_SOURCE, Tx, operations::any_of};
@@ -18,6 +21,16 @@ impl Counts for Backend {
         let rows = sql.build().fetch_all(self.reader()).await.map_err(store_error)?;
         let counts = rows.iter().map(|row| {
             Ok(VmCount { provider: text(row, "provider")?, region: text(row, "region")?, count: count(row)? })
+        });
+        counts.collect()
+    }
+
+    async fn placement_counts(&self) -> Result<HashMap<PlacementStatus, u64>, StoreError> {
+        let sql = "SELECT status, count(*) AS count FROM placements GROUP BY status";
+        let rows = sqlx::query(sql).fetch_all(self.reader()).await.map_err(store_error)?;
+        let counts = rows.iter().map(|row| {
+            let status: Result<PlacementStatus, _> = text(row, "status")?.parse();
+            Ok((status.map_err(|error| StoreError::Corrupt(error.to_string()))?, count(row)?))
         });
         counts.collect()
     }

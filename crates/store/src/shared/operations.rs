@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use novacron_operations::{
-    Change, Claim, Claimed, Created, Event, IdempotencyKey, Lease, ListQuery, NewOperation, Operation, OperationId,
-    OperationRecord, OperationStore, PRUNED, Page, Request, StoreError,
+    Change, Claim, Claimed, Created, Cursor, Event, IdempotencyKey, Lease, ListQuery, NewOperation, Operation,
+    OperationId, OperationRecord, OperationStore, PRUNED, Page, Request, StoreError,
 };
 use serde::de::DeserializeOwned;
 use sqlx::{QueryBuilder, Row as _};
@@ -115,6 +115,9 @@ impl OperationStore for Backend {
         write(&mut tx, &operation, events).await?;
         if operation.is_terminal() {
             give_keys_back(&mut tx, id).await?;
+            if operation.run.cursor == Cursor::default() {
+                placements::give_up(&mut tx, id, now).await?;
+            }
         }
         tx.commit().await.map_err(store_error)?;
         Ok(operation)

@@ -1,16 +1,18 @@
 //! Placements, declared machines and failures: each record as JSON, beside columns to look it up by.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use novacron_operations::{Created, ListQuery, NewOperation, Page, StoreError};
 use novacron_types::{
     OperationId,
-    placement::{PlacementFailure, PlacementRecord, PlacementStatus},
+    placement::{PlacementFailure, PlacementRecord, PlacementRequest, PlacementStatus},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::{Executor, QueryBuilder, Row as _};
 
-use super::{Backend, Db, Tx, age::before_text, operations};
+use super::{Backend, Db, Tx, age::before_text, forget, operations};
 use crate::{Declared, PlacementQuery, PlacementStore, error::store_error};
 
 /// More failures than these say no more.
@@ -149,35 +151,46 @@ impl PlacementStore for Backend {
             .fetch_optional(self.reader())
             .await
             .map_err(store_error)?;
-        let Some(row) = row else { return Ok(None) };
-        let at: String = row.try_get("updated_at").map_err(store_error)?;
-        Ok(Some(Declared {
-            name: name.to_owned(),
-            manifest: read(&row)?,
-            updated_at: at.parse().map_err(|error: jiff::Error| StoreError::Corrupt(error.to_string()))?,
-        }))
+        row.map(|row| declaration(name.to_owned(), &row)).transpose()
+    }
+
+    async fn kept(&self, kind: &str) -> Result<Vec<Declared>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT name, updated_at, record FROM declared WHERE name LIKE $1 AND record <> '{}' ORDER BY name",
+        )
+        .bind(format!("{kind}:%"))
+        .fetch_all(self.reader())
+        .await
+        .map_err(store_error)?;
+        let rows = rows.iter().map(|row| declaration(row.try_get("name").map_err(store_error)?, row));
+        rows.collect()
+    }
+
+    async fn asked_of_vms(&self) -> Result<HashMap<String, PlacementRequest>, StoreError> {
+        let mut asked = HashMap::new();
+        let mut after = 0i64;
+        loop {
+            let rows = sqlx::query(
+                "SELECT vms.place AS vm, placements.vm_id, placements.record FROM vms JOIN placements ON placements.place =
+                     (SELECT max(place) FROM placements AS newest WHERE newest.vm_id = vms.id)
+                 WHERE vms.deleted_at IS NULL AND vms.place > $1 ORDER BY vms.place LIMIT $2",
+            )
+            .bind(after)
+            .bind(i64::from(ListQuery::MAX_LIMIT))
+            .fetch_all(self.reader())
+            .await
+            .map_err(store_error)?;
+            let Some(last) = rows.last() else { return Ok(asked) };
+            after = last.try_get("vm").map_err(store_error)?;
+            for row in &rows {
+                let Asked { request } = read(row)?;
+                asked.insert(row.try_get("vm_id").map_err(store_error)?, request);
+            }
+        }
     }
 
     async fn prune(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        let placements = "DELETE FROM placements WHERE id IN (SELECT old.id FROM placements AS old
-             WHERE old.updated_at < $1 AND old.status <> 'creating'
-               AND (EXISTS (SELECT 1 FROM placements AS later WHERE later.vm_id = old.vm_id AND later.place > old.place)
-                 OR NOT EXISTS (SELECT 1 FROM vms WHERE vms.id = old.vm_id AND vms.deleted_at IS NULL)
-                    AND NOT EXISTS (SELECT 1 FROM declared WHERE declared.name = old.vm_id))
-             LIMIT $2)";
-        let declared = "DELETE FROM declared WHERE name IN (SELECT name FROM declared
-             WHERE updated_at < $1 AND name LIKE '%:%' AND (name NOT LIKE 'sent:%' OR record = '{}') LIMIT $2)";
-        let mut removed = 0;
-        for sql in [placements, declared] {
-            let done = sqlx::query(sql)
-                .bind(before_text(before))
-                .bind(i64::from(limit))
-                .execute(self.writer())
-                .await
-                .map_err(store_error)?;
-            removed += done.rows_affected();
-        }
-        Ok(removed)
+        Ok(forget::placements(self, before, limit).await? + forget::declared(self, before, limit).await?)
     }
 
     async fn claim_run(&self, name: &str, due: Timestamp) -> Result<bool, StoreError> {
@@ -203,11 +216,24 @@ impl PlacementStore for Backend {
     }
 }
 
+/// Of a placement's record, what it was asked for.
+#[derive(Deserialize)]
+struct Asked {
+    request: PlacementRequest,
+}
+
+fn declaration(name: String, row: &<Db as sqlx::Database>::Row) -> Result<Declared, StoreError> {
+    let at: String = row.try_get("updated_at").map_err(store_error)?;
+    let updated_at = at.parse().map_err(|error: jiff::Error| StoreError::Corrupt(error.to_string()))?;
+    Ok(Declared { name, manifest: read(row)?, updated_at })
+}
+
 async fn put<'e>(to: impl Executor<'e, Database = Db>, placement: &PlacementRecord) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO placements (id, vm_id, status, created_at, updated_at, record) VALUES ($1, $2, $3, $4, $5, $6)
+        "INSERT INTO placements (id, vm_id, status, created_at, updated_at, record, operation_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (id) DO UPDATE SET status = excluded.status, updated_at = excluded.updated_at,
-             record = excluded.record",
+             record = excluded.record, operation_id = excluded.operation_id",
     )
     .bind(&placement.placement_id)
     .bind(&placement.vm_id)
@@ -215,6 +241,7 @@ async fn put<'e>(to: impl Executor<'e, Database = Db>, placement: &PlacementReco
     .bind(placement.created_at.to_string())
     .bind(placement.updated_at.to_string())
     .bind(written(placement)?)
+    .bind(placement.operation_id.as_ref().map(OperationId::as_str))
     .execute(to)
     .await
     .map(drop)
@@ -223,19 +250,24 @@ async fn put<'e>(to: impl Executor<'e, Database = Db>, placement: &PlacementReco
 
 /// What an operation was to make, and never will, has failed.
 pub(super) async fn give_up(tx: &mut Tx, id: &OperationId, now: Timestamp) -> Result<(), StoreError> {
-    let rows = sqlx::query("SELECT record FROM placements WHERE status = $1")
-        .bind(PlacementStatus::Creating.as_str())
-        .fetch_all(&mut **tx)
-        .await
-        .map_err(store_error)?;
+    let rows =
+        sqlx::query("SELECT id, record FROM placements WHERE operation_id = $1 AND status = 'creating' ORDER BY place")
+            .bind(id.as_str())
+            .fetch_all(&mut **tx)
+            .await
+            .map_err(store_error)?;
     for row in &rows {
-        let mut placement: PlacementRecord = read(row)?;
-        if placement.operation_id.as_ref() != Some(id) {
-            continue;
-        }
+        let mut placement: PlacementRecord = match read(row) {
+            Ok(placement) => placement,
+            Err(error) => {
+                let placement: String = row.try_get("id").map_err(store_error)?;
+                tracing::warn!(placement, operation = %id, %error, "a placement stays as it is");
+                continue;
+            }
+        };
         placement.status = PlacementStatus::Failed;
         placement.updated_at = now;
-        placement.decision.notes.push(format!("{id} was cancelled before it began."));
+        placement.decision.notes.push(format!("{id} ended before it began."));
         put(&mut **tx, &placement).await?;
     }
     Ok(())

@@ -14,6 +14,8 @@ mod age;
 mod audit;
 #[path = "../shared/counts.rs"]
 mod counts;
+#[path = "../shared/forget.rs"]
+mod forget;
 #[path = "../shared/migrate.rs"]
 mod migrate;
 #[path = "../shared/operations.rs"]

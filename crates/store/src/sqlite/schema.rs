@@ -128,4 +128,10 @@ CREATE TABLE schedule_runs (
     PRIMARY KEY (name, due)
 ) WITHOUT ROWID;
 ",
+    "
+-- The work that a placement led to: what is still to be made is looked up by it.
+ALTER TABLE placements ADD COLUMN operation_id TEXT;
+UPDATE placements SET operation_id = json_extract(record, '$.operation_id') WHERE status = 'creating' AND json_valid(record);
+CREATE INDEX placements_creating ON placements (operation_id) WHERE status = 'creating';
+",
 ];

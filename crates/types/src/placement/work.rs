@@ -93,7 +93,7 @@ pub struct Statistics {
     /// By the configured provider's name.
     pub by_provider_name: BTreeMap<String, u64>,
     pub by_region: BTreeMap<String, u64>,
-    /// VMs that a burst placed.
+    /// VMs that a burst has made. One that it has moved counts where it is, and not here.
     pub bursted_vms: u64,
     /// Placements by their status.
     pub placements: BTreeMap<String, u64>,

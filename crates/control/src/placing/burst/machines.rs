@@ -3,7 +3,7 @@
 use novacron_catalog::Pricing;
 use novacron_types::{
     ProviderKind, VmId, VmRecord, nearest,
-    placement::{Constraint, ConstraintKind, Gigabytes, Operator, PlacementRequest, Scalar},
+    placement::{Constraint, ConstraintKind, Operator, PlacementRequest, Scalar},
 };
 
 use super::super::{decide, statistics::BURST_LABEL};
@@ -138,25 +138,12 @@ impl Control {
             false => None,
         };
         let mut request = known.map_or(asked, |known| known.request);
-        fill(&mut request, record);
+        decide::fill(&mut request, record);
+        request.create = false;
         Ok(request)
     }
 }
 
 fn only_named(asked: &PlacementRequest) -> bool {
     *asked == PlacementRequest { vm_id: asked.vm_id.clone(), ..PlacementRequest::default() }
-}
-
-/// What the request leaves open is as the machine has it.
-fn fill(request: &mut PlacementRequest, record: &VmRecord) {
-    let spec = &record.instance.spec;
-    request.required_cpu = request.required_cpu.or(spec.vcpus);
-    request.required_memory_gb = request.required_memory_gb.or(spec.memory_bytes.map(|bytes| Gigabytes { bytes }));
-    let disks: u64 = record.instance.disks.iter().filter_map(|disk| disk.size_bytes).sum();
-    request.required_disk_gb = request.required_disk_gb.or(Some(Gigabytes { bytes: disks }).filter(|_| disks > 0));
-    request.architecture = request.architecture.or(Some(spec.architecture));
-    request.create = false;
-    for (key, value) in &spec.labels {
-        request.tags.entry(key.clone()).or_insert_with(|| value.clone());
-    }
 }

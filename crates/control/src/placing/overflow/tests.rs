@@ -10,7 +10,7 @@ use novacron_provider::{
     chaos::{Chaos, Fault, Rule, When},
     memory::{MemoryCloud, MemoryOptions, MemoryProvider},
 };
-use novacron_store::Store;
+use novacron_store::{AuditQuery, Store};
 use novacron_types::{
     Architecture, GIB, Money, ProviderKind, ProviderName, TransferOptions, VmId, VmRecord, VmSpec,
     placement::PlacementRequest,
@@ -18,7 +18,7 @@ use novacron_types::{
 
 pub(crate) use super::super::decide::record;
 use super::{
-    BurstWatch, Since, look,
+    BurstWatch, Since, look, sent,
     sent::{PAUSE, noted_as},
 };
 use crate::{
@@ -89,16 +89,20 @@ impl Stage {
 
     /// A machine on `near`, younger than those before it.
     pub async fn machine(&self, name: &str, vcpus: u32) {
+        self.machine_at(&self.near, name, vcpus).await;
+    }
+
+    async fn machine_at(&self, provider: &MemoryProvider, name: &str, vcpus: u32) {
         let bytes = bytes(name);
         let spec = VmSpec { vcpus: Some(vcpus), memory_bytes: Some(GIB), ..VmSpec::default() };
-        let id = self.near.seed_instance(name, spec, &[&bytes]);
+        let id = provider.seed_instance(name, spec, &[&bytes]);
         let count = self.control.inner.tools.placing.records().await.unwrap().len() as i64;
         let at = Timestamp::from_second(1_800_000_000 + count).unwrap();
         let record = VmRecord {
             vm_id: VmId::new(name).unwrap(),
             name: name.to_owned(),
-            provider: self.near.identity().name.clone(),
-            instance: self.near.get(&id).await.unwrap(),
+            provider: provider.identity().name.clone(),
+            instance: provider.get(&id).await.unwrap(),
             placed_by: None,
             created_at: at,
             updated_at: at,
@@ -333,5 +337,30 @@ async fn a_move_that_failed_is_not_tried_again_at_once() {
     stage.now += PAUSE;
     stage.minutes(3).await;
     assert_eq!(stage.at("only").await, "far");
+    stage.control.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_can_not_come_home_keeps_no_other_away() {
+    let mut stage = Stage::new(64).await;
+    for name in ["lost", "fine"] {
+        stage.machine_at(&stage.far, name, 1).await;
+        let [home, to] = [&stage.near, &stage.far].map(|provider| provider.identity().name.clone());
+        let note = sent(home, VmId::new(name).unwrap(), to)(&OperationId::new("export-long-ago").unwrap());
+        stage.control.store().placements().put_declared(&note).await.unwrap();
+    }
+    let lost = stage.control.vm("lost").await.unwrap();
+    stage.far.delete(&lost.instance.instance_id).await.unwrap();
+    stage.minutes(3).await;
+    assert_eq!((stage.moves().await.len(), stage.at("fine").await.as_str()), (1, "near"));
+    // It is asked for again after a while, and not before.
+    let query = AuditQuery { action: Some("export".to_owned()), ..AuditQuery::default() };
+    let audit = stage.control.store().audit();
+    stage.minutes(5).await;
+    assert_eq!(audit.entries(&query).await.unwrap().items.len(), 2, "one is taken home and one refused");
+    stage.now += PAUSE;
+    stage.minutes(1).await;
+    assert!(stage.noted("lost").await);
+    assert_eq!(audit.entries(&query).await.unwrap().items.len(), 3);
     stage.control.shutdown(Duration::from_secs(5)).await;
 }

@@ -29,8 +29,7 @@ fn memory(record: &VmRecord) -> u64 {
 
 /// Where the host's disk is not known, the move finds out, and is undone if it must.
 pub(super) fn fits(host: &Host, record: &VmRecord) -> bool {
-    let disks = record.instance.disks.iter().filter_map(|disk| disk.size_bytes).fold(0, u64::saturating_add);
     vcpus(record) <= host.vcpus.into()
         && memory(record) <= host.memory_bytes
-        && (host.disk_bytes == 0 || disks <= host.disk_bytes)
+        && (host.disk_bytes == 0 || record.instance.disk_bytes() <= host.disk_bytes)
 }

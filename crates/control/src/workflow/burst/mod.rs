@@ -22,6 +22,7 @@ use crate::{Caller, ControlError, error::step_error_of, request};
 
 pub(crate) use begin::BEGIN;
 pub(crate) use state::{BurstMove, BurstState, NewMachine};
+pub(super) use take_back::cancelled;
 
 pub(crate) struct Burst(pub Tools);
 
@@ -47,7 +48,11 @@ fn caller(cx: &StepContext, state: &BurstState, part: &str) -> Caller {
 
 impl Tools {
     /// What was begun under a key, if its id was not stored.
-    async fn begun_as(&self, caller: &Caller, asked: &impl serde::Serialize) -> Result<Option<OperationId>, StepError> {
+    pub(super) async fn begun_as(
+        &self,
+        caller: &Caller,
+        asked: &impl serde::Serialize,
+    ) -> Result<Option<OperationId>, StepError> {
         let Some(key) = request::idempotency(caller, asked).map_err(step_error_of)? else { return Ok(None) };
         let found = self.control()?.inner.engine.requested(&key).await.map_err(ControlError::from);
         Ok(found.map_err(step_error_of)?.map(|record| record.id))

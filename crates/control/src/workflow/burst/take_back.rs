@@ -210,7 +210,7 @@ fn left_alone(moving: &BurstMove, at: Option<&novacron_types::ProviderName>) -> 
 }
 
 /// What has ended, or can't be cancelled any more, ends by itself.
-fn cancelled(asked: Result<(), ControlError>) -> Result<(), StepError> {
+pub(in super::super) fn cancelled(asked: Result<(), ControlError>) -> Result<(), StepError> {
     match asked {
         Err(error) if !["already_ended", "past_point_of_no_return"].contains(&error.code.as_str()) => {
             Err(step_error_of(error))

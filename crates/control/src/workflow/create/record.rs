@@ -6,6 +6,7 @@ use novacron_types::{OperationId, VmRecord, placement::PlacementStatus};
 
 use super::{
     super::Tools,
+    make::taken,
     state::{CreateState, Making, Target},
 };
 
@@ -26,6 +27,9 @@ impl Step<CreateState> for Record {
     async fn run(&self, cx: &StepContext, state: &mut CreateState) -> Result<Outcome, StepError> {
         for making in &state.machines {
             if let (Some(created), Some(target)) = (&making.created, &making.settled) {
+                if self.0.is_anothers(cx.operation_id(), making).await? {
+                    return Err(taken(&making.vm_id));
+                }
                 let record = VmRecord {
                     vm_id: making.vm_id.clone(),
                     name: making.vm_id.to_string(),
@@ -58,14 +62,18 @@ impl Tools {
         operation: &OperationId,
         making: &Making,
     ) -> Result<bool, StepError> {
-        let vms = self.store.vms();
         // A record that is not to be seen yet may still be on its way into the store: deleting waits for it.
-        let others = vms.vm(&making.vm_id).await?;
-        let its_own = others.is_none_or(|record| record.placed_by.as_ref() == Some(operation));
+        let its_own = !self.is_anothers(operation, making).await?;
         if its_own {
-            vms.delete_vm(&making.vm_id, cx.now()).await?;
+            self.store.vms().delete_vm(&making.vm_id, cx.now()).await?;
         }
         Ok(its_own)
+    }
+
+    /// Whether there is a machine of that id which this operation has not made.
+    pub(super) async fn is_anothers(&self, operation: &OperationId, making: &Making) -> Result<bool, StepError> {
+        let found = self.store.vms().vm(&making.vm_id).await?;
+        Ok(found.is_some_and(|record| record.placed_by.as_ref() != Some(operation)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is known of machines that are being made. It is stored, and holds no secret.
 
+use jiff::Timestamp;
 use novacron_operations::{OperationId, StepError};
 use novacron_provider::OperationTag;
 use novacron_types::{
@@ -13,7 +14,13 @@ use serde_json::{Value, json};
 pub(crate) struct CreateState {
     pub mode: PlanMode,
     pub machines: Vec<Making>,
+    /// Until then it is tried to remove what may be left at places that failed.
+    #[serde(default)]
+    pub clean_until: Option<Timestamp>,
 }
+
+/// A place that stumbles more often is left for the next.
+const MOST_STUMBLES: u32 = 3;
 
 /// A place where a machine is made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +41,9 @@ pub(crate) struct Tried {
     pub target: Target,
     pub code: String,
     pub message: String,
+    /// It could not be swept then: what it may have made is still to be removed.
+    #[serde(default)]
+    pub may_be_left: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +61,20 @@ pub(crate) struct Making {
     pub settled: Option<Target>,
     /// Why it is made nowhere, where the others are made all the same.
     pub given_up: Option<String>,
+}
+
+impl CreateState {
+    pub fn new(mode: PlanMode, machines: Vec<Making>) -> Self {
+        Self { mode, machines, clean_until: None }
+    }
+
+    /// How often the place of a machine may stumble. What another machine has left is not waited for again.
+    pub fn most_stumbles(&self, index: usize) -> u32 {
+        let Making { current, created, .. } = &self.machines[index];
+        let mut tried = self.machines.iter().flat_map(|making| &making.tried);
+        let left = created.is_none() && tried.any(|tried| Some(&tried.target) == current.as_ref());
+        if left { 0 } else { MOST_STUMBLES }
+    }
 }
 
 impl Making {
@@ -83,6 +107,11 @@ impl Making {
     pub fn tag(&self, operation: &OperationId, index: usize) -> Result<OperationTag, StepError> {
         let id = OperationId::new(format!("{operation}.{index}"));
         id.map(OperationTag).map_err(|error| StepError::permanent("invalid", error.to_string()))
+    }
+
+    /// Providers that may have made something and could not be swept.
+    pub fn not_swept(&self) -> impl Iterator<Item = &ProviderName> {
+        self.tried.iter().filter(|tried| tried.may_be_left).map(|tried| &tried.target.provider)
     }
 
     /// All providers at which something may have been made.

@@ -56,7 +56,7 @@ const PATIENCE: Patience = Patience {
 };
 
 /// How long what has been moved waits before that is tried again which does not depend on us alone.
-const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(120);
+pub(super) const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(120);
 
 /// Why a target is not removed whose source is gone.
 fn only_copy(state: &MoveState) -> StepError {

@@ -3,14 +3,14 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use novacron_operations::{
-    Submission,
+    Status, Submission,
     testkit::{self, End, Scenario},
 };
 use novacron_types::{
     ProviderName, VmId,
-    placement::{BurstResult, PlacementRequest, PlacementStatus, PlanMode},
+    placement::{BurstResult, PlacementRecord, PlacementRequest, PlacementStatus, PlanMode},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     placing::tests::Stage,
@@ -35,7 +35,7 @@ impl Scenario for AllOrNothing {
         let mut moves = Vec::new();
         for name in ["a", "b"] {
             stage.machine(name, 1).await;
-            moves.push(moving(name));
+            moves.push(moving(&stage, name).await);
         }
         let making = vec![new(&stage).await];
         let state = BurstState {
@@ -60,10 +60,9 @@ impl Scenario for AllOrNothing {
 
     async fn check(&self, Begun { stage, .. }: &Begun, end: End) -> Vec<String> {
         let mut wrongs = Vec::new();
-        let (at, instances, moves) = match end {
-            End::Done => ("far", (0, 3), 2..=2),
-            // What had moved has moved home.
-            End::Undone => ("near", (2, 0), 0..=4),
+        let (at, instances, placed) = match end {
+            End::Done => ("far", (0, 3), PlacementStatus::Created),
+            End::Undone => ("near", (2, 0), PlacementStatus::Failed),
         };
         for name in ["a", "b"] {
             let found = stage.at(name).await;
@@ -79,19 +78,40 @@ impl Scenario for AllOrNothing {
         if made != (end == End::Done) {
             wrongs.push(format!("a record of the new machine is there: {made}"));
         }
-        let exports = stage.ended("export").await.len();
-        if !moves.contains(&exports) {
-            wrongs.push(format!("there were {exports} moves, not {moves:?}"));
+        let found = stage.control.placement("c").await.unwrap().status;
+        if found != placed {
+            wrongs.push(format!("the placement of the new machine is {found}, not {placed}"));
+        }
+        let exports = stage.ended("export").await;
+        let (came_true, undone): (Vec<_>, Vec<_>) =
+            exports.into_iter().map(|record| record.status).partition(|status| *status == Status::Completed);
+        let fine = match end {
+            End::Done => came_true.len() == 2 && undone.is_empty(),
+            // What had moved has moved home.
+            End::Undone => came_true.len().is_multiple_of(2) && !undone.contains(&Status::Failed),
+        };
+        if !fine {
+            wrongs.push(format!("the moves: {came_true:?}, and {undone:?}"));
+        }
+        for name in ["a", "b"].into_iter().filter(|_| end == End::Done) {
+            let placement = stage.control.placement(name).await.unwrap();
+            if placement.operation_id.is_none() {
+                wrongs.push(format!("the placement of {name} does not say what moves it"));
+            }
         }
         wrongs
     }
 }
 
-fn moving(name: &str) -> BurstMove {
+/// With the decision that it follows.
+async fn moving(stage: &Stage, name: &str) -> BurstMove {
     let place = |name: &str| ProviderName::new(name).unwrap();
+    let vm_id = VmId::new(name).unwrap();
+    let record = at_far(stage, &vm_id, json!({ "vm_id": name, "required_cpu": 1, "required_memory_gb": 1 })).await;
+    stage.control.store().placements().put_placement(&record).await.unwrap();
     BurstMove {
-        vm_id: VmId::new(name).unwrap(),
-        placement_id: format!("none-of-{name}"),
+        vm_id,
+        placement_id: record.placement_id,
         from: place("near"),
         to: place("far"),
         instance_type: None,
@@ -104,17 +124,20 @@ fn moving(name: &str) -> BurstMove {
     }
 }
 
-async fn new(stage: &Stage) -> NewMachine {
-    let image = stage.far.seed_image("debian", b"an image").to_string();
-    let request: PlacementRequest = serde_json::from_value(json!({
-        "vm_id": "c", "required_cpu": 1, "required_memory_gb": 1, "create": true, "image": image,
-        "constraints": [{ "type": "provider", "operator": "==", "value": "far" }],
-    }))
-    .unwrap();
+/// Decided to be at `far`.
+async fn at_far(stage: &Stage, vm_id: &VmId, mut request: Value) -> PlacementRecord {
+    request["constraints"] = json!([{ "type": "provider", "operator": "==", "value": "far" }]);
+    let request: PlacementRequest = serde_json::from_value(request).unwrap();
     let now = Timestamp::now();
     let decision = stage.control.decide(&request, now).await.unwrap();
+    crate::placing::tests::record(vm_id.clone(), request, decision, now)
+}
+
+async fn new(stage: &Stage) -> NewMachine {
+    let image = stage.far.seed_image("debian", b"an image").to_string();
     let vm_id = VmId::new("c").unwrap();
-    let mut record = crate::placing::tests::record(vm_id.clone(), request, decision, now);
+    let request = json!({ "vm_id": "c", "required_cpu": 1, "required_memory_gb": 1, "create": true, "image": image });
+    let mut record = at_far(stage, &vm_id, request).await;
     record.status = PlacementStatus::Creating;
     stage.control.store().placements().put_placement(&record).await.unwrap();
     NewMachine::new(&Making::new(&record, vm_id))

@@ -3,6 +3,7 @@
 
 mod burst;
 mod create;
+mod elsewhere;
 mod end;
 mod rebalance;
 
