@@ -220,6 +220,34 @@ async fn a_repeated_question_gets_its_first_answer() {
     assert_eq!(refused.code(), "idempotency_key_reused", "a decision's key makes no machine: {}", refused.text);
 }
 
+/// What is listed is work that is no migration, by kind and status, page by page.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_is_listed_without_the_migrations() {
+    let world = world(1, 8).await;
+    let image = world.local.seed_image("debian", b"an image");
+    let app = app(&world, &ApiConfig::default());
+    let import = json!({ "instance_id": world.instances[0], "name": "moved" });
+    assert_eq!(post(&app, "providers/cloud/import", import).await.status, StatusCode::ACCEPTED);
+    let mut made = Vec::new();
+    for name in ["one", "two"] {
+        let body = json!({ "vm_id": name, "required_cpu": 1, "required_memory_gb": 1, "create": true, "image": image });
+        let id = post(&app, "placements", body).await.json()["operation_id"].as_str().unwrap().to_owned();
+        made.push(ended(&app, &id).await);
+    }
+    made.reverse();
+    assert_eq!(get(&app, "operations").await.json()["operations"], json!(made));
+    let first = get(&app, "operations?kind=create&status=completed&limit=1").await.json();
+    assert_eq!(first["operations"], json!([made[0]]));
+    let next = first["next_cursor"].as_str().unwrap();
+    let second = get(&app, &format!("operations?kind=create&limit=1&cursor={next}")).await.json();
+    assert_eq!((&second["operations"], &second["next_cursor"]), (&json!([made[1]]), &Value::Null));
+    for query in ["kind=burst", "status=failed"] {
+        assert_eq!(get(&app, &format!("operations?{query}")).await.json()["operations"], json!([]), "{query}");
+    }
+    let refused = get(&app, "operations?kind=import").await;
+    assert_eq!((refused.status, refused.code().as_str()), (StatusCode::BAD_REQUEST, "invalid_parameter"));
+}
+
 #[tokio::test]
 async fn work_that_is_not_there_has_a_code_of_its_own() {
     let world = world(1, 0).await;

@@ -17,9 +17,10 @@ use novacron_types::{
 };
 use serde_json::json;
 
-use super::{OptimizationSettings, records::work, settings::whole_gib};
+use super::{OptimizationSettings, settings::whole_gib};
 use crate::{
     Caller, Control, ControlError, ErrorClass, request,
+    work::work,
     workflow::{Moving, Rebalance, RebalanceState},
 };
 
