@@ -7,7 +7,8 @@ use novacron_types::{
     VmRecord,
     manifest::{MACHINE_NAME, VirtualMachine, is_machine_name},
     placement::{
-        Applied, ApplyAction, ApplyAnswer, ApplyRequest, PlacementRecord, PlacementRequest, PlacementStatus, PlanMode,
+        Applied, ApplyAction, ApplyAnswer, ApplyRequest, Placed, PlacementRecord, PlacementRequest, PlacementStatus,
+        PlanMode,
     },
 };
 use serde_json::{Value, json};
@@ -97,16 +98,7 @@ impl Control {
         let decision = explain(&Ask::new(market, settings, &request)?);
         let mut record = decide::record(vm_id.clone(), request, decision, now);
         if let Some(placed) = &record.decision.primary_placement {
-            settings.peers.push(Peer {
-                vm_id: record.vm_id.clone(),
-                provider: placed.provider.clone(),
-                kind: placed.kind,
-                region: placed.region.clone(),
-                zone: placed.zone.clone(),
-                vcpus: placed.vcpus,
-                monthly_nanos: placed.cost_per_hour.nanos * 730,
-                labels: record.request.tags.clone(),
-            });
+            settings.peers.push(peer(&record, placed));
             if record.request.create {
                 record.status = PlacementStatus::Creating;
                 making.push(Making::new(&record, vm_id));
@@ -150,6 +142,20 @@ impl Control {
             }
         }
         Ok(())
+    }
+}
+
+/// As those see it that are placed after it.
+fn peer(record: &PlacementRecord, placed: &Placed) -> Peer {
+    Peer {
+        vm_id: record.vm_id.clone(),
+        provider: placed.provider.clone(),
+        kind: placed.kind,
+        region: placed.region.clone(),
+        zone: placed.zone.clone(),
+        vcpus: placed.vcpus,
+        monthly_nanos: placed.cost_per_hour.nanos * 730,
+        labels: record.request.labels(),
     }
 }
 
@@ -210,6 +216,25 @@ fn too_many() -> ControlError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Where policies group by workload, machines of one manifest are a group.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_declared_machine_is_a_peer_with_its_workload() {
+        let stage = crate::placing::tests::Stage::new(64).await;
+        let request: PlacementRequest =
+            serde_json::from_value(json!({ "required_cpu": 1, "workload": "batch", "tags": { "app": "x" } })).unwrap();
+        let (market, mut settings) = stage.control.question(Timestamp::now()).await.unwrap();
+        let labels = request.labels();
+        assert_eq!(
+            labels.into_iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(),
+            ["app=x", "workload=batch"]
+        );
+        let named = PlacementRequest { vm_id: Some("one".into()), ..request.clone() };
+        let made = &mut Vec::new();
+        stage.control.declare(&market, &mut settings, named, Timestamp::now(), false, made).await.unwrap();
+        assert_eq!(settings.peers.last().unwrap().labels, request.labels());
+        stage.control.shutdown(std::time::Duration::from_secs(5)).await;
+    }
 
     #[test]
     fn no_machine_has_a_name_that_breaks_the_rule_of_manifests() {

@@ -256,7 +256,7 @@ fn request(making: &Making, target: &Target, tag: novacron_provider::OperationTa
         architecture: asked.architecture.unwrap_or_default(),
         instance_type: target.instance_type.clone(),
         network: NetworkSpec { zone: target.zone.clone(), ..NetworkSpec::default() },
-        labels: asked.tags.clone(),
+        labels: asked.labels(),
         spot: (target.pricing == "spot").then(Spot::default),
         ..VmSpec::default()
     };
