@@ -53,6 +53,13 @@ impl StepError {
         self
     }
 
+    /// Says before what happened what that means.
+    #[must_use]
+    pub fn about(mut self, what: impl std::fmt::Display) -> Self {
+        self.fault.message = format!("{what}: {}", self.fault.message);
+        self
+    }
+
     /// Makes the failure transient, not to be tried again before `after`.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {

@@ -50,6 +50,7 @@ within_limit!(OperationStore {
     fn claim(claim: &Claim, now: Timestamp) -> Claimed;
     fn renew(id: &OperationId, generation: u64, ttl: Duration, now: Timestamp) -> ();
     fn apply(id: &OperationId, generation: u64, changes: Vec<Change>, now: Timestamp) -> Operation;
+    fn hold(id: &OperationId, generation: u64, key: &str) -> Option<OperationId>;
     fn request(id: &OperationId, request: Request, now: Timestamp) -> Operation;
     fn release_owner(owner: &str, now: Timestamp) -> u64;
     fn prune(before: Timestamp, limit: u32) -> u64;
