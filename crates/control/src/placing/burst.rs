@@ -6,6 +6,8 @@ mod moving;
 mod plan;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod undoing;
 
 use jiff::Timestamp;
 use novacron_types::{

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::{
     Control, ControlError,
+    request::vm_key,
     workflow::{Create, CreateState, Making},
 };
 
@@ -78,7 +79,7 @@ impl Control {
             [one] => one.vm_id.to_string(),
             several => format!("{}-machines", several.len()),
         };
-        let exclusive = machines.iter().map(|making| format!("VM {}", making.vm_id)).collect();
+        let exclusive = machines.iter().map(|making| vm_key(&making.vm_id)).collect();
         let mut submission = Submission::new(subject, CreateState { mode, machines });
         submission.exclusive = exclusive;
         submission.idempotency = idempotency;

@@ -9,8 +9,8 @@ use novacron_types::{
 };
 
 use super::{
-    super::Tools,
-    state::{BurstState, ended_as},
+    super::{Tools, ended_as},
+    state::BurstState,
 };
 use crate::{ControlError, error::step_error_of};
 

@@ -10,14 +10,15 @@
 mod make;
 mod record;
 mod state;
+mod take_apart;
 
-use novacron_operations::{OperationId, Step, StepContext, StepError, Workflow};
-use novacron_types::VmId;
+use novacron_operations::{Step, Workflow};
 use serde_json::Value;
 
 use super::Tools;
 
 pub(crate) use state::{CreateState, Making};
+pub(super) use take_apart::Fate;
 
 pub(crate) struct Create(pub Tools);
 
@@ -31,23 +32,5 @@ impl Workflow for Create {
 
     fn summary(&self, state: &CreateState) -> Option<Value> {
         serde_json::to_value(state.machines.iter().map(Making::told).collect::<Vec<_>>()).ok()
-    }
-}
-
-impl Tools {
-    /// Removes the machines that an operation of this kind has made, after it has ended. Answers those that were moved since,
-    /// and are left alone.
-    pub(super) async fn take_apart(&self, cx: &StepContext, operation: &OperationId) -> Result<Vec<VmId>, StepError> {
-        let Some(made) = self.store.operations().get(operation).await? else { return Ok(Vec::new()) };
-        let state: CreateState = serde_json::from_value(made.run.state)
-            .map_err(|error| StepError::permanent("state_unreadable", format!("{operation}: {error}")))?;
-        let mut moved = Vec::new();
-        for (index, making) in state.machines.iter().enumerate() {
-            match self.forget(cx, operation, making).await? {
-                true => self.unmake(cx, operation, making, index).await?,
-                false => moved.push(making.vm_id.clone()),
-            }
-        }
-        Ok(moved)
     }
 }
