@@ -111,6 +111,9 @@ pub enum StoreError {
     IdempotencyMismatch { key: String, other: OperationId },
     #[error("there is already an operation {0}")]
     IdTaken(OperationId),
+    /// Nothing was stored: somebody else's answer to the same request was first.
+    #[error("this was answered before, as {0}")]
+    AnsweredBefore(String),
     #[error(
         "operation {id} has passed its point of no return (step {phase}) and can't be cancelled; it will end by itself"
     )]

@@ -44,7 +44,7 @@ pub async fn burst(asked: Asked, Body(request): Body<BurstRequest>) -> Result<Re
 #[utoipa::path(post, path = "/machines", tag = "placements", operation_id = "apply",
     params(
         ("dry_run" = Option<bool>, Query, description = "Only say what would change"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same VMs makes them once, however often it is sent", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request is applied once and answered the same, however often it is sent", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
     ),
     request_body = ApplyRequest,
     responses((status = 200, description = "What changed, or would change", body = ApplyAnswer)))]

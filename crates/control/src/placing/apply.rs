@@ -8,12 +8,11 @@ use novacron_types::{
     manifest::{MACHINE_NAME, VirtualMachine, is_machine_name},
     placement::{
         Applied, ApplyAction, ApplyAnswer, ApplyRequest, Placed, PlacementRecord, PlacementRequest, PlacementStatus,
-        PlanMode,
     },
 };
 use serde_json::{Value, json};
 
-use super::{decide, diff::diff, records::Keep};
+use super::{answered::Key, decide, diff::diff, records::Keep};
 use crate::{Caller, Control, ControlError, request, workflow::Making};
 
 /// More in one request are a mistake.
@@ -29,7 +28,7 @@ impl Control {
         dry_run: bool,
     ) -> Result<ApplyAnswer, ControlError> {
         let names: Vec<String> = request.machines.iter().map(|machine| machine.metadata.name.clone()).collect();
-        let applied = self.applied(&request.machines, &caller, dry_run).await;
+        let applied = self.applied(&request, &caller, dry_run).await;
         if !dry_run {
             let detail = json!({ "machines": names });
             let refused = applied.as_ref().err();
@@ -38,13 +37,20 @@ impl Control {
         Ok(ApplyAnswer { machines: applied? })
     }
 
+    /// The same key and request are answered as they were.
     async fn applied(
         &self,
-        machines: &[VirtualMachine],
+        request: &ApplyRequest,
         caller: &Caller,
         dry_run: bool,
     ) -> Result<Vec<Applied>, ControlError> {
-        let wanted = expand(machines)?;
+        let wanted = expand(&request.machines)?;
+        let key = request::idempotency(caller, request)?.filter(|_| !dry_run).map(|key| Key::new("applied", key));
+        if let Some(key) = &key
+            && let Some(before) = self.answered(key).await?
+        {
+            return self.applied_before(before).await;
+        }
         let now = Timestamp::now();
         let (market, mut settings) = self.question(now).await?;
         let (mut answers, mut making, mut declared) = (Vec::new(), Vec::new(), Vec::new());
@@ -73,10 +79,10 @@ impl Control {
             declared.push(Declared { name: name.clone(), manifest, updated_at: now });
             answers.push(Applied { name, action, changes, placement: Some(record), notes });
         }
-        if !dry_run {
-            self.keep(&mut answers, making, declared, caller).await?;
+        if dry_run {
+            return Ok(answers);
         }
-        Ok(answers)
+        self.keep_applied(answers, making, Keep { declared, ..Keep::default() }, key.as_ref()).await
     }
 
     /// Decides for one machine; those after it know of it.
@@ -107,41 +113,6 @@ impl Control {
             settings.peers.extend(own);
         }
         Ok(record)
-    }
-
-    /// Stores the decisions and the manifests, and takes on what is to be made: all of it in one step.
-    async fn keep(
-        &self,
-        answers: &mut [Applied],
-        making: Vec<Making>,
-        declared: Vec<Declared>,
-        caller: &Caller,
-    ) -> Result<(), ControlError> {
-        let changed = answers.iter_mut().filter(|applied| applied.action != ApplyAction::Unchanged);
-        let mut records: Vec<&mut PlacementRecord> = changed.filter_map(|applied| applied.placement.as_mut()).collect();
-        let kept = Keep { placements: records.iter().map(|record| (**record).clone()).collect(), declared };
-        if making.is_empty() {
-            let placements = self.store().placements();
-            for record in &kept.placements {
-                placements.put_placement(record).await?;
-            }
-            // Last: what was not stored whole is applied again.
-            for declared in &kept.declared {
-                placements.put_declared(declared).await?;
-            }
-            return Ok(());
-        }
-        let ids: Vec<&str> = making.iter().map(|making| making.vm_id.as_str()).collect();
-        let key = request::idempotency(caller, &ids)?;
-        let submitted = self.make(making, PlanMode::BestEffort, key, &kept).await?;
-        let made = if submitted.existing { self.made_by(&submitted.record).await? } else { Vec::new() };
-        for record in records.iter_mut().filter(|record| record.status == PlacementStatus::Creating) {
-            match made.iter().find(|made| made.vm_id == record.vm_id) {
-                Some(made) => **record = made.clone(),
-                None => record.operation_id = Some(submitted.record.id.clone()),
-            }
-        }
-        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Placements that were decided, and the work that makes machines of them.
 
 use novacron_operations::{IdempotencyKey, NewOperation, OperationRecord, Submission, Submitted};
-use novacron_store::{Declared, PlacementQuery as StoreQuery};
+use novacron_store::{Declared, Kept, PlacementQuery as StoreQuery};
 use novacron_types::{
     OperationId,
     placement::{PlacementRecord, PlacementStatus, PlanMode},
@@ -40,6 +40,8 @@ pub struct PlacementPage {
 pub(crate) struct Keep {
     pub placements: Vec<PlacementRecord>,
     pub declared: Vec<Declared>,
+    /// The answer that tells of it, where others may be answering the same.
+    pub once: Option<Declared>,
 }
 
 impl Control {
@@ -87,7 +89,10 @@ impl Control {
         let create = |new: NewOperation, now| {
             let placements: Vec<_> = kept.placements.iter().map(|record| begun(record, &new.id)).collect();
             let store = &store;
-            async move { store.take_on(new, &placements, &kept.declared, now).await }
+            async move {
+                let kept = Kept { placements: &placements, declared: &kept.declared, once: kept.once.as_ref() };
+                store.take_on(new, kept, now).await
+            }
         };
         Ok(self.inner.engine.submit_by::<Create, _>(submission, create).await?)
     }
