@@ -108,6 +108,12 @@ async fn in_turn(layer: fn(MemoryProvider) -> Chaos) -> Stage {
     stage
 }
 
+/// What the placements of `a`, `b` and `c` say.
+async fn placed(stage: &Stage) -> [PlacementStatus; 3] {
+    let of = async |name| stage.control.placement(name).await.unwrap().status;
+    [of("a").await, of("b").await, of("c").await]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn where_one_of_all_or_nothing_fails_the_others_are_moved_home() {
     let stage = in_turn(second_fails).await;
@@ -121,7 +127,7 @@ async fn where_one_of_all_or_nothing_fails_the_others_are_moved_home() {
     assert!(told[1].home_by.is_some() && told[2].why.as_ref().unwrap().contains("rolled_back"), "{told:#?}");
     assert_eq!(whereabouts(&stage).await, at("near", "near"));
     assert_eq!((stage.near.counts().instances, stage.far.counts().instances), (2, 0));
-    assert_eq!(stage.control.placement("c").await.unwrap().status, PlacementStatus::Failed);
+    assert_eq!(placed(&stage).await, [PlacementStatus::Failed; 3]);
     assert!(stage.control.vm("c").await.is_err());
     stage.control.shutdown(Duration::from_secs(5)).await;
 }
@@ -135,6 +141,7 @@ async fn best_effort_leaves_what_has_moved() {
     assert_eq!(stage.ended("burst").await.pop().unwrap().status, Status::Completed);
     assert_eq!(results(&stage).await, each([("c", Made), ("a", Moved), ("b", Failed)]));
     assert_eq!(whereabouts(&stage).await, at("far", "near"));
+    assert_eq!(placed(&stage).await, [PlacementStatus::Created, PlacementStatus::Failed, PlacementStatus::Created]);
     stage.control.shutdown(Duration::from_secs(5)).await;
 }
 

@@ -162,6 +162,7 @@ async fn what_is_left_of_a_making_is_said_and_taken_back_by_the_same_command() {
     assert_eq!((failed.status, error.code.as_str()), (Status::Failed, "not_taken_back"), "{error:?}");
     assert!(error.message.contains("c stays where it was made (create-"), "{}", error.message);
     assert_eq!(results(&stage).await, each([("c", Stays), ("d", Stays)]));
+    assert_eq!(stage.control.placement("c").await.unwrap().status, PlacementStatus::Failed, "it is not being made");
 
     stage.control.retry_work(&failed.id, "someone").await.unwrap();
     assert_eq!(stage.ended("burst").await.pop().unwrap().status, Status::RolledBack);

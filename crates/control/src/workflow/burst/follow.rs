@@ -87,6 +87,7 @@ impl Follow {
         moving.result = if there { BurstResult::Moved } else { BurstResult::Failed };
         // One that is there, but whose source could not be removed, waits for a person.
         moving.why = (ended.status != Status::Completed).then(|| ended_as(ended));
+        self.0.move_became(cx, &state.moves[index]).await?;
         Ok(there)
     }
 }

@@ -45,6 +45,9 @@ impl Tools {
         if state.mode == PlanMode::AllOrNothing {
             self.all_home(cx, state).await?;
         }
+        for moving in &state.moves {
+            self.move_became(cx, moving).await?;
+        }
         let new = state.making.iter().filter(|new| new.result == BurstResult::Stays);
         let moves = state.moves.iter().filter(|moving| moving.result == BurstResult::Stays);
         let stay: Vec<String> =

@@ -55,6 +55,10 @@ impl Step<CreateState> for Make {
     }
 
     async fn undo(&self, cx: &StepContext, state: &mut CreateState) -> Result<(), StepError> {
+        // First: none of them is being made any more, whatever can't be removed.
+        for making in &state.machines {
+            self.0.conclude(cx, cx.operation_id(), making, PlacementStatus::Failed).await?;
+        }
         for index in 0..state.machines.len() {
             self.0.unmake(cx, cx.operation_id(), &state.machines[index], index).await?;
         }
