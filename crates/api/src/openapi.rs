@@ -195,6 +195,10 @@ fn links(operation: &mut Value) {
     let (status, links) = match id.as_str() {
         "import" | "export" | "migrate" => link("202", "id", "migration_id", &of_migration),
         "list_migrations" => link("200", "id", "migrations/0/migration_id", &of_migration),
+        "list_operations" => {
+            let of_operation = ["get_operation", "operation_events", "cancel_operation", "retry_operation"];
+            link("200", "id", "operations/0/operation_id", &of_operation)
+        }
         "list_providers" => link("200", "provider", "providers/0/name", &["discover", "import", "export"]),
         "list_vms" => link("200", "id", "vms/0/vm_id", &["get_vm"]),
         _ => return,
@@ -203,7 +207,7 @@ fn links(operation: &mut Value) {
 }
 
 /// The errors of each operation, beside those that every one has.
-const OWN_ERRORS: [(&str, &[u16]); 27] = [
+const OWN_ERRORS: [(&str, &[u16]); 28] = [
     ("audit", &[422, 503]),
     ("discover", &[404, 409, 422, 502, 503]),
     ("import", &[404, 409, 422, 502, 503]),
@@ -226,6 +230,7 @@ const OWN_ERRORS: [(&str, &[u16]); 27] = [
     ("apply", &[404, 409, 413, 415, 422, 503]),
     ("plan_optimization", &[409, 413, 415, 422, 503]),
     ("apply_optimization", &[404, 409, 413, 415, 422, 503]),
+    ("list_operations", &[422, 503]),
     ("get_operation", &[404, 503]),
     ("operation_events", &[404, 503]),
     ("cancel_operation", &[404, 409, 413, 415, 422, 503]),

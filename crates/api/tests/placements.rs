@@ -220,6 +220,81 @@ async fn a_repeated_question_gets_its_first_answer() {
     assert_eq!(refused.code(), "idempotency_key_reused", "a decision's key makes no machine: {}", refused.text);
 }
 
+/// A key stands for one request to apply, whether or not that makes or changes anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn applying_again_with_a_key_is_answered_as_before_and_refused_of_others() {
+    let world = world(0, 0).await;
+    let image = world.local.seed_image("debian", b"an image");
+    let app = app(&world, &ApiConfig::default());
+    let keyed = async |key: &str, machine: &Value| {
+        let body = json!({ "machines": [machine] }).to_string();
+        let request = ask(Method::POST, "machines").header(header::CONTENT_TYPE, "application/json");
+        send(&app, request.header("idempotency-key", key).body(Body::from(body)).unwrap()).await
+    };
+    let mut making = manifest(1, 2);
+    making["metadata"]["name"] = json!("made");
+    making["spec"]["template"]["spec"]["image"] = json!(image);
+    for (key, machine) in [("decides", manifest(2, 2)), ("makes", making)] {
+        let first = keyed(key, &machine).await;
+        assert_eq!(first.status, StatusCode::OK, "{key}: {}", first.text);
+        let first = first.json()["machines"].clone();
+        if let Some(id) = first[0]["placement"]["operation_id"].as_str() {
+            ended(&app, id).await;
+        }
+        let again = keyed(key, &machine).await;
+        assert_eq!(again.status, StatusCode::OK, "{key}: {}", again.text);
+        let again = again.json()["machines"].clone();
+        for index in 0..2 {
+            let (first, again) = (&first[index], &again[index]);
+            assert_eq!((&first["action"], &again["action"]), (&json!("create"), &json!("create")), "{key}");
+            assert_eq!(again["placement"]["placement_id"], first["placement"]["placement_id"], "{key}");
+        }
+        // Of the same names.
+        let mut other = machine.clone();
+        other["spec"]["template"]["spec"]["resources"]["cpu"] = json!(4);
+        let refused = keyed(key, &other).await;
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (StatusCode::CONFLICT, "idempotency_key_reused"),
+            "{key}"
+        );
+        // Nothing to do is an answer too.
+        let unchanged = keyed(&format!("{key}-again"), &machine).await.json()["machines"].clone();
+        assert_eq!(unchanged[0]["action"], "unchanged", "{key}");
+        assert_eq!(keyed(&format!("{key}-again"), &other).await.code(), "idempotency_key_reused", "{key}");
+    }
+    assert_eq!(world.local.counts().instances, 2);
+    assert_eq!(get(&app, "placements").await.json()["placements"].as_array().unwrap().len(), 4);
+}
+
+/// What is listed is work that is no migration, by kind and status, page by page.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_is_listed_without_the_migrations() {
+    let world = world(1, 8).await;
+    let image = world.local.seed_image("debian", b"an image");
+    let app = app(&world, &ApiConfig::default());
+    let import = json!({ "instance_id": world.instances[0], "name": "moved" });
+    assert_eq!(post(&app, "providers/cloud/import", import).await.status, StatusCode::ACCEPTED);
+    let mut made = Vec::new();
+    for name in ["one", "two"] {
+        let body = json!({ "vm_id": name, "required_cpu": 1, "required_memory_gb": 1, "create": true, "image": image });
+        let id = post(&app, "placements", body).await.json()["operation_id"].as_str().unwrap().to_owned();
+        made.push(ended(&app, &id).await);
+    }
+    made.reverse();
+    assert_eq!(get(&app, "operations").await.json()["operations"], json!(made));
+    let first = get(&app, "operations?kind=create&status=completed&limit=1").await.json();
+    assert_eq!(first["operations"], json!([made[0]]));
+    let next = first["next_cursor"].as_str().unwrap();
+    let second = get(&app, &format!("operations?kind=create&limit=1&cursor={next}")).await.json();
+    assert_eq!((&second["operations"], &second["next_cursor"]), (&json!([made[1]]), &Value::Null));
+    for query in ["kind=burst", "status=failed"] {
+        assert_eq!(get(&app, &format!("operations?{query}")).await.json()["operations"], json!([]), "{query}");
+    }
+    let refused = get(&app, "operations?kind=import").await;
+    assert_eq!((refused.status, refused.code().as_str()), (StatusCode::BAD_REQUEST, "invalid_parameter"));
+}
+
 #[tokio::test]
 async fn work_that_is_not_there_has_a_code_of_its_own() {
     let world = world(1, 0).await;

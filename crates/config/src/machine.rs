@@ -1,7 +1,7 @@
 //! `kind: VirtualMachine`, from its document to the machine.
 
 use novacron_types::{
-    manifest::{MACHINE_NAME, VirtualMachine, is_machine_name},
+    manifest::{MACHINE_NAME, MOST_CHARACTERS, VirtualMachine, is_machine_name, replica_name},
     placement::Constraint,
 };
 use serde_json::Value;
@@ -24,6 +24,18 @@ pub(crate) fn read<'n>(checker: &mut Checker<'n>, tree: &'n Node) -> Option<Virt
     {
         let found = checker.quote("metadata.name");
         checker.fault("metadata.name", format!("expected {MACHINE_NAME}, found {found}"));
+    } else if let Some(name) = part("/metadata/name").and_then(Value::as_str)
+        && let Some(replicas) = part("/spec/replicas").and_then(Value::as_u64).filter(|replicas| *replicas > 1)
+        // Of several the last has the longest name.
+        && let longest = replica_name(name, replicas - 1)
+        && !is_machine_name(&longest)
+    {
+        let most = MOST_CHARACTERS - (longest.len() - name.len());
+        let found = format!(
+            "{replicas} replicas get `-0` and so on behind it: expected at most {most} characters, found {}",
+            name.len()
+        );
+        checker.fault("metadata.name", found);
     }
     let rules = "spec.federation.placement";
     let constraints = part("/spec/federation/placement/constraints").and_then(Value::as_array);

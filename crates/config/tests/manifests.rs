@@ -231,6 +231,25 @@ fn documents() {
     assert_eq!(whole.lines().count(), 10, "{whole}");
 }
 
+/// Replicas are named after the document: the longest of these names is held to the rule of names.
+#[test]
+fn a_name_has_room_for_its_replicas() {
+    let of = |length: usize, replicas: u32| {
+        format!(
+            "apiVersion: novacron.io/v1alpha1\nkind: VirtualMachine\nmetadata:\n  name: {}\nspec:\n  \
+             replicas: {replicas}\n  template: {{spec: {{resources: {{cpu: 1, memory: 1Gi}}}}}}\n",
+            "x".repeat(length)
+        )
+    };
+    for (length, replicas) in [(128, 1), (126, 10), (125, 11), (125, 100)] {
+        assert_eq!(read(&of(length, replicas)).map(|read| read.len()), Ok(1), "{length} {replicas}");
+    }
+    let shown = faults(&of(126, 11));
+    let says = "vm.yaml:4:9: `metadata.name`: 11 replicas get `-0` and so on behind it: expected at most 125 characters, found 126";
+    assert!(shown.contains(says) && shown.lines().count() == 1, "{shown}");
+    assert!(faults(&of(128, 2)).contains("at most 126 characters"));
+}
+
 #[test]
 fn several_documents_and_json() {
     let one = machine("cpu: 1, memory: 1Gi", "");

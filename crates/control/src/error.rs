@@ -81,11 +81,15 @@ impl From<ProviderError> for ControlError {
     }
 }
 
+/// Somebody else's answer to the same request was first: it is read, and nobody sees this.
+pub(crate) const ANSWERED_BEFORE: &str = "answered_before";
+
 impl From<StoreError> for ControlError {
     fn from(error: StoreError) -> Self {
         let (class, code) = match &error {
             StoreError::NotFound(_) => (ErrorClass::NotFound, "no_such_migration"),
             StoreError::Conflict { .. } => (ErrorClass::Conflict, "already_at_work"),
+            StoreError::AnsweredBefore(_) => (ErrorClass::Conflict, ANSWERED_BEFORE),
             StoreError::IdempotencyMismatch { .. } => (ErrorClass::Conflict, "idempotency_key_reused"),
             StoreError::PastPointOfNoReturn { .. } => (ErrorClass::Conflict, "past_point_of_no_return"),
             StoreError::AlreadyEnded { .. } => (ErrorClass::Conflict, "already_ended"),

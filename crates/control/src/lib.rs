@@ -20,6 +20,7 @@ mod retention;
 mod take_on;
 mod view;
 mod vms;
+mod work;
 mod workflow;
 
 pub use audit::AuditPage;
@@ -37,5 +38,6 @@ pub use placing::{
 pub use plan::MigrationPlan;
 pub use take_on::MoveRequest;
 pub use vms::{VmPage, VmQuery};
+pub use work::{WorkKind, WorkPage, WorkQuery};
 
 pub(crate) use directory::Directory;

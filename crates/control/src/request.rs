@@ -213,7 +213,7 @@ impl Prepared {
     pub fn submission(self, idempotency: Option<IdempotencyKey>) -> Submission<MoveState> {
         let params = self.params;
         let mut exclusive = vec![format!("instance {}/{}", self.realm, params.instance)];
-        exclusive.extend(params.vm_id.as_ref().map(|vm_id| format!("VM {vm_id}")));
+        exclusive.extend(params.vm_id.as_ref().map(vm_key));
         let mut submission = Submission::new(params.instance.to_string(), MoveState::new(params));
         submission.exclusive = exclusive;
         submission.options = self.options;
@@ -223,6 +223,11 @@ impl Prepared {
         }
         submission
     }
+}
+
+/// Held by whoever is at work on a VM.
+pub(crate) fn vm_key(vm_id: &VmId) -> String {
+    format!("VM {vm_id}")
 }
 
 /// The caller's key, if there is one, beside the digest of the request.

@@ -1,7 +1,7 @@
 //! Takes moves on. Each that is asked for is in the audit log, refused ones too.
 
 use novacron_operations::{NewOperation, OperationId, Submitted};
-use novacron_store::Declared;
+use novacron_store::{Declared, Kept};
 use novacron_types::{
     ExportRequest, ImportRequest, MigrateRequest, MigrationAccepted, MigrationKind, ProviderName, VmId,
     placement::PlacementRecord,
@@ -115,7 +115,10 @@ impl Control {
         let store = self.store().placements();
         let create = |new: NewOperation, now| {
             let (placement, note, store) = (follows.placement_of(&new.id), follows.note_of(&new.id), &store);
-            async move { store.take_on(new, placement.as_slice(), note.as_slice(), now).await }
+            async move {
+                let kept = Kept { placements: placement.as_slice(), declared: note.as_slice(), once: None };
+                store.take_on(new, kept, now).await
+            }
         };
         let submitted = match asked.kind() {
             MigrationKind::Import => engine.submit_by::<Import, _>(submission, create).await,

@@ -1,9 +1,9 @@
 //! An operation as the API shows it.
 
 use novacron_operations::OperationRecord;
-use novacron_types::{ContentRoot, Migration, MigrationKind, MigrationProof};
+use novacron_types::{ContentRoot, Migration, MigrationKind, MigrationProof, Status};
 
-use crate::{ControlError, ErrorClass, workflow::MoveSummary};
+use crate::{ControlError, ErrorClass, work::with_command, workflow::MoveSummary};
 
 /// The migration that the record is of. A record of another kind of operation is "not found".
 pub(crate) fn migration(record: OperationRecord) -> Result<Migration, ControlError> {
@@ -17,6 +17,10 @@ pub(crate) fn migration(record: OperationRecord) -> Result<Migration, ControlErr
                 format!("the stored summary of {} can't be read", record.id),
             )
         })?;
+    let error = record.error.map(|error| match record.status {
+        Status::Failed => with_command(error, &format!("novacron migration retry {}", record.id)),
+        _ => error,
+    });
     let of_boot = |root: fn(&MigrationProof) -> Option<ContentRoot>| summary.proof.as_ref().and_then(root);
     Ok(Migration {
         migration_id: record.id,
@@ -36,7 +40,7 @@ pub(crate) fn migration(record: OperationRecord) -> Result<Migration, ControlErr
         source_checksum: of_boot(|proof| proof.disks.first().map(|disk| disk.source_root)),
         target_checksum: of_boot(|proof| proof.disks.first().and_then(|disk| disk.target_root)),
         proof: summary.proof.clone(),
-        error: record.error,
+        error,
         hold_reason: record.hold.map(|hold| hold.reason),
         cancel_requested: record.cancel_requested.is_some(),
     })

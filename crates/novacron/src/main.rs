@@ -68,6 +68,9 @@ fn run(cli: Cli) -> Result<()> {
         Command::Migration(command) => {
             client(async { commands::migration::run(&Context::new(&global, output)?, command).await })
         }
+        Command::Operation(command) => {
+            client(async { commands::operation::run(&Context::new(&global, output)?, command).await })
+        }
         Command::Place(args) => client(async { commands::place::run(&global, output, *args).await }),
         Command::Explain(args) => client(async { commands::explain::run(&Context::new(&global, output)?, args).await }),
         Command::Apply(args) => client(async { commands::apply::run(&Context::new(&global, output)?, args).await }),

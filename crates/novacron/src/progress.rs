@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::{
     client::{Client, SseEvent, escape},
     exit::{Exit, Failure, Result},
-    output::{Output, human},
+    output::{Output, human, plain, plain_lines},
 };
 
 /// A server that is away this long is given up.
@@ -166,7 +166,7 @@ impl Display {
 
     fn say(&self, text: &str) {
         match &self.mode {
-            Mode::Bar(bar) => bar.println(text),
+            Mode::Bar(bar) => bar.println(plain_lines(text)),
             Mode::Lines { .. } => say(text),
             Mode::Silent => {}
         }
@@ -182,7 +182,7 @@ impl Display {
 
 fn say(text: &str) {
     use std::io::Write;
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", plain_lines(text));
 }
 
 /// What the user is told that it does: the phase, or the status where the phase adds nothing.
@@ -208,7 +208,7 @@ fn line(migration: &Migration) -> String {
     if let Some(reason) = &migration.hold_reason {
         parts.push(format!("held: {reason}"));
     }
-    parts.join("  ")
+    plain(&parts.join("  "))
 }
 
 fn moving(stats: &TransferStats) -> Vec<String> {

@@ -9,7 +9,7 @@ mod common;
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use common::{Cloud, Process, Serve, Site, image, root, until};
+use common::{Cloud, Process, Serve, Site, image, root, run_within, until};
 use serde_json::{Value, json};
 
 /// The emulation's blank image for x86_64 in us-east-1.
@@ -276,6 +276,44 @@ fn a_machine_that_no_place_has_room_for_is_not_made() {
     assert_eq!(serve.run(&["explain", "web", "-o", "json"]).expect(0).json()["status"], "failed");
     assert_eq!(stage.instances(), before);
     stage.check_clean();
+}
+
+/// The cloud lets nobody look: what was made, if anything, can't be undone, and waits for a person who takes it up again.
+#[test]
+fn work_that_could_not_be_undone_is_taken_up_again_by_its_command() {
+    let stage = Stage::new("");
+    let serve = stage.site.serve();
+    let before = stage.instances();
+    let denied = r#"{"action":"DescribeInstances","effect":{"error":{"code":"UnauthorizedOperation","status":403}}}"#;
+    stage.cloud.post("/_sandbox/faults", denied);
+    let make =
+        ["place", "web", "--create", "--image", BLANK, "-y", "--cpu", "2", "--memory", "8Gi", "--provider", "aws"];
+    let failed = run_within(&mut serve.command(&make), Duration::from_secs(120)).expect(1).says("could not be undone");
+    let listed = serve.run(&["operation", "list", "--status", "failed", "-o", "json"]).expect(0).json();
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["kind"]), (1, &json!("create")), "{listed:#}");
+    let id = listed[0]["operation_id"].as_str().unwrap();
+    let failed = failed.says(&format!("`novacron operation retry {id}`"));
+    serve.run(&["operation", "watch", id]).expect(1).says("could not be undone");
+    serve.run(&["operation", "cancel", id]).expect(3).says("nothing to cancel");
+
+    stage.cloud.delete("/_sandbox/faults");
+    let ended = serve.run(&["operation", "retry", id, "-o", "json"]).expect(6).says("is taken up again");
+    assert_eq!(ended.json()["status"], "rolled_back", "{failed:#?} {ended:#?}");
+    serve.run(&["operation", "retry", id]).expect(3);
+    assert_eq!(serve.run(&["operation", "show", id, "-o", "json"]).expect(0).json()["status"], "rolled_back");
+    let table = serve.run(&["operation", "list", "--kind", "create"]).expect(0);
+    assert!(table.stdout.contains(id) && table.stdout.contains("rolled_back"), "{table:#?}");
+    assert_eq!(serve.run(&["operation", "list", "--kind", "burst", "-o", "json"]).expect(0).json(), json!([]));
+    assert_eq!(stage.instances(), before);
+    stage.check_clean();
+
+    // Of a migration it says where to look.
+    let vm = stage.local(&serve, "here");
+    let (migrations, shown) = (serve.run(&["migration", "list", "-o", "json"]).expect(0).json(), vm);
+    let migration = migrations[0]["migration_id"].as_str().unwrap();
+    let refused = serve.run(&["operation", "show", migration]).expect(4).says("is a migration");
+    refused.says(&format!("novacron migration show {migration}"));
+    serve.run(&["operation", "show", &shown]).expect(4).says("novacron operation list");
 }
 
 #[test]

@@ -405,7 +405,8 @@ mod cloud {
         let instance = cloud.instance.as_str();
 
         let good = site.serve();
-        good.run(&["provider", "check"]).expect(0);
+        let healthy = good.run(&["provider", "check"]).expect(0);
+        assert_eq!(healthy.stderr, "");
         good.run(&["migrate", "import", "aws", "i-00000000000000000", "-y"]).expect(4).says("i-00000000000000000");
         good.run(&["migrate", "import", "aws", instance, "-y", "-O", "terminate_sorce=true"])
             .expect(2)
@@ -423,6 +424,12 @@ mod cloud {
         let bad = site.serve();
         let checked = bad.run(&["provider", "check", "aws"]).expect(1).says("aws");
         assert!(checked.stdout.contains("refused"), "{checked:#?}");
+        let checked = checked.says("The server is degraded: the provider aws is refused: ");
+        bad.run(&["provider", "check", "-q"])
+            .expect(1)
+            .stderr
+            .lines()
+            .for_each(|line| assert!(!line.contains("degraded")));
         let ran = bad.run(&["provider", "discover", "aws"]);
         assert!(ran.code == 4 || ran.code == 1, "{ran:#?}");
         assert!(!format!("{ran:?}{checked:?}").contains(&cloud.secret));

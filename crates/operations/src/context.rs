@@ -1,8 +1,11 @@
 //! What a step can see and say while it runs.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -32,6 +35,7 @@ pub struct StepContext {
     pub(crate) store: Arc<dyn OperationStore>,
     pub(crate) live: Arc<Live>,
     pub(crate) controls: watch::Receiver<Value>,
+    pub(crate) undo_limit: Duration,
 }
 
 impl StepContext {
@@ -63,6 +67,11 @@ impl StepContext {
         self.clock.now()
     }
 
+    /// An undo that takes longer is dropped, which counts as its failure.
+    pub fn undo_limit(&self) -> Duration {
+        self.undo_limit
+    }
+
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }
@@ -87,6 +96,16 @@ impl StepContext {
     /// The operation's controls, and every change to them.
     pub fn controls(&self) -> watch::Receiver<Value> {
         self.controls.clone()
+    }
+
+    /// Keeps others from what the key stands for until this operation ends. Answers the operation that is at work on it,
+    /// where that is another; ask again when that has ended.
+    pub async fn hold(&self, key: &str) -> Result<Option<OperationId>, StepError> {
+        let held = self.store.hold(&self.id, self.generation, key).await;
+        if held == Err(StoreError::StaleOwner) {
+            self.live.mark_stale();
+        }
+        Ok(held?)
     }
 
     /// Stores the state in mid-step, so that it outlives a crash. `state` is the one that the step was given.

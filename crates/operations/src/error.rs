@@ -53,6 +53,13 @@ impl StepError {
         self
     }
 
+    /// Says before what happened what that means.
+    #[must_use]
+    pub fn about(mut self, what: impl std::fmt::Display) -> Self {
+        self.fault.message = format!("{what}: {}", self.fault.message);
+        self
+    }
+
     /// Makes the failure transient, not to be tried again before `after`.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
@@ -104,6 +111,9 @@ pub enum StoreError {
     IdempotencyMismatch { key: String, other: OperationId },
     #[error("there is already an operation {0}")]
     IdTaken(OperationId),
+    /// Nothing was stored: somebody else's answer to the same request was first.
+    #[error("this was answered before, as {0}")]
+    AnsweredBefore(String),
     #[error(
         "operation {id} has passed its point of no return (step {phase}) and can't be cancelled; it will end by itself"
     )]

@@ -166,6 +166,13 @@ impl OperationStore for MemoryStore {
         Ok(operation)
     }
 
+    async fn hold(&self, id: &OperationId, generation: u64, key: &str) -> Result<Option<OperationId>, StoreError> {
+        let mut tables = self.lock();
+        tables.read(id)?.check_owner(generation)?;
+        let holder = tables.keys.entry(key.to_owned()).or_insert_with(|| id.clone());
+        Ok(Some(holder.clone()).filter(|holder| holder != id))
+    }
+
     async fn request(&self, id: &OperationId, request: Request, now: Timestamp) -> Result<Operation, StoreError> {
         let mut tables = self.lock();
         let mut operation = tables.read(id)?;

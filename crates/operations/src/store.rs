@@ -45,6 +45,11 @@ pub trait OperationStore: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Operation, StoreError>;
 
+    /// Takes one more exclusive key for an operation that has not ended, until it ends: a retry afterwards does not have it.
+    /// Answers the operation that holds it, where that is another. [`StoreError::StaleOwner`] unless `generation` holds
+    /// the lease.
+    async fn hold(&self, id: &OperationId, generation: u64, key: &str) -> Result<Option<OperationId>, StoreError>;
+
     /// What a person asks of an operation, whoever owns it.
     async fn request(&self, id: &OperationId, request: Request, now: Timestamp) -> Result<Operation, StoreError>;
 

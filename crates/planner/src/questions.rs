@@ -46,7 +46,7 @@ impl<'m> Questions<'m> {
             };
             ask_of.push(ask);
             names.push(name);
-            labels.push(labels_of(request));
+            labels.push(request.labels());
         }
         let mut seen = HashSet::new();
         match names.iter().find(|name| !seen.insert(name.as_str())) {
@@ -73,13 +73,4 @@ fn of_one(settings: &Settings) -> Settings {
 fn told_apart_by(settings: &Settings) -> HashSet<&str> {
     let conditions = settings.policies.iter().filter_map(|policy| policy.condition.as_ref()?.key.as_deref());
     conditions.chain(["workload"]).collect()
-}
-
-/// A peer has its workload among its labels; so has a request here.
-fn labels_of(request: &PlacementRequest) -> BTreeMap<String, String> {
-    let mut labels = request.tags.clone();
-    if let Some(workload) = &request.workload {
-        labels.insert("workload".to_owned(), workload.clone());
-    }
-    labels
 }

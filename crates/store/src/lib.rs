@@ -22,7 +22,7 @@ pub use counts::{Counts, EndedCount, VmCount};
 pub use error::OpenError;
 pub use novacron_operations::{OperationStore, Page, PageCursor, StoreError};
 pub use open::{LeaseTime, OpenOptions, check_url};
-pub use placement::{Declared, PlacementQuery, PlacementStore};
+pub use placement::{Declared, Kept, PlacementQuery, PlacementStore};
 pub use vm::{VmQuery, VmStore};
 
 use async_trait::async_trait;

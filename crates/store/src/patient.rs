@@ -15,8 +15,8 @@ use novacron_types::{
 use tokio::time::timeout;
 
 use crate::{
-    AuditEntry, AuditLog, AuditQuery, Backend, Counts, Declared, EndedCount, PlacementQuery, PlacementStore, VmCount,
-    VmQuery, VmStore,
+    AuditEntry, AuditLog, AuditQuery, Backend, Counts, Declared, EndedCount, Kept, PlacementQuery, PlacementStore,
+    VmCount, VmQuery, VmStore,
 };
 
 /// As with any error that says the store can't be reached, a call that was given up may have happened.
@@ -50,6 +50,7 @@ within_limit!(OperationStore {
     fn claim(claim: &Claim, now: Timestamp) -> Claimed;
     fn renew(id: &OperationId, generation: u64, ttl: Duration, now: Timestamp) -> ();
     fn apply(id: &OperationId, generation: u64, changes: Vec<Change>, now: Timestamp) -> Operation;
+    fn hold(id: &OperationId, generation: u64, key: &str) -> Option<OperationId>;
     fn request(id: &OperationId, request: Request, now: Timestamp) -> Operation;
     fn release_owner(owner: &str, now: Timestamp) -> u64;
     fn prune(before: Timestamp, limit: u32) -> u64;
@@ -66,13 +67,13 @@ within_limit!(VmStore {
 
 within_limit!(PlacementStore {
     fn put_placement(placement: &PlacementRecord) -> ();
-    fn take_on(new: NewOperation, placements: &[PlacementRecord], declared: &[Declared], now: Timestamp) -> Created;
+    fn take_on(new: NewOperation, kept: Kept<'_>, now: Timestamp) -> Created;
     fn placement(id: &str) -> Option<PlacementRecord>;
     fn placement_of(vm_id: &str) -> Option<PlacementRecord>;
     fn placements(query: &PlacementQuery) -> Page<PlacementRecord>;
     fn note_failure(failure: &PlacementFailure) -> ();
     fn failures(since: Timestamp) -> Vec<PlacementFailure>;
-    fn keep_once(placements: &[PlacementRecord], declared: &Declared) -> Option<Declared>;
+    fn keep_once(placements: &[PlacementRecord], declared: &[Declared], once: &Declared) -> Option<Declared>;
     fn put_declared(declared: &Declared) -> ();
     fn declared(name: &str) -> Option<Declared>;
     fn kept(kind: &str) -> Vec<Declared>;

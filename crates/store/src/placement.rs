@@ -15,22 +15,17 @@ pub trait PlacementStore: Send + Sync + 'static {
     async fn put_placement(&self, placement: &PlacementRecord) -> Result<(), StoreError>;
 
     /// Makes an operation, as [`OperationStore::create`](novacron_operations::OperationStore::create) does, together with
-    /// the placements and declarations that it is to see to: all is stored, or nothing. Where the operation had been
-    /// made before, nothing else is stored.
-    async fn take_on(
-        &self,
-        new: NewOperation,
-        placements: &[PlacementRecord],
-        declared: &[Declared],
-        now: Timestamp,
-    ) -> Result<Created, StoreError>;
+    /// what is to be kept with it: all is stored, or nothing. Where the operation had been made before, nothing else is
+    /// stored. [`StoreError::AnsweredBefore`] where [`Kept::once`] is.
+    async fn take_on(&self, new: NewOperation, kept: Kept<'_>, now: Timestamp) -> Result<Created, StoreError>;
 
-    /// Stores placements with what is declared beside them, unless that name has a declaration already: then this is answered,
-    /// and nothing is stored. Of several at once one is first.
+    /// Stores all of it, unless the name of `once` has a declaration already: then this is answered, and nothing is stored.
+    /// Of several at once one is first, whether they keep this or take work on with it.
     async fn keep_once(
         &self,
         placements: &[PlacementRecord],
-        declared: &Declared,
+        declared: &[Declared],
+        once: &Declared,
     ) -> Result<Option<Declared>, StoreError>;
 
     async fn placement(&self, id: &str) -> Result<Option<PlacementRecord>, StoreError>;
@@ -80,6 +75,16 @@ impl Default for PlacementQuery {
     fn default() -> Self {
         Self { status: None, vm_id: None, cursor: None, limit: 50 }
     }
+}
+
+/// What is stored together.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Kept<'k> {
+    pub placements: &'k [PlacementRecord],
+    /// Each replaces what was declared under its name.
+    pub declared: &'k [Declared],
+    /// This replaces nothing.
+    pub once: Option<&'k Declared>,
 }
 
 /// What a person declared in a manifest, as it was last applied.

@@ -17,7 +17,7 @@ use common::filing::{FilingWorkflow, check_file, filing};
 use novacron_operations::{
     Backoff, Engine, EngineConfig, ListQuery, NewOperation, OperationId, Options, RetryPolicy, Status,
 };
-use novacron_store::{PlacementQuery, Store};
+use novacron_store::{Kept, PlacementQuery, Store};
 use novacron_types::placement::PlacementRecord;
 use tokio::process::{Child, Command};
 
@@ -93,7 +93,7 @@ async fn taker() {
             idempotency: None,
             options: Options::default(),
         };
-        store.placements().take_on(new, &[creating(&id)], &[], now).await.unwrap();
+        store.placements().take_on(new, Kept { placements: &[creating(&id)], ..Kept::default() }, now).await.unwrap();
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use novacron_operations::{
     Change, Claim, Claimed, IdempotencyKey, NewOperation, OperationId, Options, Request, Status, UnwindCause,
 };
-use novacron_store::{Declared, PlacementQuery, Store, StoreError};
+use novacron_store::{Declared, Kept, PlacementQuery, Store, StoreError};
 use novacron_types::{
     ProviderKind, VmId, VmRecord,
     placement::{PlacementFailure, PlacementRecord, PlacementStatus},
@@ -37,6 +37,7 @@ async fn all(url: &str) {
     keeps_what_was_declared(&store).await;
     gives_a_run_to_one(&store).await;
     takes_on_work_with_what_it_sees_to(&store).await;
+    work_is_taken_on_once_for_an_answer(&store).await;
     what_was_cancelled_before_it_began_has_failed(&store).await;
     what_was_claimed_and_cancelled_before_it_began_has_failed(&store).await;
     what_is_kept_once_is_the_first_ones(&store).await;
@@ -174,6 +175,10 @@ async fn gives_a_run_to_one(store: &Store) {
     assert!(store.placements().claim_run("other", at(60)).await.unwrap());
 }
 
+fn only(placements: &[PlacementRecord]) -> Kept<'_> {
+    Kept { placements, ..Kept::default() }
+}
+
 fn work(id: &str, exclusive: &str) -> NewOperation {
     NewOperation {
         id: OperationId::new(id).unwrap(),
@@ -197,20 +202,26 @@ async fn takes_on_work_with_what_it_sees_to(store: &Store) {
         (found.is_some(), placements.declared(name).await.unwrap().is_some())
     };
     let records = ["t-1", "t-2"].map(|id| placement(id, id, "creating"));
-    let made = placements.take_on(work("w-1", "VM t"), &records, &[declared("t-1")], at(1)).await.unwrap();
+    let made = placements
+        .take_on(work("w-1", "VM t"), Kept { placements: &records, declared: &[declared("t-1")], once: None }, at(1))
+        .await
+        .unwrap();
     assert!(!made.existing);
     assert!(store.operations().get(made.operation.id()).await.unwrap().is_some());
     assert_eq!((kept("t-1", "t-1").await, kept("t-2", "t-2").await), ((true, true), (true, false)));
 
     // What another is at work on is refused, with all that came with it.
-    let refused = placements.take_on(work("w-2", "VM t"), &[placement("t-3", "t-3", "creating")], &[], at(2)).await;
+    let refused = placements.take_on(work("w-2", "VM t"), only(&[placement("t-3", "t-3", "creating")]), at(2)).await;
     assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
     assert!(store.operations().get(&OperationId::new("w-2").unwrap()).await.unwrap().is_none());
     assert_eq!(kept("t-3", "t-3").await, (false, false));
 
     // The same request again finds what it had started, and writes over nothing.
     let again = [placement("t-1", "t-1", "failed"), placement("t-4", "t-4", "creating")];
-    let found = placements.take_on(work("w-1", "VM t"), &again, &[declared("t-4")], at(3)).await.unwrap();
+    let found = placements
+        .take_on(work("w-1", "VM t"), Kept { placements: &again, declared: &[declared("t-4")], once: None }, at(3))
+        .await
+        .unwrap();
     assert!(found.existing && found.operation.id() == made.operation.id());
     assert_eq!(placements.placement("t-1").await.unwrap().unwrap(), records[0]);
     assert_eq!(kept("t-4", "t-4").await, (false, false));
@@ -258,7 +269,7 @@ async fn what_is_kept_once_is_the_first_ones(store: &Store) {
         let name = "burst:once".to_owned();
         let declared = Declared { name, manifest: json!({ "of": number }), updated_at: at(1) };
         let record = placement(&format!("once-{number}"), "once", "decided");
-        placements.keep_once(&[record], &declared).await.unwrap()
+        placements.keep_once(&[record], &[], &declared).await.unwrap()
     };
     let mut found = Vec::new();
     for _ in 0..2 {
@@ -273,6 +284,33 @@ async fn what_is_kept_once_is_the_first_ones(store: &Store) {
     assert_eq!(ids, [format!("once-{}", first.manifest["of"])]);
 }
 
+/// One answer is first, whether it tells of work or of none, and nothing is left of the others.
+async fn work_is_taken_on_once_for_an_answer(store: &Store) {
+    let placements = store.placements();
+    let answer = |name: &str, number: u32| Declared {
+        name: name.to_owned(),
+        manifest: json!({ "of": number }),
+        updated_at: at(1),
+    };
+    let take_on = async |id: &str, once: &Declared| {
+        let records = [placement(&format!("{id}-p"), id, "creating")];
+        let kept = Kept { placements: &records, declared: &[], once: Some(once) };
+        placements.take_on(work(id, id), kept, at(1)).await
+    };
+    let kept = async |id: &str| placements.placement(&format!("{id}-p")).await.unwrap().is_some();
+    // Work, then an answer without any.
+    take_on("once-1", &answer("a:1", 1)).await.unwrap();
+    let first = placements.keep_once(&[placement("late", "late", "decided")], &[], &answer("a:1", 2)).await.unwrap();
+    assert_eq!((first.unwrap().manifest["of"].as_u64(), kept("once-1").await), (Some(1), true));
+    assert_eq!(placements.placement("late").await.unwrap(), None);
+    // The other way around.
+    assert_eq!(placements.keep_once(&[], &[], &answer("a:2", 1)).await.unwrap(), None);
+    let refused = take_on("once-2", &answer("a:2", 2)).await.unwrap_err();
+    assert_eq!((refused, kept("once-2").await), (StoreError::AnsweredBefore("a:2".to_owned()), false));
+    assert_eq!(store.operations().get(&OperationId::new("once-2").unwrap()).await.unwrap(), None);
+    take_on("once-2", &answer("a:3", 1)).await.unwrap();
+}
+
 /// No step of the work runs that could say so.
 async fn what_was_cancelled_before_it_began_has_failed(store: &Store) {
     let placements = store.placements();
@@ -280,8 +318,8 @@ async fn what_was_cancelled_before_it_began_has_failed(store: &Store) {
         operation_id: Some(OperationId::new(work).unwrap()),
         ..placement(id, id, "creating")
     };
-    let taken = placements.take_on(work("c-1", "VM c-1"), &[of("c-1", "c-1")], &[], at(1)).await.unwrap();
-    placements.take_on(work("c-2", "VM c-2"), &[of("c-2", "c-2")], &[], at(1)).await.unwrap();
+    let taken = placements.take_on(work("c-1", "VM c-1"), only(&[of("c-1", "c-1")]), at(1)).await.unwrap();
+    placements.take_on(work("c-2", "VM c-2"), only(&[of("c-2", "c-2")]), at(1)).await.unwrap();
     let cancel = Request::Cancel { by: "ann".to_owned() };
     let ended = store.operations().request(taken.operation.id(), cancel, at(2)).await.unwrap();
     assert!(ended.is_terminal());
@@ -295,7 +333,7 @@ async fn what_was_claimed_and_cancelled_before_it_began_has_failed(store: &Store
     let new = NewOperation { kind: "claimed".to_owned(), ..work("c-3", "VM c-3") };
     let id = new.id.clone();
     let record = PlacementRecord { operation_id: Some(id.clone()), ..placement("c-3", "c-3", "creating") };
-    placements.take_on(new, &[record], &[], at(1)).await.unwrap();
+    placements.take_on(new, only(&[record]), at(1)).await.unwrap();
     let claim = Claim { owner: "me".to_owned(), ttl: Duration::from_secs(30), kinds: vec!["claimed".to_owned()] };
     let Claimed::Operation(claimed) = operations.claim(&claim, at(2)).await.unwrap() else { panic!("nothing to do") };
     let ended = operations.request(&id, Request::Cancel { by: "ann".to_owned() }, at(3)).await.unwrap();
@@ -316,7 +354,11 @@ async fn a_dropped_taking_on_is_whole_or_not_at_all(store: &Store) {
         let id = format!("dropped-{polls}");
         let records = [placement(&format!("{id}-a"), &id, "creating"), placement(&format!("{id}-b"), &id, "creating")];
         let declared = [Declared { name: id.clone(), manifest: json!({}), updated_at: at(1) }];
-        let mut call = Box::pin(placements.take_on(work(&id, &id), &records, &declared, at(1)));
+        let mut call = Box::pin(placements.take_on(
+            work(&id, &id),
+            Kept { placements: &records, declared: &declared, once: None },
+            at(1),
+        ));
         let mut left = polls;
         let ended = std::future::poll_fn(|cx| {
             if left == 0 {

@@ -51,6 +51,7 @@ mod suite {
         fences_stale_owners,
         leases_end_and_are_released,
         keeps_exclusive_keys,
+        takes_a_key_in_mid_work,
         remembers_requests,
         creates_only_one_of_many_at_once,
         keeps_vms,
@@ -298,6 +299,26 @@ async fn keeps_exclusive_keys(store: &Store, _place: &Place) {
     assert!(operations.create(with("d", &["k1"]), at(6)).await.is_err());
 }
 
+/// Who is at work takes one more key, until the end; who is not takes none.
+async fn takes_a_key_in_mid_work(store: &Store, _place: &Place) {
+    let operations = store.operations();
+    let with = |name: &str, key: &str| NewOperation { exclusive: vec![key.to_owned()], ..new(name) };
+    operations.create(with("a", "k1"), at(0)).await.unwrap();
+    assert_eq!(operations.hold(&id("a"), 0, "k2").await, Err(StoreError::StaleOwner));
+    claimed(store, "x", at(0)).await.unwrap();
+    operations.create(with("b", "k3"), at(1)).await.unwrap();
+    for (key, other) in [("k2", None), ("k2", None), ("k1", None), ("k3", Some(id("b")))] {
+        assert_eq!(operations.hold(&id("a"), 1, key).await, Ok(other), "{key}");
+    }
+    assert!(matches!(operations.create(with("c", "k2"), at(2)).await, Err(StoreError::Conflict { .. })));
+    operations.request(&id("b"), Request::Cancel { by: "me".to_owned() }, at(3)).await.unwrap();
+    assert_eq!(operations.hold(&id("a"), 1, "k3").await, Ok(None));
+    let failed = Change::Ended { status: Status::Failed, fault: None, summary: None };
+    operations.apply(&id("a"), 1, vec![failed], at(4)).await.unwrap();
+    operations.create(with("c", "k2"), at(5)).await.unwrap();
+    assert_eq!(operations.hold(&id("a"), 1, "k4").await, Err(StoreError::StaleOwner));
+}
+
 async fn remembers_requests(store: &Store, _place: &Place) {
     let operations = store.operations();
     let with = |name: &str, digest: &str| NewOperation {
@@ -501,7 +522,8 @@ async fn leaves_out_what_another_forgets(store: &Store, place: &Place) {
 
 async fn gives_up_what_an_older_schema_has_and_what_it_can_read(store: &Store, place: &Place) {
     let both = ["unreadable", "web"].map(|name| placement(name, "creating"));
-    store.placements().take_on(new("a"), &both, &[], at(0)).await.unwrap();
+    let kept = Kept { placements: &both, declared: &[], once: None };
+    store.placements().take_on(new("a"), kept, at(0)).await.unwrap();
     store.close().await;
     // As the third version left it.
     execute(

@@ -76,7 +76,7 @@ pub async fn work(
     headers: HeaderMap,
 ) -> Result<Response> {
     params.end()?;
-    let id = super::fleet::id(text)?;
+    let id = super::operations::id(text)?;
     let work = state.control.work(&id).await?;
     let changes = state.control.watch_work(&id).await?.boxed();
     follow(state, id, &headers, work.status, changes).await

@@ -2,22 +2,18 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use novacron_types::{
-    OperationId,
-    placement::{
-        ApplyAnswer, ApplyRequest, BurstAnswer, BurstRequest, OptimizationRequest, PlanApply, PlanRecord, Statistics,
-        Work,
-    },
+use novacron_types::placement::{
+    ApplyAnswer, ApplyRequest, BurstAnswer, BurstRequest, OptimizationRequest, PlanApply, PlanRecord, Statistics, Work,
 };
 
 use super::{BASE, placements::Asked};
 use crate::{
     auth::{Operator, Viewer},
-    input::{Body, NoBody, Params},
+    input::{Body, Params},
     problem::{Failure, Result},
     state::{AppState, carry_through},
 };
@@ -48,7 +44,7 @@ pub async fn burst(asked: Asked, Body(request): Body<BurstRequest>) -> Result<Re
 #[utoipa::path(post, path = "/machines", tag = "placements", operation_id = "apply",
     params(
         ("dry_run" = Option<bool>, Query, description = "Only say what would change"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same VMs makes them once, however often it is sent", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key with the same request is applied once and answered the same, however often it is sent", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
     ),
     request_body = ApplyRequest,
     responses((status = 200, description = "What changed, or would change", body = ApplyAnswer)))]
@@ -95,54 +91,4 @@ pub async fn apply_plan(asked: Asked, Body(request): Body<PlanApply>) -> Result<
     let work = carry_through(async move { control.apply_plan(&request.plan_id, caller).await }).await?;
     let location = format!("{BASE}/operations/{}", work.operation_id);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(work)).into_response())
-}
-
-/// Get long work that is no migration: machines being made, a burst or a plan being carried out.
-#[utoipa::path(get, path = "/operations/{id}", tag = "placements", operation_id = "get_operation",
-    params(("id" = String, Path, description = "The operation's id", max_length = 255)),
-    responses((status = 200, description = "How it stands", body = Work)))]
-pub async fn operation(
-    _: Viewer,
-    State(state): State<AppState>,
-    Path(text): Path<String>,
-    params: Params,
-) -> Result<Json<Work>> {
-    params.end()?;
-    Ok(Json(state.control.work(&id(text)?).await?))
-}
-
-/// Ask that long work be undone.
-#[utoipa::path(post, path = "/operations/{id}/cancel", tag = "placements", operation_id = "cancel_operation",
-    params(("id" = String, Path, description = "The operation's id", max_length = 255)),
-    responses((status = 200, description = "Asked; it is undone when its status says `cancelled`", body = Work)))]
-pub async fn cancel(
-    Operator(actor): Operator,
-    State(state): State<AppState>,
-    Path(text): Path<String>,
-    params: Params,
-    _: NoBody,
-) -> Result<Json<Work>> {
-    params.end()?;
-    let id = id(text)?;
-    carry_through(async move { state.control.cancel_work(&id, &actor.name).await }).await.map(Json)
-}
-
-/// Take long work that has failed up again where it stopped.
-#[utoipa::path(post, path = "/operations/{id}/retry", tag = "placements", operation_id = "retry_operation",
-    params(("id" = String, Path, description = "The operation's id", max_length = 255)),
-    responses((status = 200, description = "Taken up: its undoing, or the rest of its work", body = Work)))]
-pub async fn retry(
-    Operator(actor): Operator,
-    State(state): State<AppState>,
-    Path(text): Path<String>,
-    params: Params,
-    _: NoBody,
-) -> Result<Json<Work>> {
-    params.end()?;
-    let id = id(text)?;
-    carry_through(async move { state.control.retry_work(&id, &actor.name).await }).await.map(Json)
-}
-
-pub(super) fn id(text: String) -> Result<OperationId> {
-    OperationId::new(text).map_err(|error| Failure::new(StatusCode::NOT_FOUND, "no_such_operation", error.to_string()))
 }

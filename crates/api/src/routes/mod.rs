@@ -7,6 +7,7 @@ mod fleet;
 mod health;
 mod metrics;
 mod migrations;
+mod operations;
 mod placements;
 mod profile;
 mod providers;
@@ -49,9 +50,10 @@ pub fn protected() -> (Router<AppState>, OpenApi) {
         .routes(routes!(fleet::statistics))
         .routes(routes!(fleet::plan))
         .routes(routes!(fleet::apply_plan))
-        .routes(routes!(fleet::operation))
-        .routes(routes!(fleet::cancel))
-        .routes(routes!(fleet::retry))
+        .routes(routes!(operations::list))
+        .routes(routes!(operations::get))
+        .routes(routes!(operations::cancel))
+        .routes(routes!(operations::retry))
         .routes(routes!(events::work))
         .merge(many)
         .routes(routes!(audit::list))

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use novacron_operations::{IdempotencyKey, StoreError};
 use novacron_store::Declared;
-use novacron_types::placement::PlacementRecord;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::records::Keep;
 use crate::{Control, ControlError, ErrorClass};
 
 /// A caller's key.
@@ -58,24 +58,86 @@ impl Control {
         kept.map(|kept| key.read(kept)).transpose()
     }
 
-    /// Keeps placements and the answer that tells of them, all or none, and answers as others will read it: somebody else's
-    /// answer to the same request may have been first.
+    /// Keeps what no work follows from and the answer that tells of it, all or none, and answers as others will read it:
+    /// somebody else's answer to the same request may have been first.
     pub(super) async fn answer<T: Serialize + DeserializeOwned>(
         &self,
-        placements: &[PlacementRecord],
+        keep: &Keep,
         answer: T,
         key: Option<&Key>,
     ) -> Result<T, ControlError> {
         let store = self.store().placements();
         let Some(key) = key else {
-            for record in placements {
+            for record in &keep.placements {
                 store.put_placement(record).await?;
+            }
+            // Last: what was not stored whole is applied again.
+            for declared in &keep.declared {
+                store.put_declared(declared).await?;
             }
             return Ok(answer);
         };
-        match store.keep_once(placements, &key.declares(&answer)?).await? {
+        match store.keep_once(&keep.placements, &keep.declared, &key.declares(&answer)?).await? {
             Some(first) => key.read(first),
             None => Ok(self.answered(key).await?.unwrap_or(answer)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use novacron_types::{
+        VmId,
+        placement::{PlacementRequest, PlacementStatus},
+    };
+    use serde_json::json;
+
+    use super::*;
+    use crate::placing::{decide, tests::Stage};
+
+    fn key(name: &str) -> Option<Key> {
+        let idempotency = IdempotencyKey { key: name.to_owned(), digest: "the same".to_owned() };
+        Some(Key::new("placed", idempotency))
+    }
+
+    /// Two ask the same with one key; between their questions the market changes, so that only one of them finds a place.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_key_has_one_answer_though_the_market_changes() {
+        let stage = Stage::new(64).await;
+        let image = stage.far.seed_image("debian", b"an image").to_string();
+        let control = &stage.control;
+        let mut made = 0;
+        for round in 0..12 {
+            let name = format!("vm-{round}");
+            let request: PlacementRequest = serde_json::from_value(json!({
+                "vm_id": name, "required_cpu": 1, "required_memory_gb": 1, "create": true, "image": image,
+                "constraints": [{ "type": "provider", "operator": "==", "value": "far" }],
+            }))
+            .unwrap();
+            let (vm_id, now) = (VmId::new(&name).unwrap(), Timestamp::now());
+            let decision = control.decide(&request, now).await.unwrap();
+            let none = novacron_types::placement::Decision { primary_placement: None, ..decision.clone() };
+            let of = |decision| decide::record(vm_id.clone(), request.clone(), decision, now);
+            let keep = |decision| control.keep_placed(of(decision), vm_id.clone(), key(&name));
+            // At once, and well after one another in both orders.
+            let (one, other) = match round % 3 {
+                0 => tokio::join!(keep(decision), keep(none)),
+                1 => (keep(decision).await, keep(none).await),
+                _ => (keep(none).await, keep(decision).await),
+            };
+            let (one, other) = (one.unwrap(), other.unwrap());
+            assert_eq!(one.placement_id, other.placement_id, "{round}");
+            let feasible = one.decision.primary_placement.is_some();
+            assert_eq!(feasible, other.decision.primary_placement.is_some(), "{round}");
+            assert_eq!(one.operation_id, other.operation_id, "{round}");
+            made += usize::from(feasible);
+            assert_eq!(stage.ended("create").await.len(), made, "{round}");
+            let kept = control.placement(&name).await.unwrap();
+            let status = if feasible { PlacementStatus::Created } else { PlacementStatus::Infeasible };
+            assert_eq!((kept.placement_id, kept.status), (one.placement_id, status), "{round}");
+        }
+        stage.control.shutdown(Duration::from_secs(5)).await;
     }
 }

@@ -7,12 +7,12 @@ use novacron_types::{
     VmRecord,
     manifest::{MACHINE_NAME, VirtualMachine, is_machine_name},
     placement::{
-        Applied, ApplyAction, ApplyAnswer, ApplyRequest, PlacementRecord, PlacementRequest, PlacementStatus, PlanMode,
+        Applied, ApplyAction, ApplyAnswer, ApplyRequest, Placed, PlacementRecord, PlacementRequest, PlacementStatus,
     },
 };
 use serde_json::{Value, json};
 
-use super::{decide, diff::diff, records::Keep};
+use super::{answered::Key, decide, diff::diff, records::Keep};
 use crate::{Caller, Control, ControlError, request, workflow::Making};
 
 /// More in one request are a mistake.
@@ -28,7 +28,7 @@ impl Control {
         dry_run: bool,
     ) -> Result<ApplyAnswer, ControlError> {
         let names: Vec<String> = request.machines.iter().map(|machine| machine.metadata.name.clone()).collect();
-        let applied = self.applied(&request.machines, &caller, dry_run).await;
+        let applied = self.applied(&request, &caller, dry_run).await;
         if !dry_run {
             let detail = json!({ "machines": names });
             let refused = applied.as_ref().err();
@@ -37,13 +37,20 @@ impl Control {
         Ok(ApplyAnswer { machines: applied? })
     }
 
+    /// The same key and request are answered as they were.
     async fn applied(
         &self,
-        machines: &[VirtualMachine],
+        request: &ApplyRequest,
         caller: &Caller,
         dry_run: bool,
     ) -> Result<Vec<Applied>, ControlError> {
-        let wanted = expand(machines)?;
+        let wanted = expand(&request.machines)?;
+        let key = request::idempotency(caller, request)?.filter(|_| !dry_run).map(|key| Key::new("applied", key));
+        if let Some(key) = &key
+            && let Some(before) = self.answered(key).await?
+        {
+            return self.applied_before(before).await;
+        }
         let now = Timestamp::now();
         let (market, mut settings) = self.question(now).await?;
         let (mut answers, mut making, mut declared) = (Vec::new(), Vec::new(), Vec::new());
@@ -72,10 +79,10 @@ impl Control {
             declared.push(Declared { name: name.clone(), manifest, updated_at: now });
             answers.push(Applied { name, action, changes, placement: Some(record), notes });
         }
-        if !dry_run {
-            self.keep(&mut answers, making, declared, caller).await?;
+        if dry_run {
+            return Ok(answers);
         }
-        Ok(answers)
+        self.keep_applied(answers, making, Keep { declared, ..Keep::default() }, key.as_ref()).await
     }
 
     /// Decides for one machine; those after it know of it.
@@ -97,16 +104,7 @@ impl Control {
         let decision = explain(&Ask::new(market, settings, &request)?);
         let mut record = decide::record(vm_id.clone(), request, decision, now);
         if let Some(placed) = &record.decision.primary_placement {
-            settings.peers.push(Peer {
-                vm_id: record.vm_id.clone(),
-                provider: placed.provider.clone(),
-                kind: placed.kind,
-                region: placed.region.clone(),
-                zone: placed.zone.clone(),
-                vcpus: placed.vcpus,
-                monthly_nanos: placed.cost_per_hour.nanos * 730,
-                labels: record.request.tags.clone(),
-            });
+            settings.peers.push(peer(&record, placed));
             if record.request.create {
                 record.status = PlacementStatus::Creating;
                 making.push(Making::new(&record, vm_id));
@@ -116,40 +114,19 @@ impl Control {
         }
         Ok(record)
     }
+}
 
-    /// Stores the decisions and the manifests, and takes on what is to be made: all of it in one step.
-    async fn keep(
-        &self,
-        answers: &mut [Applied],
-        making: Vec<Making>,
-        declared: Vec<Declared>,
-        caller: &Caller,
-    ) -> Result<(), ControlError> {
-        let changed = answers.iter_mut().filter(|applied| applied.action != ApplyAction::Unchanged);
-        let mut records: Vec<&mut PlacementRecord> = changed.filter_map(|applied| applied.placement.as_mut()).collect();
-        let kept = Keep { placements: records.iter().map(|record| (**record).clone()).collect(), declared };
-        if making.is_empty() {
-            let placements = self.store().placements();
-            for record in &kept.placements {
-                placements.put_placement(record).await?;
-            }
-            // Last: what was not stored whole is applied again.
-            for declared in &kept.declared {
-                placements.put_declared(declared).await?;
-            }
-            return Ok(());
-        }
-        let ids: Vec<&str> = making.iter().map(|making| making.vm_id.as_str()).collect();
-        let key = request::idempotency(caller, &ids)?;
-        let submitted = self.make(making, PlanMode::BestEffort, key, &kept).await?;
-        let made = if submitted.existing { self.made_by(&submitted.record).await? } else { Vec::new() };
-        for record in records.iter_mut().filter(|record| record.status == PlacementStatus::Creating) {
-            match made.iter().find(|made| made.vm_id == record.vm_id) {
-                Some(made) => **record = made.clone(),
-                None => record.operation_id = Some(submitted.record.id.clone()),
-            }
-        }
-        Ok(())
+/// As those see it that are placed after it.
+fn peer(record: &PlacementRecord, placed: &Placed) -> Peer {
+    Peer {
+        vm_id: record.vm_id.clone(),
+        provider: placed.provider.clone(),
+        kind: placed.kind,
+        region: placed.region.clone(),
+        zone: placed.zone.clone(),
+        vcpus: placed.vcpus,
+        monthly_nanos: placed.cost_per_hour.nanos * 730,
+        labels: record.request.labels(),
     }
 }
 
@@ -210,6 +187,25 @@ fn too_many() -> ControlError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Where policies group by workload, machines of one manifest are a group.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_declared_machine_is_a_peer_with_its_workload() {
+        let stage = crate::placing::tests::Stage::new(64).await;
+        let request: PlacementRequest =
+            serde_json::from_value(json!({ "required_cpu": 1, "workload": "batch", "tags": { "app": "x" } })).unwrap();
+        let (market, mut settings) = stage.control.question(Timestamp::now()).await.unwrap();
+        let labels = request.labels();
+        assert_eq!(
+            labels.into_iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(),
+            ["app=x", "workload=batch"]
+        );
+        let named = PlacementRequest { vm_id: Some("one".into()), ..request.clone() };
+        let made = &mut Vec::new();
+        stage.control.declare(&market, &mut settings, named, Timestamp::now(), false, made).await.unwrap();
+        assert_eq!(settings.peers.last().unwrap().labels, request.labels());
+        stage.control.shutdown(std::time::Duration::from_secs(5)).await;
+    }
 
     #[test]
     fn no_machine_has_a_name_that_breaks_the_rule_of_manifests() {

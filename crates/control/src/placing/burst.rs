@@ -6,6 +6,8 @@ mod moving;
 mod plan;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod undoing;
 
 use jiff::Timestamp;
 use novacron_types::{
@@ -113,7 +115,7 @@ impl Control {
         keep.placements.extend(decisions);
         if making.is_empty() && moves.is_empty() {
             // Nothing is made and nothing moves: the decisions are kept.
-            let answer = self.answer(&keep.placements, answer, key).await?;
+            let answer = self.answer(&keep, answer, key).await?;
             return self.told(answer).await;
         }
         let burst_id = answer.burst_id.clone();

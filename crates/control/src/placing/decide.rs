@@ -10,7 +10,7 @@ use novacron_types::{
 use serde_json::json;
 
 use super::{answered::Key, known::Question, records::Keep};
-use crate::{Caller, Control, ControlError, request, workflow::Making};
+use crate::{Caller, Control, ControlError, error::ANSWERED_BEFORE, request, workflow::Making};
 
 impl Control {
     /// Decides where a machine should run, and keeps the decision; with `create`, the machine is made there or, where that
@@ -50,7 +50,7 @@ impl Control {
                 return self.made_before(&made).await;
             }
             if let Some(answer) = self.answered(key).await? {
-                return Ok(answer);
+                return self.as_it_is(answer).await;
             }
         }
         let vm_id = vm_id(Some(request.vm_id.as_deref().unwrap_or(&format!("vm-{token}"))))?;
@@ -69,20 +69,48 @@ impl Control {
         if dry_run {
             return Ok(record);
         }
+        record.placement_id = format!("placement-{token}");
+        self.keep_placed(record, vm_id, key).await
+    }
+
+    /// Keeps a decision, and takes on the making of the machine. To one key there is one answer: somebody else's may be first,
+    /// who saw another market.
+    pub(super) async fn keep_placed(
+        &self,
+        mut record: PlacementRecord,
+        vm_id: VmId,
+        key: Option<Key>,
+    ) -> Result<PlacementRecord, ControlError> {
         if record.status == PlacementStatus::Infeasible || !record.request.create {
-            record.placement_id = format!("placement-{token}");
-            return self.answer(&[record.clone()], record, key.as_ref()).await;
+            let keep = Keep { placements: vec![record.clone()], ..Keep::default() };
+            let answer = self.answer(&keep, record, key.as_ref()).await?;
+            return self.as_it_is(answer).await;
         }
         record.status = PlacementStatus::Creating;
         let making = Making::new(&record, vm_id);
-        let kept = Keep { placements: vec![record.clone()], ..Keep::default() };
-        let submitted = self.make(vec![making], PlanMode::AllOrNothing, key.map(|key| key.idempotency), &kept).await?;
+        let once = key.as_ref().map(|key| key.declares(&record)).transpose()?;
+        let keep = Keep { placements: vec![record.clone()], once, ..Keep::default() };
+        let idempotency = key.as_ref().map(|key| key.idempotency.clone());
+        let submitted = match (self.make(vec![making], PlanMode::AllOrNothing, idempotency, &keep).await, &key) {
+            (Err(error), Some(key)) if error.code == ANSWERED_BEFORE => {
+                return self.answered(key).await?.ok_or(error);
+            }
+            (submitted, _) => submitted?,
+        };
         if submitted.existing {
             return self.made_before(&submitted.record).await;
         }
         // From here on the operation keeps the record, and may have written it again already.
         record.operation_id = Some(submitted.record.id);
         Ok(record)
+    }
+
+    /// An answer whose machine is being made: the operation keeps the record.
+    async fn as_it_is(&self, answer: PlacementRecord) -> Result<PlacementRecord, ControlError> {
+        if answer.status != PlacementStatus::Creating {
+            return Ok(answer);
+        }
+        Ok(self.store().placements().placement(&answer.placement_id).await?.unwrap_or(answer))
     }
 
     /// What the same request led to before.

@@ -4,6 +4,7 @@
 //! federation already has. `Control` keeps the answers, and hands work to the operations engine.
 
 mod answered;
+mod applied;
 mod apply;
 mod burst;
 mod compute;

@@ -21,11 +21,11 @@ use super::{
     OptimizationSettings,
     decide::fill,
     known::{Placing, Question},
-    records::work,
     settings::whole_gib,
 };
 use crate::{
     Caller, Control, ControlError, ErrorClass, request,
+    work::work,
     workflow::{Moving, Rebalance, RebalanceState},
 };
 

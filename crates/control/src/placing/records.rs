@@ -1,18 +1,18 @@
 //! Placements that were decided, and the work that makes machines of them.
 
-use futures::Stream;
 use novacron_operations::{IdempotencyKey, NewOperation, OperationRecord, Submission, Submitted};
-use novacron_store::{Declared, PlacementQuery as StoreQuery};
+use novacron_store::{Declared, Kept, PlacementQuery as StoreQuery};
 use novacron_types::{
     OperationId,
-    placement::{PlacementRecord, PlacementStatus, PlanMode, Work},
+    placement::{PlacementRecord, PlacementStatus, PlanMode},
 };
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    Control, ControlError, view,
+    Control, ControlError,
+    request::vm_key,
     workflow::{Create, CreateState, Making},
 };
 
@@ -40,6 +40,8 @@ pub struct PlacementPage {
 pub(crate) struct Keep {
     pub placements: Vec<PlacementRecord>,
     pub declared: Vec<Declared>,
+    /// The answer that tells of it, where others may be answering the same.
+    pub once: Option<Declared>,
 }
 
 impl Control {
@@ -79,7 +81,7 @@ impl Control {
             [one] => one.vm_id.to_string(),
             several => format!("{}-machines", several.len()),
         };
-        let exclusive = machines.iter().map(|making| format!("VM {}", making.vm_id)).collect();
+        let exclusive = machines.iter().map(|making| vm_key(&making.vm_id)).collect();
         let mut submission = Submission::new(subject, CreateState::new(mode, machines));
         // Of the store's troubles none is the end of machines that are there already.
         submission.options.retry_on_failure = true;
@@ -89,7 +91,10 @@ impl Control {
         let create = |new: NewOperation, now| {
             let placements: Vec<_> = kept.placements.iter().map(|record| begun(record, &new.id)).collect();
             let store = &store;
-            async move { store.take_on(new, &placements, &kept.declared, now).await }
+            async move {
+                let kept = Kept { placements: &placements, declared: &kept.declared, once: kept.once.as_ref() };
+                store.take_on(new, kept, now).await
+            }
         };
         Ok(self.inner.engine.submit_by::<Create, _>(submission, create).await?)
     }
@@ -103,67 +108,10 @@ impl Control {
         }
         Ok(found)
     }
-
-    /// Long work that is no migration.
-    pub async fn work(&self, id: &OperationId) -> Result<Work, ControlError> {
-        let record = self.inner.engine.get(id).await?.ok_or_else(|| {
-            ControlError::not_found("no_such_operation", format!("there is no operation {id}"))
-                .advice("What ended long ago is forgotten. `GET /api/v1/multicloud/placements` has the operations of placements.")
-        })?;
-        if view::kind(&record.kind).is_some() {
-            return Err(ControlError::not_found("no_such_operation", format!("{id} is a migration"))
-                .advice("`GET /api/v1/multicloud/migrations/{id}` shows it."));
-        }
-        Ok(work(record))
-    }
-
-    /// The same now, and then each time it has changed, until it has ended.
-    pub async fn watch_work(
-        &self,
-        id: &OperationId,
-    ) -> Result<impl Stream<Item = Result<Work, ControlError>> + Send + use<>, ControlError> {
-        self.work(id).await?;
-        let watch = self.inner.engine.watch(id).await?;
-        Ok(futures::stream::unfold(watch, |mut watch| async move {
-            let next = watch.next().await?;
-            Some((next.map_err(ControlError::from).map(work), watch))
-        }))
-    }
-
-    /// Asks that long work be undone.
-    pub async fn cancel_work(&self, id: &OperationId, actor: &str) -> Result<Work, ControlError> {
-        self.work(id).await?;
-        let outcome = self.inner.engine.cancel(id, actor).await.map_err(ControlError::from);
-        self.note(actor, "cancel", id.as_str(), Value::Null, outcome.as_ref().err()).await;
-        Ok(work(outcome?))
-    }
-
-    /// Takes long work that has failed up again where it stopped.
-    pub async fn retry_work(&self, id: &OperationId, actor: &str) -> Result<Work, ControlError> {
-        self.work(id).await?;
-        let outcome = self.inner.engine.retry(id, actor).await.map_err(ControlError::from);
-        self.note(actor, "retry", id.as_str(), Value::Null, outcome.as_ref().err()).await;
-        Ok(work(outcome?))
-    }
 }
 
 /// As it is kept while its machine is being made.
 pub(super) fn begun(record: &PlacementRecord, operation: &OperationId) -> PlacementRecord {
     let operation_id = (record.status == PlacementStatus::Creating).then(|| operation.clone());
     PlacementRecord { operation_id, ..record.clone() }
-}
-
-pub(super) fn work(record: OperationRecord) -> Work {
-    Work {
-        operation_id: record.id,
-        kind: record.kind,
-        status: record.status,
-        phase: record.phase,
-        progress: record.progress,
-        start_time: record.created_at,
-        end_time: record.ended_at,
-        error: record.error,
-        hold_reason: record.hold.map(|hold| hold.reason),
-        summary: record.summary,
-    }
 }

@@ -23,11 +23,12 @@ pub(crate) mod tests;
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use novacron_operations::{Step, StepError, Workflow};
+use novacron_operations::{OperationRecord, Step, StepError, Workflow};
 use novacron_store::Store;
 use serde_json::Value;
 
 pub(crate) use burst::{BEGIN, Burst, BurstMove, BurstState, NewMachine};
+use create::Fate;
 pub(crate) use create::{Create, CreateState, Making};
 pub(crate) use rebalance::{Moving, Rebalance, RebalanceState};
 pub(crate) use state::{MoveParams, MoveState, MoveSummary, StartPolicy, runs};
@@ -80,4 +81,10 @@ workflow!(Migrate, "migrate");
 /// The names of the steps that these parameters lead to, for showing a plan.
 pub(crate) fn step_names(tools: &Tools, params: &MoveParams) -> Vec<String> {
     steps::all(tools, params).iter().map(|step| step.name().to_owned()).collect()
+}
+
+/// `export-… ended rolled_back: the cloud has no room`
+fn ended_as(ended: &OperationRecord) -> String {
+    let why = ended.error.as_ref().map(|error| format!(": {}", error.message)).unwrap_or_default();
+    format!("{} ended {}{why}", ended.id, ended.status)
 }

@@ -87,6 +87,9 @@ SIGTERM and ctrl-C end it well; what is under way goes on at the next start.")]
     /// The migrations that run and ran.
     #[command(subcommand)]
     Migration(MigrationCommand),
+    /// The other long work that runs and ran: machines being made, bursts, and plans being carried out.
+    #[command(subcommand)]
+    Operation(OperationCommand),
     /// Where should a machine run, and why: on real prices, without an account, and without a server if need be.
     #[command(after_help = "\
 Examples:
@@ -157,6 +160,7 @@ impl Command {
                 | Self::Vm(_)
                 | Self::Migrate(_)
                 | Self::Migration(_)
+                | Self::Operation(_)
                 | Self::Place(_)
                 | Self::Explain(_)
                 | Self::Apply(_)
@@ -299,6 +303,40 @@ pub enum MigrationCommand {
         /// Bytes a second, such as 50MB or 100MiB; `none` for no limit.
         #[arg(allow_negative_numbers = true)]
         rate: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum OperationCommand {
+    /// List operations that are no migrations, newest first.
+    List {
+        /// Only those with this status; as of migrations.
+        #[arg(long)]
+        status: Option<String>,
+        /// Only those of this kind.
+        #[arg(long, value_parser = ["create", "burst", "rebalance"])]
+        kind: Option<String>,
+        /// Stop after so many.
+        #[arg(long, value_name = "N", allow_negative_numbers = true)]
+        limit: Option<u64>,
+    },
+    /// Show one with what it has come to so far.
+    Show { operation: String },
+    /// Follow one to its end. Ctrl-C stops following; the work goes on.
+    Watch { operation: String },
+    /// Undo one that still can be undone, and follow it to its end.
+    Cancel {
+        operation: String,
+        /// Return when the wish has been recorded.
+        #[arg(long)]
+        no_watch: bool,
+    },
+    /// Take a failed one up again where it stopped, and follow it to its end.
+    Retry {
+        operation: String,
+        /// Return when it has been taken up.
+        #[arg(long)]
+        no_watch: bool,
     },
 }
 

@@ -28,6 +28,9 @@ pub struct ProviderHealth {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HealthReport {
     pub status: String,
+    /// Why it is not `healthy`.
+    #[serde(default)]
+    pub reasons: Vec<String>,
     pub providers: BTreeMap<ProviderName, ProviderHealth>,
     pub store: bool,
     pub mover: bool,

@@ -57,10 +57,12 @@ async fn manifests(context: &Context, args: &ApplyArgs) -> Result<()> {
     operations.dedup();
     output.one(&answer, || plans::applied(&answer))?;
     if args.how.no_watch {
+        operations.iter().for_each(|id| output.note(format_args!("Follow it: novacron operation watch {id}")));
         return Ok(());
     }
     let mut failed = None;
     for operation in operations {
+        work::begins(context, &operation);
         let ended = work::follow(context, &operation).await?;
         failed = failed.or(work::outcome(&ended).err());
     }
@@ -105,8 +107,10 @@ async fn carry_out(context: &Context, plan: &str, how: &HowArgs) -> Result<()> {
     confirm(output, how.yes, &format!("Carry out plan {plan}?")).await?;
     let begun: Work = context.client.post("/optimization/apply", &PlanApply { plan_id: plan.to_owned() }).await?;
     if how.no_watch {
+        output.note(format_args!("Follow it: novacron operation watch {}", begun.operation_id));
         return output.one(&begun, || plans::work(&begun));
     }
+    work::begins(context, &begun.operation_id);
     let ended = work::follow(context, &begun.operation_id).await?;
     output.one(&ended, || plans::work(&ended))?;
     work::outcome(&ended)

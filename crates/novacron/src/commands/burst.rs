@@ -1,6 +1,6 @@
 //! `novacron burst`: machines that the local hosts have no room for.
 
-use novacron_types::placement::{BurstAnswer, BurstOutcome, BurstRequest, BurstResult, PlacementRequest, Work};
+use novacron_types::placement::{BurstAnswer, BurstRequest, BurstResult, PlacementRequest};
 
 use super::{Context, place::requests, work};
 use crate::{
@@ -41,7 +41,7 @@ pub async fn run(context: &Context, args: BurstArgs) -> Result<()> {
             .hint("A request makes its machine with `create: true` and an `image`; a VM on a local host is moved by its name."));
     };
     if args.how.no_watch {
-        migrations.for_each(|id| output.note(format_args!("Follow it: novacron migration watch {id}")));
+        output.note(format_args!("Follow it: novacron operation watch {operation}"));
         return outcome(&answer);
     }
     // They run side by side; each is followed from where it is by then.
@@ -49,8 +49,9 @@ pub async fn run(context: &Context, args: BurstArgs) -> Result<()> {
         output.note(format_args!("{id} begins; ctrl-C stops watching, not the migration."));
         progress::watch(&context.client, output, id).await?;
     }
+    work::begins(context, operation);
     let ended = work::follow(context, operation).await?;
-    let came = outcomes(&ended);
+    let came = plans::outcomes(&ended);
     came.iter().for_each(|outcome| output.note(plans::outcome(outcome)));
     work::outcome(&ended)?;
     let failed = came.iter().filter(|outcome| outcome.result == BurstResult::Failed).count();
@@ -59,12 +60,6 @@ pub async fn run(context: &Context, args: BurstArgs) -> Result<()> {
         return Err(Failure::new(Exit::RolledBack, message));
     }
     outcome(&answer)
-}
-
-/// What came of each machine.
-fn outcomes(work: &Work) -> Vec<BurstOutcome> {
-    let told = work.summary.as_ref().and_then(|summary| summary.get("machines").cloned());
-    told.and_then(|told| serde_json::from_value(told).ok()).unwrap_or_default()
 }
 
 fn outcome(answer: &BurstAnswer) -> Result<()> {

@@ -8,6 +8,7 @@ pub mod disk;
 pub mod explain;
 pub mod migrate;
 pub mod migration;
+pub mod operation;
 pub mod place;
 pub mod plan;
 pub mod provider;

@@ -44,6 +44,9 @@ async fn check(context: &Context, only: Option<&str>) -> Result<()> {
             .hint("`novacron provider list` shows the configured ones."));
     }
     context.output.rows(&rows)?;
+    for reason in &report.reasons {
+        context.output.note(format_args!("The server is {}: {reason}", report.status));
+    }
     let bad: Vec<&str> =
         rows.iter().filter(|row| row.health.status != "connected").map(|row| row.name.as_str()).collect();
     if bad.is_empty() {

@@ -21,12 +21,19 @@ const SILENCE: Duration = Duration::from_secs(30);
 const SOON: Duration = Duration::from_millis(100);
 const SLOWEST: Duration = Duration::from_secs(2);
 
+/// Says that it was taken on.
+pub fn begins(context: &Context, id: &OperationId) {
+    context.output.note(format_args!("{id} begins; ctrl-C stops watching, not the work."));
+}
+
 /// Says each new phase until the work has ended. Ctrl-C stops following, not the work.
 pub async fn follow(context: &Context, id: &OperationId) -> Result<Work> {
-    context.output.note(format_args!("{id} begins; ctrl-C stops watching, not the work."));
     tokio::select! {
         ended = until_end(context, id) => ended,
-        _ = tokio::signal::ctrl_c() => Err(Failure::new(Exit::Interrupted, format!("stopped watching; {id} goes on"))),
+        _ = tokio::signal::ctrl_c() => {
+            Err(Failure::new(Exit::Interrupted, format!("stopped watching; {id} goes on"))
+                .hint(format!("novacron operation watch {id}\nnovacron operation cancel {id}")))
+        }
     }
 }
 

@@ -4,16 +4,16 @@ use std::fmt::Write;
 
 use novacron_types::{DiskProof, Migration, TransferStats, VerifyLevel, VmRecord};
 
-use super::human;
+use super::{human, plain};
 use crate::client::types::MigrationPlan;
 
-/// Lines of a name and a value.
+/// Lines of a name and a value. What others have written in them does nothing to a terminal, and makes no lines of its own.
 #[derive(Default)]
 pub struct Lines(pub String);
 
 impl Lines {
     pub fn add(&mut self, name: &str, value: impl std::fmt::Display) -> &mut Self {
-        let _ = writeln!(self.0, "{name:<13} {value}");
+        let _ = writeln!(self.0, "{:<13} {}", plain(name), plain(&value.to_string()));
         self
     }
     pub fn add_some(&mut self, name: &str, value: Option<impl std::fmt::Display>) -> &mut Self {
@@ -23,11 +23,11 @@ impl Lines {
         self
     }
     pub fn head(&mut self, text: &str) -> &mut Self {
-        let _ = writeln!(self.0, "\n{text}");
+        let _ = writeln!(self.0, "\n{}", plain(text));
         self
     }
     pub fn line(&mut self, text: impl std::fmt::Display) -> &mut Self {
-        let _ = writeln!(self.0, "  {text}");
+        let _ = writeln!(self.0, "  {}", plain(&text.to_string()));
         self
     }
 }
@@ -177,4 +177,16 @@ pub fn vm(vm: &VmRecord) -> String {
         }
     }
     lines.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_have_named_stays_in_its_line() {
+        let mut lines = Lines::default();
+        lines.add("Na\u{9b}me", "a\u{1b}[2J\nb").head("He\u{7}ad").line("c\u{85}d").add_some("Some", Some("e\tf"));
+        assert_eq!(lines.0, "Na me         a [2J b\n\nHe ad\n  c d\nSome          e f\n");
+    }
 }

@@ -15,7 +15,7 @@ use std::io::{self, IsTerminal, Write};
 use serde::Serialize;
 use serde_json::Value;
 
-pub use table::{Column, Table, plain};
+pub use table::{Column, Table, plain, plain_lines};
 
 use crate::exit::{Failure, Result};
 
@@ -63,7 +63,7 @@ impl Output {
     /// Says something on standard error, unless quiet.
     pub fn note(&self, text: impl std::fmt::Display) {
         if !self.quiet {
-            let _ = writeln!(io::stderr().lock(), "{text}");
+            let _ = writeln!(io::stderr().lock(), "{}", plain_lines(&text.to_string()));
         }
     }
 
@@ -83,7 +83,7 @@ impl Output {
     pub fn one(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
         let stdout = &mut io::stdout().lock();
         match self.format {
-            Format::Table | Format::Wide => writeln!(stdout, "{}", text().trim_end())?,
+            Format::Table | Format::Wide => writeln!(stdout, "{}", plain_lines(text().trim_end()))?,
             Format::Json => value::json(stdout, &to_value(value)?)?,
             Format::Yaml => value::yaml(stdout, &to_value(value)?)?,
             Format::Csv => value::csv_pairs(stdout, &to_value(value)?)?,

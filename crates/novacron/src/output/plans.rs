@@ -217,6 +217,12 @@ pub fn burst(answer: &BurstAnswer) -> String {
     out
 }
 
+/// What came of each machine of a burst.
+pub fn outcomes(work: &Work) -> Vec<BurstOutcome> {
+    let told = work.summary.as_ref().and_then(|summary| summary.get("machines").cloned());
+    told.and_then(|told| serde_json::from_value(told).ok()).unwrap_or_default()
+}
+
 /// `web  moved`
 pub fn outcome(outcome: &BurstOutcome) -> String {
     let word =
@@ -300,9 +306,16 @@ pub fn work(work: &Work) -> String {
     if let Some(error) = &work.error {
         lines.add("Error", format_args!("{} ({})", error.message, error.code)).add_some("", error.advice.as_ref());
     }
+    let outcomes = outcomes(work);
     if let Some(Value::Object(summary)) = &work.summary {
-        for (key, value) in summary {
-            lines.add(&clean(key), clean(&value.to_string()));
+        for (key, value) in summary.iter().filter(|(key, _)| outcomes.is_empty() || *key != "machines") {
+            lines.add(key, value);
+        }
+    }
+    if !outcomes.is_empty() {
+        lines.head("Machines");
+        for of in &outcomes {
+            lines.line(outcome(of));
         }
     }
     lines.0

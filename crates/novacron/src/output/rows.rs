@@ -1,6 +1,9 @@
 //! How the API's things look as rows.
 
-use novacron_types::{Instance, Migration, VmRecord, placement::PlacementRecord};
+use novacron_types::{
+    Instance, Migration, VmRecord,
+    placement::{PlacementRecord, Work},
+};
 use serde::Serialize;
 
 use super::{Column, Row, human};
@@ -214,6 +217,34 @@ impl Row for Migration {
             text(self.target_instance_id.as_ref().map(ToString::to_string)),
             text(self.target_checksum.as_ref().map(ToString::to_string)),
             text(self.error.as_ref().map(|error| error.code.clone())),
+        ]
+    }
+}
+
+impl Row for Work {
+    fn columns() -> &'static [Column] {
+        const COLUMNS: &[Column] = &[
+            Column::new("OPERATION"),
+            Column::new("KIND"),
+            Column::new("STATUS"),
+            Column::new("PROGRESS"),
+            Column::new("STARTED"),
+            Column::wide("ENDED"),
+            Column::wide("PHASE"),
+            Column::wide("ERROR"),
+        ];
+        COLUMNS
+    }
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.operation_id.to_string(),
+            self.kind.clone(),
+            self.status.to_string(),
+            format!("{:.1}%", self.progress),
+            human::time(self.start_time),
+            self.end_time.map(human::time).unwrap_or_default(),
+            self.phase.clone(),
+            self.error.as_ref().map(|error| error.code.clone()).unwrap_or_default(),
         ]
     }
 }

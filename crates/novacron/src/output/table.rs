@@ -61,6 +61,11 @@ fn cell(text: Option<&String>) -> String {
     }
 }
 
+/// The text with its lines, doing nothing else to a terminal.
+pub fn plain_lines(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && c != '\n', " ")
+}
+
 /// The text as one line that does nothing to a terminal.
 pub fn plain(text: &str) -> String {
     text.replace(char::is_control, " ")

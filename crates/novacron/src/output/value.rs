@@ -8,8 +8,17 @@ use serde_json::Value;
 use super::{Column, plain};
 
 pub fn json(out: &mut impl Write, value: &Value) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
-    writeln!(out)
+    writeln!(out, "{}", escaped(&serde_json::to_string_pretty(value)?))
+}
+
+/// The same JSON without characters that a terminal would obey: those that JSON lets stand in a text (DEL and U+0080 to U+009F).
+fn escaped(json: &str) -> std::borrow::Cow<'_, str> {
+    let obeyed = |c: char| c.is_control() && c != '\n';
+    if !json.contains(obeyed) {
+        return json.into();
+    }
+    let written = |c: char| if obeyed(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    json.chars().map(written).collect()
 }
 
 /// Some elements of an array that [`super::ListPrinter::end`] closes.
@@ -17,7 +26,7 @@ pub fn json_elements<T: Serialize>(out: &mut impl Write, items: &[T], mut first:
     for item in items {
         let text = serde_json::to_string_pretty(item)?;
         let open = if std::mem::take(&mut first) { "[\n  " } else { ",\n  " };
-        write!(out, "{open}{}", text.replace('\n', "\n  "))?;
+        write!(out, "{open}{}", escaped(&text).replace('\n', "\n  "))?;
     }
     Ok(())
 }
@@ -94,6 +103,20 @@ mod tests {
             writeln!(out, "\n]")
         });
         assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), json!([{"a": 1}, 2, "three\nlines"]));
+    }
+
+    #[test]
+    fn no_format_drives_the_terminal() {
+        let driving: String = (0..=0x9f).filter_map(char::from_u32).filter(|c| c.is_control()).collect();
+        let value = json!({ (driving.clone()): [format!("é{driving}日")] });
+        let out = text(|out| json(out, &value)) + &text(|out| json_elements(out, &[&value], true)) + "]";
+        assert!(!out.contains(|c: char| c.is_control() && c != '\n'), "{out:?}");
+        let mut back = serde_json::Deserializer::from_str(&out).into_iter::<Value>();
+        assert_eq!(back.next().unwrap().unwrap(), value);
+        assert_eq!(back.next().unwrap().unwrap(), json!([value]));
+        let out = text(|out| yaml(out, &value));
+        assert!(!out.contains(|c: char| c.is_control() && c != '\n'), "{out:?}");
+        assert_eq!(serde_saphyr::from_str::<Value>(&out).unwrap(), value);
     }
 
     #[test]

@@ -261,6 +261,10 @@ impl Cloud {
         self.ask(&format!("POST {path} HTTP/1.0\r\nContent-Type: application/json\r\n"), body)
     }
 
+    pub fn delete(&self, path: &str) -> Vec<u8> {
+        self.ask(&format!("DELETE {path} HTTP/1.0\r\n"), "")
+    }
+
     fn ask(&self, head: &str, body: &str) -> Vec<u8> {
         ask(&self.endpoint, head, body)
     }

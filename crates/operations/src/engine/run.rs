@@ -215,6 +215,7 @@ impl Runner {
             attempt: self.operation.record.attempt,
             continued: self.operation.run.continued,
             token: CancellationToken::new(),
+            undo_limit: self.inner.config.undo_timeout,
             clock: self.inner.clock.clone(),
             store: self.inner.store.clone(),
             live: self.live.clone(),

@@ -86,6 +86,10 @@ impl OperationStore for CrashStore {
         }
         applied
     }
+    async fn hold(&self, id: &OperationId, generation: u64, key: &str) -> Result<Option<OperationId>, StoreError> {
+        self.alive().await;
+        self.store.hold(id, generation, key).await
+    }
     async fn request(&self, id: &OperationId, request: Request, now: Timestamp) -> Result<Operation, StoreError> {
         self.store.request(id, request, now).await
     }

@@ -66,6 +66,9 @@ impl OperationStore for SilentStore {
     ) -> Result<Operation, StoreError> {
         self.reached().await.apply(id, generation, changes, now).await
     }
+    async fn hold(&self, id: &OperationId, generation: u64, key: &str) -> Result<Option<OperationId>, StoreError> {
+        self.reached().await.hold(id, generation, key).await
+    }
     async fn request(&self, id: &OperationId, request: Request, now: Timestamp) -> Result<Operation, StoreError> {
         self.reached().await.request(id, request, now).await
     }

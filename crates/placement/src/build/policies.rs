@@ -88,7 +88,7 @@ impl<'m> Builder<'m, '_> {
         let group = |labels: &std::collections::BTreeMap<String, String>| {
             action.group_by.as_ref().map(|key| labels.get(key).cloned())
         };
-        let mine = group(&self.ask.request.tags);
+        let mine = group(&self.ask.request.labels());
         let settings = self.settings;
         let peers: Vec<_> = settings
             .peers

@@ -182,6 +182,33 @@ fn a_group_is_spread_while_it_has_too_few_providers() {
     assert!(decision.rejections.iter().any(|r| r.constraint == "policy:high-availability"));
 }
 
+/// Groups by workload are told apart by what requests and peers say of it, as a tag or by itself.
+#[test]
+fn a_group_of_one_workload_is_spread_by_itself() {
+    let mut settings = policies(j!([
+        { "name": "apart", "action": { "type": "distribute", "minProviders": 2, "group_by": "workload" } },
+    ]));
+    let request = PlacementRequest { workload: Some("batch".into()), ..sized(2, 4) };
+    let first = explain(&Ask::new(&CLOUDS, &settings, &request).unwrap()).primary_placement.unwrap();
+    let peer = |labels| Peer {
+        vm_id: "vm-0".into(),
+        provider: None,
+        kind: first.kind,
+        region: first.region.clone(),
+        zone: None,
+        vcpus: 2,
+        monthly_nanos: 0,
+        labels,
+    };
+    let mut chosen = |peer: Peer| {
+        settings.peers = vec![peer];
+        explain(&Ask::new(&CLOUDS, &settings, &request).unwrap()).primary_placement.unwrap().kind
+    };
+    assert_ne!(chosen(peer(request.labels())), first.kind, "it stays with its own kind");
+    let other = PlacementRequest { workload: Some("web".into()), ..sized(2, 4) };
+    assert_eq!(chosen(peer(other.labels())), first.kind, "it keeps away from others");
+}
+
 #[test]
 fn what_failed_lately_and_what_is_full_is_not_chosen_again() {
     let mut settings = Settings { strategy: Some(Strategy::CostOptimized), ..Settings::default() };

@@ -123,6 +123,14 @@ impl OperationStore for Backend {
         Ok(operation)
     }
 
+    async fn hold(&self, id: &OperationId, generation: u64, key: &str) -> Result<Option<OperationId>, StoreError> {
+        let mut tx = self.begin_write().await.map_err(store_error)?;
+        lock(&mut tx, id).await?.check_owner(generation)?;
+        let holder = take_key(&mut tx, key, id).await?;
+        tx.commit().await.map_err(store_error)?;
+        Ok(holder)
+    }
+
     async fn request(&self, id: &OperationId, request: Request, now: Timestamp) -> Result<Operation, StoreError> {
         let mut tx = self.begin_write().await.map_err(store_error)?;
         let mut operation = lock(&mut tx, id).await?;
@@ -332,25 +340,33 @@ async fn take_keys(tx: &mut Tx, operation: &Operation) -> Result<(), StoreError>
     keys.sort();
     keys.dedup();
     for key in keys {
-        let taken =
-            sqlx::query("INSERT INTO operation_keys (key, operation_id) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING")
-                .bind(key)
-                .bind(operation.id().as_str())
-                .execute(&mut **tx)
-                .await
-                .map_err(store_error)?;
-        if taken.rows_affected() == 0 {
-            let row = sqlx::query("SELECT operation_id FROM operation_keys WHERE key = $1")
-                .bind(key)
-                .fetch_optional(&mut **tx)
-                .await
-                .map_err(store_error)?;
-            // Its holder has ended since: whoever asks again gets it.
-            let row = row.ok_or_else(|| StoreError::Unavailable("the key was just given back".to_owned()))?;
-            return Err(StoreError::Conflict { key: key.clone(), other: operation_id(&row)? });
+        if let Some(other) = take_key(tx, key, operation.id()).await? {
+            return Err(StoreError::Conflict { key: key.clone(), other });
         }
     }
     Ok(())
+}
+
+/// The other operation that holds it, if so.
+async fn take_key(tx: &mut Tx, key: &str, id: &OperationId) -> Result<Option<OperationId>, StoreError> {
+    let taken =
+        sqlx::query("INSERT INTO operation_keys (key, operation_id) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING")
+            .bind(key)
+            .bind(id.as_str())
+            .execute(&mut **tx)
+            .await
+            .map_err(store_error)?;
+    if taken.rows_affected() == 1 {
+        return Ok(None);
+    }
+    let row = sqlx::query("SELECT operation_id FROM operation_keys WHERE key = $1")
+        .bind(key)
+        .fetch_optional(&mut **tx)
+        .await
+        .map_err(store_error)?;
+    // Its holder has ended since: whoever asks again gets it.
+    let row = row.ok_or_else(|| StoreError::Unavailable("the key was just given back".to_owned()))?;
+    Ok(Some(operation_id(&row)?).filter(|holder| holder != id))
 }
 
 async fn give_keys_back(tx: &mut Tx, id: &OperationId) -> Result<(), StoreError> {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::{Executor, QueryBuilder, Row as _};
 
 use super::{Backend, Db, Tx, age::before_text, forget, operations};
-use crate::{Declared, PlacementQuery, PlacementStore, error::store_error};
+use crate::{Declared, Kept, PlacementQuery, PlacementStore, error::store_error};
 
 /// More failures than these say no more.
 const MOST_FAILURES: i64 = 1000;
@@ -24,22 +24,12 @@ impl PlacementStore for Backend {
         put(self.writer(), placement).await
     }
 
-    async fn take_on(
-        &self,
-        new: NewOperation,
-        placements: &[PlacementRecord],
-        declared: &[Declared],
-        now: Timestamp,
-    ) -> Result<Created, StoreError> {
+    async fn take_on(&self, new: NewOperation, kept: Kept<'_>, now: Timestamp) -> Result<Created, StoreError> {
         let mut tx = self.begin_write().await.map_err(store_error)?;
         let created = operations::create(&mut tx, new, now).await?;
-        if !created.existing {
-            for placement in placements {
-                put(&mut *tx, placement).await?;
-            }
-            for declared in declared {
-                declare(&mut *tx, declared).await?;
-            }
+        if !created.existing && !keep(&mut tx, kept).await? {
+            tx.rollback().await.map_err(store_error)?;
+            return Err(StoreError::AnsweredBefore(kept.once.map(|once| once.name.clone()).unwrap_or_default()));
         }
         tx.commit().await.map_err(store_error)?;
         Ok(created)
@@ -48,24 +38,13 @@ impl PlacementStore for Backend {
     async fn keep_once(
         &self,
         placements: &[PlacementRecord],
-        declared: &Declared,
+        declared: &[Declared],
+        once: &Declared,
     ) -> Result<Option<Declared>, StoreError> {
         let mut tx = self.begin_write().await.map_err(store_error)?;
-        let first = sqlx::query(
-            "INSERT INTO declared (name, updated_at, record) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
-        )
-        .bind(&declared.name)
-        .bind(declared.updated_at.to_string())
-        .bind(declared.manifest.to_string())
-        .execute(&mut *tx)
-        .await
-        .map_err(store_error)?;
-        if first.rows_affected() == 0 {
+        if !keep(&mut tx, Kept { placements, declared, once: Some(once) }).await? {
             tx.rollback().await.map_err(store_error)?;
-            return self.declared(&declared.name).await;
-        }
-        for placement in placements {
-            put(&mut *tx, placement).await?;
+            return self.declared(&once.name).await;
         }
         tx.commit().await.map_err(store_error)?;
         Ok(None)
@@ -226,6 +205,31 @@ fn declaration(name: String, row: &<Db as sqlx::Database>::Row) -> Result<Declar
     let at: String = row.try_get("updated_at").map_err(store_error)?;
     let updated_at = at.parse().map_err(|error: jiff::Error| StoreError::Corrupt(error.to_string()))?;
     Ok(Declared { name, manifest: read(row)?, updated_at })
+}
+
+/// False: what is to be there once was there before, and the transaction is to be given up.
+async fn keep(tx: &mut Tx, kept: Kept<'_>) -> Result<bool, StoreError> {
+    if let Some(once) = kept.once {
+        let first = sqlx::query(
+            "INSERT INTO declared (name, updated_at, record) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING",
+        )
+        .bind(&once.name)
+        .bind(once.updated_at.to_string())
+        .bind(once.manifest.to_string())
+        .execute(&mut **tx)
+        .await
+        .map_err(store_error)?;
+        if first.rows_affected() == 0 {
+            return Ok(false);
+        }
+    }
+    for placement in kept.placements {
+        put(&mut **tx, placement).await?;
+    }
+    for declared in kept.declared {
+        declare(&mut **tx, declared).await?;
+    }
+    Ok(true)
 }
 
 async fn put<'e>(to: impl Executor<'e, Database = Db>, placement: &PlacementRecord) -> Result<(), StoreError> {

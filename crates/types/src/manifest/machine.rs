@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ApiVersion, Failover, MachineKind, Metadata, PlacementRules};
+use super::{ApiVersion, Failover, MachineKind, Metadata, PlacementRules, replica_name};
 use crate::{
     Architecture, ByteSize,
     placement::{Constraint, ConstraintKind, Gigabytes, GpuNeed, Operator, PlacementRequest, Scalar},
@@ -106,7 +106,7 @@ impl VirtualMachine {
     /// The machines' names: the document's own where it describes one, else `web-0`, `web-1` and so on.
     pub fn names(&self) -> impl Iterator<Item = String> {
         let (name, replicas) = (&self.metadata.name, self.spec.replicas);
-        (0..replicas).map(move |index| if replicas == 1 { name.clone() } else { format!("{name}-{index}") })
+        (0..replicas).map(move |index| if replicas == 1 { name.clone() } else { replica_name(name, index) })
     }
 
     /// What placement is asked for one of its machines, which has the document's name for its id; where there are several,

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use machine::{Federation, MachineSpec, Resources, Template, TemplateSpec, VirtualMachine};
-pub use name::{MACHINE_NAME, is_machine_name};
+pub use name::{MACHINE_NAME, MOST_CHARACTERS, is_machine_name, replica_name};
 pub use place::{Failover, PlacementRules};
 
 /// The version of the form of manifests.

@@ -19,8 +19,9 @@ pub enum PlacementStatus {
     Infeasible,
     /// The machine is being made.
     Creating,
+    /// The machine is there: it was made there, or has moved there.
     Created,
-    /// It could not be made anywhere that will do, and nothing was left behind.
+    /// The machine could not be made or moved there, or was taken back. Its operation says what may be left behind.
     Failed,
 }
 

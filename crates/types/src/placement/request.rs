@@ -192,3 +192,13 @@ pub struct PlacementRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_data: Option<String>,
 }
+
+impl PlacementRequest {
+    /// What policies and quotas look at, of a machine as of one that is to be: its tags, and its workload as the label
+    /// `workload`.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        let mut labels = self.tags.clone();
+        labels.extend(self.workload.clone().map(|workload| ("workload".to_owned(), workload)));
+        labels
+    }
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use novacron_operations::{NewOperation, OperationId, OperationRecord, Status, Submission};
+use novacron_store::Kept;
 use novacron_types::placement::{BurstAnswer, BurstOutcome, BurstResult};
 use tokio::time::{Instant, timeout_at};
 
@@ -15,6 +16,7 @@ use super::{
 };
 use crate::{
     Control, ControlError, ErrorClass,
+    error::ANSWERED_BEFORE,
     workflow::{BEGIN, Burst, BurstState},
 };
 
@@ -40,18 +42,23 @@ impl Control {
             let declared = key.map(|key| key.declares(&answered)).transpose();
             let store = &store;
             async move {
-                let declared = declared?;
-                store.take_on(new, &placements, declared.as_slice(), now).await
+                let once = declared?;
+                let kept = Kept { placements: &placements, declared: &[], once: once.as_ref() };
+                store.take_on(new, kept, now).await
             }
         };
-        let submitted = self.inner.engine.submit_by::<Burst, _>(submission, create).await?;
+        let submitted = self.inner.engine.submit_by::<Burst, _>(submission, create).await.map_err(ControlError::from);
+        let submitted = submitted.map(Some).or_else(|error| match error.code.as_str() {
+            ANSWERED_BEFORE => Ok(None),
+            _ => Err(error),
+        })?;
         // As others will read it, who may have been first.
         if let Some(key) = key
             && let Some(answered) = self.answered(key).await?
         {
             return self.told(answered).await;
         }
-        answer.operation_id = Some(submitted.record.id);
+        answer.operation_id = submitted.map(|submitted| submitted.record.id);
         self.told(answer).await
     }
 

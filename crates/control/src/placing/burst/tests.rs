@@ -26,21 +26,26 @@ async fn stage(far_vcpus: u32) -> Stage {
     stage
 }
 
-async fn burst(stage: &Stage, mode: PlanMode, key: Option<&str>, machines: Value) -> Result<BurstAnswer, ControlError> {
+pub(super) async fn burst(
+    stage: &Stage,
+    mode: PlanMode,
+    key: Option<&str>,
+    machines: Value,
+) -> Result<BurstAnswer, ControlError> {
     let requests: Vec<PlacementRequest> = serde_json::from_value(machines).unwrap();
     stage.control.burst(BurstRequest { requests, mode: Some(mode) }, caller(key), false).await
 }
 
-fn both() -> Value {
+pub(super) fn both() -> Value {
     json!([{ "vm_id": "a" }, { "vm_id": "b" }])
 }
 
-fn made(name: &str, image: &impl ToString) -> Value {
+pub(super) fn made(name: &str, image: &impl ToString) -> Value {
     json!({ "vm_id": name, "required_cpu": 1, "required_memory_gb": 1, "create": true, "image": image.to_string() })
 }
 
 /// Something else is at work on a VM, and does not end.
-async fn busy(stage: &Stage, vm_id: &str) {
+pub(super) async fn busy(stage: &Stage, vm_id: &str) {
     let new = NewOperation {
         id: OperationId::new("other-work").unwrap(),
         kind: "unknown".to_owned(),
@@ -56,25 +61,25 @@ async fn busy(stage: &Stage, vm_id: &str) {
     stage.control.store().operations().create(new, jiff::Timestamp::now()).await.unwrap();
 }
 
-async fn whereabouts(stage: &Stage) -> (String, String) {
+pub(super) async fn whereabouts(stage: &Stage) -> (String, String) {
     (stage.at("a").await, stage.at("b").await)
 }
 
-fn at(a: &str, b: &str) -> (String, String) {
+pub(super) fn at(a: &str, b: &str) -> (String, String) {
     (a.to_owned(), b.to_owned())
 }
 
 /// What the last burst says of each machine.
-async fn told(stage: &Stage) -> Vec<BurstOutcome> {
+pub(super) async fn told(stage: &Stage) -> Vec<BurstOutcome> {
     let told = stage.ended("burst").await.pop().unwrap().summary.unwrap();
     serde_json::from_value(told["machines"].clone()).unwrap()
 }
 
-async fn results(stage: &Stage) -> Vec<(String, BurstResult)> {
+pub(super) async fn results(stage: &Stage) -> Vec<(String, BurstResult)> {
     told(stage).await.into_iter().map(|outcome| (outcome.vm_id, outcome.result)).collect()
 }
 
-fn each<const N: usize>(of: [(&str, BurstResult); N]) -> Vec<(String, BurstResult)> {
+pub(super) fn each<const N: usize>(of: [(&str, BurstResult); N]) -> Vec<(String, BurstResult)> {
     of.map(|(vm, result)| (vm.to_owned(), result)).to_vec()
 }
 
@@ -103,6 +108,12 @@ async fn in_turn(layer: fn(MemoryProvider) -> Chaos) -> Stage {
     stage
 }
 
+/// What the placements of `a`, `b` and `c` say.
+async fn placed(stage: &Stage) -> [PlacementStatus; 3] {
+    let of = async |name| stage.control.placement(name).await.unwrap().status;
+    [of("a").await, of("b").await, of("c").await]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn where_one_of_all_or_nothing_fails_the_others_are_moved_home() {
     let stage = in_turn(second_fails).await;
@@ -116,7 +127,7 @@ async fn where_one_of_all_or_nothing_fails_the_others_are_moved_home() {
     assert!(told[1].home_by.is_some() && told[2].why.as_ref().unwrap().contains("rolled_back"), "{told:#?}");
     assert_eq!(whereabouts(&stage).await, at("near", "near"));
     assert_eq!((stage.near.counts().instances, stage.far.counts().instances), (2, 0));
-    assert_eq!(stage.control.placement("c").await.unwrap().status, PlacementStatus::Failed);
+    assert_eq!(placed(&stage).await, [PlacementStatus::Failed; 3]);
     assert!(stage.control.vm("c").await.is_err());
     stage.control.shutdown(Duration::from_secs(5)).await;
 }
@@ -130,6 +141,7 @@ async fn best_effort_leaves_what_has_moved() {
     assert_eq!(stage.ended("burst").await.pop().unwrap().status, Status::Completed);
     assert_eq!(results(&stage).await, each([("c", Made), ("a", Moved), ("b", Failed)]));
     assert_eq!(whereabouts(&stage).await, at("far", "near"));
+    assert_eq!(placed(&stage).await, [PlacementStatus::Created, PlacementStatus::Failed, PlacementStatus::Created]);
     stage.control.shutdown(Duration::from_secs(5)).await;
 }
 

@@ -56,6 +56,17 @@ impl Stage {
         layer: fn(MemoryProvider) -> L,
         concurrency: usize,
     ) -> Self {
+        let engine = EngineConfig { poll: Duration::from_millis(20), concurrency, ..EngineConfig::default() };
+        Self::by(far_vcpus, grace, layer, engine).await
+    }
+
+    /// The same, by an engine of one's own.
+    pub async fn by<L: Layer>(
+        far_vcpus: u32,
+        grace: Duration,
+        layer: fn(MemoryProvider) -> L,
+        engine: EngineConfig,
+    ) -> Self {
         let provider = |name: &str| {
             let options = MemoryOptions { region: name.to_owned(), ..MemoryOptions::default() };
             MemoryProvider::in_cloud(&MemoryCloud::default(), name, options)
@@ -77,7 +88,7 @@ impl Stage {
             grace,
             retention: None,
             placing,
-            engine: EngineConfig { poll: Duration::from_millis(20), concurrency, ..EngineConfig::default() },
+            engine,
         };
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&format!("sqlite://{}/placements.db", folder.path().display())).await.unwrap();

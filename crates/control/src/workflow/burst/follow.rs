@@ -9,8 +9,8 @@ use novacron_types::{
 };
 
 use super::{
-    super::Tools,
-    state::{BurstState, ended_as},
+    super::{Tools, ended_as},
+    state::BurstState,
 };
 use crate::{ControlError, error::step_error_of};
 
@@ -87,6 +87,7 @@ impl Follow {
         moving.result = if there { BurstResult::Moved } else { BurstResult::Failed };
         // One that is there, but whose source could not be removed, waits for a person.
         moving.why = (ended.status != Status::Completed).then(|| ended_as(ended));
+        self.0.move_became(cx, &state.moves[index]).await?;
         Ok(there)
     }
 }

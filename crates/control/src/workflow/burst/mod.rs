@@ -10,11 +10,15 @@
 
 mod begin;
 mod follow;
+mod left;
 mod state;
 mod take_back;
 
 use novacron_operations::{OperationId, Step, StepContext, StepError, Workflow};
-use novacron_types::{VmRecord, placement::PlacementStatus};
+use novacron_types::{
+    VmRecord,
+    placement::{BurstResult, PlacementStatus},
+};
 use serde_json::Value;
 
 use super::Tools;
@@ -64,16 +68,39 @@ impl Tools {
 
     /// No record waits for what will never be.
     async fn has_failed(&self, cx: &StepContext, placement_id: &str, why: &str) -> Result<(), StepError> {
-        let placements = self.store.placements();
-        if let Some(mut record) = placements.placement(placement_id).await? {
-            record.status = PlacementStatus::Failed;
-            record.operation_id.get_or_insert_with(|| cx.operation_id().clone());
-            record.updated_at = cx.now();
-            if !record.decision.notes.iter().any(|note| note == why) {
-                record.decision.notes.push(why.to_owned());
+        self.became(cx, placement_id, PlacementStatus::Failed, Some(why)).await
+    }
+
+    /// The placement of a move says what came of it.
+    async fn move_became(&self, cx: &StepContext, moving: &BurstMove) -> Result<(), StepError> {
+        let why = moving.why.as_deref();
+        match moving.result {
+            BurstResult::Moved => self.became(cx, &moving.placement_id, PlacementStatus::Created, why).await,
+            BurstResult::Failed => self.became(cx, &moving.placement_id, PlacementStatus::Failed, why).await,
+            BurstResult::TakenBack => {
+                let why = why.map_or_else(|| format!("It was taken back by {}.", cx.operation_id()), str::to_owned);
+                self.has_failed(cx, &moving.placement_id, &why).await
             }
-            placements.put_placement(&record).await?;
+            // Of these it is said where they are left, or not known yet.
+            BurstResult::Waiting | BurstResult::LeftOut | BurstResult::Stays | BurstResult::Made => Ok(()),
         }
-        Ok(())
+    }
+
+    async fn became(
+        &self,
+        cx: &StepContext,
+        placement_id: &str,
+        status: PlacementStatus,
+        why: Option<&str>,
+    ) -> Result<(), StepError> {
+        let placements = self.store.placements();
+        let Some(mut record) = placements.placement(placement_id).await? else { return Ok(()) };
+        record.status = status;
+        record.operation_id.get_or_insert_with(|| cx.operation_id().clone());
+        record.updated_at = cx.now();
+        if let Some(why) = why.filter(|why| !record.decision.notes.iter().any(|note| note == why)) {
+            record.decision.notes.push(why.to_owned());
+        }
+        Ok(placements.put_placement(&record).await?)
     }
 }

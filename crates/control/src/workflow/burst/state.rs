@@ -8,7 +8,7 @@ use novacron_types::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::super::Making;
+use super::super::{Making, ended_as};
 use crate::MoveRequest;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -110,10 +110,4 @@ impl BurstState {
         }
         all
     }
-}
-
-/// `export-… ended rolled_back: the cloud has no room`
-pub(super) fn ended_as(ended: &OperationRecord) -> String {
-    let why = ended.error.as_ref().map(|error| format!(": {}", error.message)).unwrap_or_default();
-    format!("{} ended {}{why}", ended.id, ended.status)
 }

@@ -1,13 +1,16 @@
 //! Undoing a burst. What is on its way is undone by itself; of all or nothing, what is at a cloud already is moved home.
 
 use futures::{StreamExt, TryStreamExt};
-use novacron_operations::{OperationId, Status, StepContext, StepError};
-use novacron_types::placement::{BurstResult, PlanMode};
+use novacron_operations::{ErrorKind, OperationId, Status, StepContext, StepError};
+use novacron_types::{
+    VmId,
+    placement::{BurstResult, PlanMode},
+};
 
 use super::{
-    super::Tools,
+    super::{Fate, Tools, ended_as},
     caller,
-    state::{BurstMove, BurstState, ended_as},
+    state::{BurstMove, BurstState},
 };
 use crate::{ControlError, error::step_error_of};
 
@@ -17,6 +20,17 @@ const AT_ONCE: usize = 64;
 impl Tools {
     /// Leaves each machine as it was, or says of which it can't.
     pub(super) async fn take_back(&self, cx: &StepContext, state: &mut BurstState) -> Result<(), StepError> {
+        // Before the undo is dropped, so that it can say what it waits for.
+        match tokio::time::timeout(cx.undo_limit() * 5 / 6, self.take_all_back(cx, state)).await {
+            Ok(Err(error)) if error.is_stale_owner() || error.kind() == ErrorKind::NeedsPerson => Err(error),
+            Ok(Err(error)) => Err(error.about(self.left(cx, state).await?)),
+            Ok(Ok(())) => Ok(()),
+            Err(_) => Err(StepError::transient("not_taken_back", self.left(cx, state).await?)
+                .advice("`novacron migration continue` or `cancel` ends what it waits for")),
+        }
+    }
+
+    async fn take_all_back(&self, cx: &StepContext, state: &mut BurstState) -> Result<(), StepError> {
         self.find_begun(cx, state).await?;
         self.end_those_on_their_way(cx, state).await?;
         let mut waits = Vec::new();
@@ -31,8 +45,13 @@ impl Tools {
         if state.mode == PlanMode::AllOrNothing {
             self.all_home(cx, state).await?;
         }
-        let stays = |moving: &&BurstMove| moving.result == BurstResult::Stays;
-        let stay: Vec<String> = state.moves.iter().filter(stays).map(said).collect();
+        for moving in &state.moves {
+            self.move_became(cx, moving).await?;
+        }
+        let new = state.making.iter().filter(|new| new.result == BurstResult::Stays);
+        let moves = state.moves.iter().filter(|moving| moving.result == BurstResult::Stays);
+        let stay: Vec<String> =
+            new.map(|new| said(&new.vm_id, "where it was made", &new.why)).chain(moves.map(at_cloud)).collect();
         if stay.is_empty() {
             return Ok(());
         }
@@ -120,16 +139,30 @@ impl Tools {
     async fn unmake_all(&self, cx: &StepContext, state: &mut BurstState) -> Result<(), StepError> {
         let Some(id) = state.create.clone() else { return Ok(()) };
         let control = self.control()?;
+        // The person who has this tried again means that too.
+        if state.making.iter().any(|new| new.result == BurstResult::Stays) {
+            match control.inner.engine.retry(&id, &state.actor).await.map_err(ControlError::from) {
+                Err(error) if error.code != "not_failed" => return Err(step_error_of(error)),
+                _ => {}
+            }
+        }
         let ended = control.inner.engine.wait(&id).await.map_err(ControlError::from).map_err(step_error_of)?;
         state.note_made(&ended);
+        if ended.status == Status::Failed {
+            // Something may be there that it made: a person has to see to it.
+            state.making.iter_mut().for_each(|new| new.result = BurstResult::Stays);
+        }
         if state.mode == PlanMode::BestEffort || ended.status != Status::Completed {
             return Ok(());
         }
-        let moved = self.take_apart(cx, &id).await?;
-        for new in &mut state.making {
-            (new.result, new.why) = match moved.contains(&new.vm_id) {
-                true => (BurstResult::Made, Some("it was moved since, and is left where it is".to_owned())),
-                false => (BurstResult::TakenBack, None),
+        for (vm_id, fate) in self.take_apart(cx, &id).await? {
+            let Some(new) = state.making.iter_mut().find(|new| new.vm_id == vm_id) else { continue };
+            (new.result, new.why) = match fate {
+                Fate::Removed => (BurstResult::TakenBack, None),
+                Fate::Moved(by) => {
+                    (BurstResult::Made, Some(format!("{by} has moved it since, and it is left where that takes it")))
+                }
+                Fate::Stays(why) => (BurstResult::Stays, Some(why)),
             };
         }
         Ok(())
@@ -219,7 +252,11 @@ pub(in super::super) fn cancelled(asked: Result<(), ControlError>) -> Result<(),
     }
 }
 
-fn said(moving: &BurstMove) -> String {
-    let why = moving.why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
-    format!("{} stays at {}{why}", moving.vm_id, moving.to)
+fn at_cloud(moving: &BurstMove) -> String {
+    said(&moving.vm_id, &format!("at {}", moving.to), &moving.why)
+}
+
+fn said(vm_id: &VmId, place: &str, why: &Option<String>) -> String {
+    let why = why.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    format!("{vm_id} stays {place}{why}")
 }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use novacron_operations::{Outcome, Status, Step, StepContext, StepError};
 use novacron_provider::{Boot, CreateRequest, ErrorKind, Patience, ProviderError, wait_for_state};
-use novacron_types::{DiskSpec, InstanceState, NetworkSpec, Spot, VmId, VmSpec, placement::PlacementFailure};
+use novacron_types::{
+    DiskSpec, InstanceState, NetworkSpec, Spot, VmId, VmSpec,
+    placement::{PlacementFailure, PlacementStatus},
+};
 
 use super::{
     super::Tools,
@@ -49,6 +52,10 @@ impl Step<CreateState> for Make {
     }
 
     async fn undo(&self, cx: &StepContext, state: &mut CreateState) -> Result<(), StepError> {
+        // First: none of them is being made any more, whatever can't be removed.
+        for making in &state.machines {
+            self.tools.conclude(cx, cx.operation_id(), making, PlacementStatus::Failed).await?;
+        }
         // One that can't be removed yet keeps no other.
         let mut failed = None;
         for (index, making) in state.machines.iter().enumerate() {
@@ -186,7 +193,7 @@ fn request(making: &Making, target: &Target, tag: novacron_provider::OperationTa
         architecture: asked.architecture.unwrap_or_default(),
         instance_type: target.instance_type.clone(),
         network: NetworkSpec { zone: target.zone.clone(), ..NetworkSpec::default() },
-        labels: asked.tags.clone(),
+        labels: asked.labels(),
         spot: (target.pricing == "spot").then(Spot::default),
         ..VmSpec::default()
     };

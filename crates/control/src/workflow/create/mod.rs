@@ -14,17 +14,18 @@ mod next;
 mod record;
 mod remove;
 mod state;
+mod take_apart;
 
 use std::time::Duration;
 
-use novacron_operations::{OperationId, Step, StepContext, StepError, Workflow};
+use novacron_operations::{Step, Workflow};
 use novacron_provider::Patience;
-use novacron_types::VmId;
 use serde_json::Value;
 
 use super::Tools;
 
 pub(crate) use state::{CreateState, Making};
+pub(super) use take_apart::Fate;
 
 /// For a machine to run once it was accepted.
 const PATIENCE: Patience =
@@ -53,27 +54,5 @@ impl Workflow for Create {
 
     fn summary(&self, state: &CreateState) -> Option<Value> {
         serde_json::to_value(state.machines.iter().map(Making::told).collect::<Vec<_>>()).ok()
-    }
-}
-
-impl Tools {
-    /// Removes the machines that an operation of this kind has made, after it has ended. Answers those that were moved since,
-    /// and are left alone.
-    pub(super) async fn take_apart(&self, cx: &StepContext, operation: &OperationId) -> Result<Vec<VmId>, StepError> {
-        let Some(made) = self.store.operations().get(operation).await? else { return Ok(Vec::new()) };
-        let state: CreateState = serde_json::from_value(made.run.state)
-            .map_err(|error| StepError::permanent("state_unreadable", format!("{operation}: {error}")))?;
-        let (mut moved, mut failed) = (Vec::new(), None);
-        for (index, making) in state.machines.iter().enumerate() {
-            let removed = match self.forget(cx, operation, making).await? {
-                true => self.unmake(cx, operation, making, index).await,
-                false => {
-                    moved.push(making.vm_id.clone());
-                    Ok(())
-                }
-            };
-            failed = failed.or(removed.err());
-        }
-        failed.map_or(Ok(moved), Err)
     }
 }

@@ -108,6 +108,7 @@ async fn asks(context: &Context, args: &PlaceArgs, mut request: PlacementRequest
     }
     let why_not = explain::why_not(context, &record.vm_id, &args.why_not).await?;
     let Some(operation) = &record.operation_id else { return explain::show(output, &record, &why_not) };
+    work::begins(context, operation);
     let ended = work::follow(context, operation).await?;
     let record: PlacementRecord = context.client.get(&format!("/placements/{}", escape(&record.vm_id))).await?;
     explain::show(output, &record, &why_not)?;
