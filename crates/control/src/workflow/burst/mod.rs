@@ -10,6 +10,7 @@
 
 mod begin;
 mod follow;
+mod home;
 mod left;
 mod state;
 mod take_back;

@@ -1,7 +1,7 @@
 //! Undoing a burst. What is on its way is undone by itself; of all or nothing, what is at a cloud already is moved home.
 
 use futures::{StreamExt, TryStreamExt};
-use novacron_operations::{ErrorKind, OperationId, Status, StepContext, StepError};
+use novacron_operations::{ErrorKind, Status, StepContext, StepError};
 use novacron_types::{
     VmId,
     placement::{BurstResult, PlanMode},
@@ -9,13 +9,12 @@ use novacron_types::{
 
 use super::{
     super::{Fate, Tools, ended_as},
-    caller,
     state::{BurstMove, BurstState},
 };
 use crate::{ControlError, error::step_error_of};
 
 /// So many are waited for, or moved home, side by side.
-const AT_ONCE: usize = 64;
+pub(super) const AT_ONCE: usize = 64;
 
 impl Tools {
     /// Leaves each machine as it was, or says of which it can't.
@@ -23,7 +22,12 @@ impl Tools {
         // Before the undo is dropped, so that it can say what it waits for.
         match tokio::time::timeout(cx.undo_limit() * 5 / 6, self.take_all_back(cx, state)).await {
             Ok(Err(error)) if error.is_stale_owner() || error.kind() == ErrorKind::NeedsPerson => Err(error),
-            Ok(Err(error)) => Err(error.about(self.left(cx, state).await?)),
+            Ok(Err(error)) => Err(match self.left(cx, state).await {
+                Ok(left) => error.about(left),
+                Err(other) if other.is_stale_owner() => other,
+                // It can't be looked for what is left: the first error says why.
+                Err(_) => error,
+            }),
             Ok(Ok(())) => Ok(()),
             Err(_) => Err(StepError::transient("not_taken_back", self.left(cx, state).await?)
                 .advice("`novacron migration continue` or `cancel` ends what it waits for")),
@@ -167,79 +171,6 @@ impl Tools {
         }
         Ok(())
     }
-
-    async fn all_home(&self, cx: &StepContext, state: &mut BurstState) -> Result<(), StepError> {
-        let there = |moving: &BurstMove| moving.result == BurstResult::Moved;
-        let moves = (0..state.moves.len()).filter(|index| there(&state.moves[*index]));
-        let home = futures::stream::iter(moves.map(|index| {
-            let state = &*state;
-            async move { (index, self.home(cx, state, index).await) }
-        }));
-        let home: Vec<_> = home.buffer_unordered(AT_ONCE).collect().await;
-        let mut stopped = None;
-        for (index, came) in home {
-            let moving = &mut state.moves[index];
-            match came {
-                Ok(Home { result, by, why }) => {
-                    moving.home_failures += u32::from(result == BurstResult::Stays);
-                    (moving.result, moving.why) = (result, why);
-                    moving.home_by = by.or(moving.home_by.take());
-                }
-                // The store or a provider is away: the undo is tried again, and finds what it has begun.
-                Err(error) => stopped = Some(error),
-            }
-        }
-        stopped.map_or(Ok(()), Err)
-    }
-
-    /// Moves one machine home, unless somebody has moved it since.
-    async fn home(&self, cx: &StepContext, state: &BurstState, index: usize) -> Result<Home, StepError> {
-        let moving = &state.moves[index];
-        let control = self.control()?;
-        let caller = caller(cx, state, &format!("{index}-home-{}", moving.home_failures));
-        let asked = moving.asked_home();
-        let id = match self.begun_as(&caller, &asked).await? {
-            Some(id) => id,
-            None => {
-                let record = self.record_of_move(moving).await?;
-                if let Some(left) = left_alone(moving, record.as_ref().map(|record| &record.provider)) {
-                    return Ok(left);
-                }
-                match Box::pin(control.take_on(asked, caller)).await {
-                    Ok(accepted) => accepted.migration_id,
-                    Err(error) if error.is_transient() => return Err(step_error_of(error)),
-                    Err(error) => {
-                        return Ok(Home { result: BurstResult::Stays, by: None, why: Some(error.message) });
-                    }
-                }
-            }
-        };
-        cx.log(format!("{} is moved home to {}: {id}", moving.vm_id, moving.from));
-        let ended = control.inner.engine.wait(&id).await.map_err(ControlError::from).map_err(step_error_of)?;
-        let record = self.record_of_move(moving).await?;
-        let is_home = ended.status == Status::Completed || record.is_some_and(|record| record.provider == moving.from);
-        let result = if is_home { BurstResult::TakenBack } else { BurstResult::Stays };
-        let why = (ended.status != Status::Completed).then(|| ended_as(&ended));
-        Ok(Home { result, by: Some(id), why })
-    }
-}
-
-/// What came of moving a machine home.
-struct Home {
-    result: BurstResult,
-    by: Option<OperationId>,
-    why: Option<String>,
-}
-
-/// Somebody did something else with it since.
-fn left_alone(moving: &BurstMove, at: Option<&novacron_types::ProviderName>) -> Option<Home> {
-    let (result, why) = match at {
-        Some(at) if *at == moving.to => return None,
-        Some(at) if *at == moving.from => (BurstResult::TakenBack, None),
-        Some(at) => (BurstResult::Moved, Some(format!("it was moved to {at} since, and is left there"))),
-        None => (BurstResult::Moved, Some("it is no longer in the federation's records".to_owned())),
-    };
-    Some(Home { result, by: None, why })
 }
 
 /// What has ended, or can't be cancelled any more, ends by itself.
