@@ -16,6 +16,7 @@ mod countries;
 mod document;
 mod error;
 mod expand;
+mod find;
 mod hosts;
 mod json_schema;
 mod keys;
@@ -44,6 +45,7 @@ pub use config::{Config, LogFormat, LogOutput, Logging, Mover, Server, Store, Tl
 pub use document::markdown;
 pub use error::{ConfigError, Fault, Place};
 pub use expand::Env;
+pub use find::find_text;
 pub use hosts::{HostCapacity, HostConfig, HostCost, HostPower, ProviderDefaults};
 pub use json_schema::{json_schema, machine_schema};
 pub use load::{DEFAULT_FILE, FILE_VARIABLE, Loaded, load};

@@ -180,6 +180,13 @@ fn manifests_that_are_wrong_say_where() {
         assert_eq!(ran.code, 2, "{new}: {ran:#?}");
         assert!(ran.stderr.contains(says) && ran.stderr.contains("vm.yaml:"), "{new}: {ran:#?}");
     }
+    // Names that only the catalog knows are told with their place as well.
+    for (old, new) in [("[aws, azure]", "[awz, azure]"), ("value: us-east-1", "value: us-eats-1")] {
+        assert!(seed.contains(old), "{old}");
+        fs::write(&file, seed.replacen(old, new, 1)).unwrap();
+        let ran = offline(&["-f", path]).expect(2);
+        ran.says("vm.yaml:").says("constraints[");
+    }
     // A request as the API takes it.
     let request = PlacementRequest { required_cpu: Some(2), ..PlacementRequest::default() };
     fs::write(&file, serde_json::to_string(&request).unwrap()).unwrap();

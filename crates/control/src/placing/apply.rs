@@ -53,6 +53,7 @@ impl Control {
         }
         let now = Timestamp::now();
         let (market, mut settings) = self.question(now).await?;
+        let before_all = settings.clone();
         let (mut answers, mut making, mut declared) = (Vec::new(), Vec::new(), Vec::new());
         for (request, manifest) in wanted {
             let name = request.vm_id.clone().unwrap_or_default();
@@ -79,6 +80,7 @@ impl Control {
             declared.push(Declared { name: name.clone(), manifest, updated_at: now });
             answers.push(Applied { name, action, changes, placement: Some(record), notes });
         }
+        self.together(market, before_all, &mut answers, &mut making, now).await?;
         if dry_run {
             return Ok(answers);
         }

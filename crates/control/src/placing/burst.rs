@@ -16,7 +16,8 @@ use novacron_types::{
 };
 use serde_json::json;
 
-use self::{machines::Bursting, plan::plan};
+use self::machines::Bursting;
+pub(super) use self::plan::plan;
 use super::{answered::Key, decide, records::Keep};
 use crate::{
     Caller, Control, ControlError, request,

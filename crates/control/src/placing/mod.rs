@@ -20,6 +20,7 @@ mod refresh;
 mod schedule;
 mod settings;
 mod statistics;
+mod together;
 
 pub use records::{PlacementPage, PlacementQuery};
 pub use schedule::Schedule;

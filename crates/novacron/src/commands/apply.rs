@@ -1,11 +1,17 @@
 //! `novacron apply`: what manifests describe, or a plan that was made.
 
+use std::path::PathBuf;
+
 use novacron_types::{
     manifest::VirtualMachine,
     placement::{Applied, ApplyAction, ApplyAnswer, ApplyRequest, PlanApply, Work},
 };
 
-use super::{Context, place::machines, work};
+use super::{
+    Context,
+    place::{locate, machines},
+    work,
+};
 use crate::{
     cli::{ApplyArgs, HowArgs},
     confirm::confirm,
@@ -35,7 +41,8 @@ async fn manifests(context: &Context, args: &ApplyArgs) -> Result<()> {
     }
     let request = ApplyRequest { machines: unique(machines)? };
     let output = &context.output;
-    let plan: ApplyAnswer = context.client.post("/machines?dry_run=true", &request).await?;
+    let located = |failure| locate(args.file.iter().map(PathBuf::as_path), failure);
+    let plan: ApplyAnswer = context.client.post("/machines?dry_run=true", &request).await.map_err(located)?;
     let notes = plan.machines.iter().flat_map(|machine| &machine.notes).cloned().collect::<Vec<_>>();
     if args.how.dry_run {
         notes.iter().for_each(|note| output.note(note));

@@ -1,6 +1,7 @@
 //! The places of a burst's machines, weighed together.
 
 use std::{
+    collections::HashMap,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
@@ -18,7 +19,7 @@ const SEARCH: Duration = Duration::from_secs(1);
 const SEARCH_EACH: Duration = Duration::from_millis(5);
 
 /// The places, and a record of each with its own explanation. `called` is what the caller knows each request by.
-pub(super) fn plan(
+pub(in super::super) fn plan(
     market: &Market,
     settings: &Settings,
     requests: &[PlacementRequest],
@@ -31,16 +32,18 @@ pub(super) fn plan(
     let search = Search { until, steps: None, seed: 1, threads: 2, stop };
     let options = ManyOptions { mode, budgets: Vec::new(), gap: 0.0001, search };
     let plan = place_many(market, settings, requests, &options).map_err(|error| refused(error, requests, called))?;
+    let asked: HashMap<&str, &PlacementRequest> =
+        requests.iter().filter_map(|request| Some((request.vm_id.as_deref()?, request))).collect();
     let mut records = Vec::new();
     for placed in &plan.placements {
-        let asked = requests.iter().find(|request| request.vm_id.as_deref() == Some(&placed.vm_id));
+        let asked = asked.get(placed.vm_id.as_str()).copied();
         let Some(request) = asked.filter(|_| !stop.load(Ordering::Relaxed)) else { continue };
         let mut decision = explain(&Ask::new(market, settings, request)?);
         let alone = decision.primary_placement.replace(placed.clone());
         if alone.as_ref().is_some_and(|alone| alone != placed) {
-            decision.notes.push(
-                "The place was chosen together with the others of the burst; alone another would have won.".to_owned(),
-            );
+            decision
+                .notes
+                .push("The place was chosen together with the others; alone another would have won.".to_owned());
         }
         records.push(decide::record(decide::vm_id(Some(&placed.vm_id))?, request.clone(), decision, now));
     }

@@ -1,5 +1,6 @@
 //! `novacron place`: asks the server, or decides here.
 
+mod located;
 mod offline;
 mod request;
 pub mod words;
@@ -9,6 +10,7 @@ use std::{net::TcpStream, time::Duration};
 use novacron_types::placement::{Decision, PlacementRecord, PlacementRequest, PlacementStatus, WhyNotAnswer};
 use serde::Serialize;
 
+pub use located::locate;
 pub use offline::today;
 pub use request::{machines, requests};
 
@@ -30,10 +32,11 @@ pub async fn run(global: &Global, output: Output, args: PlaceArgs) -> Result<()>
         return Err(Failure::usage("a machine can't be made without an image")
             .hint("--image IMAGE: the provider's image id, or a name that its `image_map` maps to one."));
     }
-    if decides_here(global, &args)? {
-        return here(&output, &args, &request);
-    }
-    asks(&Context::new(global, output)?, &args, request).await
+    let done = match decides_here(global, &args)? {
+        true => here(&output, &args, &request),
+        false => asks(&Context::new(global, output)?, &args, request).await,
+    };
+    done.map_err(|failure| locate(args.file.as_deref(), failure))
 }
 
 /// Whether this process decides: where that was said, or where nobody said who else should.

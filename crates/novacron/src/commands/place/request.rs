@@ -120,7 +120,7 @@ fn among(kind: ConstraintKind, values: &[String]) -> Constraint {
 }
 
 /// The text of a file; `-` is standard input.
-fn read_text(path: &Path) -> Result<String> {
+pub(super) fn read_text(path: &Path) -> Result<String> {
     let mut text = String::new();
     let read = match path.to_str() {
         Some("-") => std::io::stdin().lock().take(MOST_BYTES + 1).read_to_string(&mut text),
