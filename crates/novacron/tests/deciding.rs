@@ -381,6 +381,37 @@ fn a_server_decides_and_keeps_it() {
     assert_eq!(serve.run(&["statistics", "-o", "json"]).expect(0).json()["total_vms"], 0);
 }
 
+/// One after another, each at its best place, they would need more than there is; together they don't.
+#[test]
+fn machines_that_fit_together_are_applied_together() {
+    let site = common::Site::bare();
+    let place = |strategy: &str| {
+        let ask = ["--cpu", "2", "--memory", "4Gi", "--strategy", strategy, "-o", "json"];
+        let hourly = offline(&ask).expect(0).json()["primary_placement"]["cost_per_hour"].as_f64().unwrap();
+        hourly * 730.0
+    };
+    let (best, cheapest) = (place("balanced"), place("cost"));
+    assert!(best * 5.0 > cheapest * 5.0 + 1.0, "the example shows nothing any more: {best} {cheapest}");
+    let budget = (best + cheapest) / 2.0 * 5.0;
+    site.write_config(&format!("orchestrator:\n  quotas: [{{monthly_budget: {budget:.2}}}]\n"));
+    let file = site.dir.path().join("five.yaml");
+    let manifest = "apiVersion: novacron.io/v1alpha1\nkind: VirtualMachine\nmetadata: {name: w}\n\
+                    spec:\n  replicas: 5\n  template: {spec: {resources: {cpu: 2, memory: 4Gi}}}\n";
+    fs::write(&file, manifest).unwrap();
+    let serve = site.serve();
+    let ran = serve.run(&["apply", "-f", file.to_str().unwrap(), "--dry-run", "-o", "json"]).expect(0).json();
+    let placed: Vec<f64> = ran["machines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|machine| machine["placement"]["primary_placement"]["cost_per_hour"].as_f64().unwrap() * 730.0)
+        .collect();
+    assert!(placed.len() == 5 && placed.iter().sum::<f64>() <= budget, "{placed:?} {budget}");
+    // Where they do not fit together either, it is said.
+    fs::write(&file, manifest.replace("replicas: 5", "replicas: 50")).unwrap();
+    serve.run(&["apply", "-f", file.to_str().unwrap(), "--dry-run"]).expect(8).says("no place will do");
+}
+
 /// Prices from the vendors' own APIs, here an emulation of them: taken, kept, shown as new, and used from then on.
 #[cfg(feature = "sandbox")]
 #[test]
