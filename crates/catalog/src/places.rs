@@ -41,7 +41,8 @@ pub const AREAS: [&str; 31] = [
 
 impl Catalog {
     /// The regions that `name` stands for, of one kind or of all. In this order: a vendor's region, a zone, a group.
-    /// Government, Chinese and sovereign regions are had by their own names only: most people can't buy there.
+    /// Government, Chinese and sovereign regions are had by their own names, or those of groups that have no others, only: most
+    /// people can't buy there.
     pub fn places(&self, name: &str, kind: Option<ProviderKind>) -> Result<Vec<RegionId>, UnknownRegion> {
         let name = name.trim().to_ascii_lowercase();
         let regions = || {
@@ -63,7 +64,14 @@ impl Catalog {
         if !group.is_empty() || is_area(&name) {
             return Ok(group);
         }
-        let nearest = self.nearest_regions(&name);
+        // A group without a region for everyone (`us-gov`) is asked for by its own name.
+        let special = pick(&|r| area_of(r).is_some_and(|area| area == name));
+        if !special.is_empty() {
+            return Ok(special);
+        }
+        let mut nearest = self.nearest_regions(&name);
+        // Of another kind there may be one.
+        nearest.retain(|near| *near != name);
         Err(UnknownRegion { name: name.chars().take(64).collect(), nearest })
     }
 }

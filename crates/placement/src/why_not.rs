@@ -1,6 +1,6 @@
 //! Why a place that somebody has in mind did not win.
 
-use novacron_types::placement::Placed;
+use novacron_types::{nearest, placement::Placed};
 
 use crate::{Ask, Candidate, PlacementError, Places, decide};
 use novacron_catalog::OfferId;
@@ -17,6 +17,17 @@ pub struct WhyNot {
     pub places: u64,
 }
 
+/// A word that is near no place may be meant as a type.
+fn perhaps_a_type(ask: &Ask<'_>, word: &str, error: PlacementError) -> PlacementError {
+    let types = ask.catalog().parts().types.iter().map(|ty| ty.name.as_str());
+    match (&error, nearest(word, types)) {
+        (PlacementError::UnknownPlace { nearest, .. }, Some(near)) if nearest.is_empty() => {
+            PlacementError::UnknownType { name: word.chars().take(64).collect(), nearest: vec![near.to_owned()] }
+        }
+        _ => error,
+    }
+}
+
 /// `words` are up to three names, in any order: a provider, region or pricing model, and an instance type.
 /// Of the places that they stand for the one with the fewest broken rules is told, and of those the best.
 pub fn why_not(ask: &Ask<'_>, words: &[String]) -> Result<WhyNot, PlacementError> {
@@ -31,7 +42,7 @@ pub fn why_not(ask: &Ask<'_>, words: &[String]) -> Result<WhyNot, PlacementError
             types = Some(named);
             continue;
         }
-        let one = Places::of(market, word)?;
+        let one = Places::of(market, word).map_err(|error| perhaps_a_type(ask, word, error))?;
         if let Some(bits) = one.pricing {
             pricing &= bits;
             continue;

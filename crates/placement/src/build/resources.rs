@@ -1,5 +1,7 @@
 //! What the machine needs, and how it may be paid.
 
+use std::collections::BTreeSet;
+
 use novacron_catalog::{InstanceType, Pricing};
 use novacron_types::{Architecture, GIB, placement::GpuNeed};
 
@@ -41,6 +43,9 @@ impl<'m> Builder<'m, '_> {
         }
         if let Some(gpu) = self.ask.request.gpu.clone() {
             let types = &self.ask.market.catalog().parts().types;
+            if let Some(model) = &gpu.model {
+                known_model(types, model)?;
+            }
             self.on_types("gpu", Kind::Gpu(gpu.clone()), |i, _| has_gpu(&types[i], &gpu), |_| false)?;
         }
         if self.ask.request.allow_burstable == Some(false) {
@@ -123,6 +128,24 @@ impl<'m> Builder<'m, '_> {
         }
         Ok(())
     }
+}
+
+/// That no vendor has such a GPU is no lack of room.
+fn known_model(types: &[InstanceType], model: &str) -> Result<(), PlacementError> {
+    let known: BTreeSet<&str> = types.iter().filter_map(|ty| Some(ty.gpu.as_ref()?.model.as_str())).collect();
+    let wanted = model.to_ascii_lowercase();
+    if known.iter().any(|known| known.to_ascii_lowercase().contains(&wanted)) {
+        return Ok(());
+    }
+    // Models have several words, of which one is meant.
+    let words = known.iter().flat_map(|known| known.split([' ', '-', '/'])).chain(known.iter().copied());
+    let upper = model.to_ascii_uppercase();
+    let help = match novacron_types::nearest(&upper, words) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("there are {}", known.iter().copied().collect::<Vec<_>>().join(", ")),
+    };
+    let model: String = model.chars().take(64).collect();
+    Err(PlacementError::invalid("gpu", format!("no vendor has a GPU {model:?}; {help}")))
 }
 
 fn has_gpu(ty: &InstanceType, need: &GpuNeed) -> bool {

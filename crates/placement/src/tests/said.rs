@@ -674,3 +674,22 @@ fn the_levels_of_a_programme_count_once() {
     let host = Host { compliance: vec!["fedramp high".to_owned()], ..host("here", 4, 8) };
     assert!(host.lists("FedRAMP-Moderate") && !host.lists("SOC2"));
 }
+
+#[test]
+fn what_is_misspelt_is_told_by_what_is_near() {
+    let gpu = |model: &str| {
+        let request = json(j!({ "required_cpu": 1, "required_memory_gb": 1, "gpu": { "count": 1, "model": model } }));
+        Ask::new(&CLOUDS, &Settings::default(), &request).map(|_| ()).map_err(|error| error.to_string())
+    };
+    gpu("a100").unwrap();
+    assert!(gpu("H1000").unwrap_err().ends_with("did you mean H100?"), "{:?}", gpu("H1000"));
+    assert!(gpu("voodoo").unwrap_err().contains("there are "), "{:?}", gpu("voodoo"));
+    let request = sized(2, 4);
+    let ask = Ask::new(&CLOUDS, &Settings::default(), &request).unwrap();
+    let error = why_not(&ask, &["us-east-1".to_owned(), "m5.xlarg".to_owned()]).unwrap_err().to_string();
+    assert!(error.contains("m5.xlarge"), "{error}");
+    let government = json(j!({ "required_cpu": 1, "required_memory_gb": 1,
+        "constraints": [{ "type": "region", "operator": "in", "values": ["us-gov"] }] }));
+    let decision = explain(&Ask::new(&CLOUDS, &Settings::default(), &government).unwrap());
+    assert!(decision.primary_placement.unwrap().region.contains("gov"));
+}
