@@ -220,7 +220,9 @@ fn compare(policy: &Policy, condition: &Condition) -> Result<Compare, PlacementE
         return Err(wrong(policy, &format!("`{}` does not compare amounts; write <, <=, > or >=", condition.operator)));
     }
     let value = condition.all_values().next().map(Scalar::to_string).unwrap_or_default();
-    let amount: Money = value.parse().map_err(|_| wrong(policy, &format!("{value:?} is not an amount")))?;
+    // A number that is written with an exponent is read in full.
+    let whole = value.parse::<f64>().map_or_else(|_| value.clone(), |number| number.to_string());
+    let amount: Money = whole.parse().map_err(|_| wrong(policy, &format!("{value:?} is not an amount")))?;
     if amount.currency != Money::usd_nanos(0).currency {
         return Err(wrong(policy, &format!("{value:?}: prices are compared in USD")));
     }

@@ -1,6 +1,7 @@
 //! The engine against brute force, on the catalog that ships and on small ones made up.
 
 mod brute;
+mod edges;
 mod independent;
 mod said;
 

@@ -14,7 +14,7 @@ use super::{
     once::Once,
     settle::{Ground, Settled, Step},
     table::{Table, span},
-    ways::{Demand, Mover},
+    ways::{Demand, Mover, REGIONS},
 };
 use crate::HOURS;
 
@@ -180,6 +180,11 @@ fn cost_words(options: &RebalanceOptions<'_>) -> String {
 fn notes(g: &Ground<'_, '_>, settled: &Settled) -> Vec<String> {
     let mut notes = g.held.notes.clone();
     notes.extend(settled.notes.iter().cloned());
+    if g.movers.iter().flat_map(|mover| &mover.ways).any(|way| g.market.region_of(way.candidate).is_some()) {
+        notes.push(format!(
+            "Considered were all hosts and, of each provider, the {REGIONS} regions that are best for a machine: the bound is of these."
+        ));
+    }
     let unknown = g.movers.iter().filter(|mover| mover.home.hourly.is_none()).count();
     if unknown > 0 {
         notes.push(format!("What {unknown} of the machines cost is not known, and not in the sums."));
