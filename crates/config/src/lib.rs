@@ -56,7 +56,7 @@ pub use parse::{Context, Overrides, parse};
 pub use placement::{
     BurstMode, Bursting, CatalogConfig, Optimization, Orchestrator, PriceSource, PriceSources, Quota, Stale,
 };
-pub use policies::{Contradiction, contradictions};
+pub use policies::{Apart, Contradiction, contradictions};
 pub use providers::{DecidingOnly, KindInfo};
 pub use reference::{Reference, unknown_programmes, unknown_providers, unknown_regions};
 pub use schedule::Schedule;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{check::Checker, error::Place, sense};
 
-pub use contradiction::{Contradiction, contradictions};
+pub use contradiction::{Apart, Contradiction, contradictions};
 
 /// Each is held against every other, and asked at every decision.
 const MOST: usize = 1000;
@@ -43,7 +43,9 @@ pub(crate) fn read(
         places.push(checker.place(&format!("{path}.name")));
         policies.push(policy);
     }
-    for Contradiction { first, second, why } in contradictions(&policies, providers, &regions_apart) {
+    // Where a provider is, the catalog tells whoever has it.
+    let apart = Apart { regions: &regions_apart, provider_and_region: &|_, _| false };
+    for Contradiction { first, second, why } in contradictions(&policies, providers, &apart) {
         let (a, b) = (&policies[first].name, &policies[second].name);
         let message = if a == b {
             format!("there are two policies with the name `{a}`, here and in line {}; {why}", places[first].line)

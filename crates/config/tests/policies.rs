@@ -107,6 +107,12 @@ fn contradictions_name_both() {
             "action: {type: restrict, regions: [eu-west-1, eu-west-2]}",
             "no place is in both",
         ),
+        ("action: {type: migrate, target: aws}", "action: {type: restrict, providers: [local]}", "no place is in both"),
+        (
+            "action: {type: migrate, target: eu-west-1}",
+            "action: {type: restrict, regions: [us-east-1]}",
+            "no place is in both",
+        ),
         (
             "priority: 5, action: {type: scale, factor: 2}",
             "priority: 5, action: {type: scale, factor: 0.5}",

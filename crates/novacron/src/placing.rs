@@ -12,7 +12,7 @@ use novacron_catalog::{
     refresh::LastGood,
 };
 use novacron_config::{
-    BurstMode, Config, ConfigError, HostConfig, Location, contradictions, unknown_programmes, unknown_regions,
+    Apart, BurstMode, Config, ConfigError, HostConfig, Location, contradictions, unknown_programmes, unknown_regions,
 };
 use novacron_control::{
     BurstSettings, BurstWatch, CatalogSource, HostSettings, OptimizationSettings, PlacingSettings, Schedule,
@@ -105,6 +105,9 @@ pub fn check(config: &Config, file: &str, catalog: &Catalog) -> Result<()> {
         (Ok(a), Ok(b)) => !a.iter().any(|region| b.contains(region)),
         _ => false,
     };
+    let bindings = bindings(config, catalog, &mut Vec::new());
+    let outside = |provider: &str, region: &str| provider_is_outside(catalog, &bindings, provider, region);
+    let apart = Apart { regions: &apart, provider_and_region: &outside };
     for clash in contradictions(&config.policies, &kinds, &apart) {
         let name = |index: usize| &config.policies[index].name;
         let line = config.policy_places[clash.first].line;
@@ -124,6 +127,22 @@ pub fn check(config: &Config, file: &str, catalog: &Catalog) -> Result<()> {
     Err(Failure::usage("the configuration can't be used")
         .why(ConfigError { file: file.to_owned(), faults })
         .hint("`novacron catalog regions` lists the regions and the groups of them."))
+}
+
+/// Whether a provider of a cloud, or the kind, certainly has nothing in a region, zone or group.
+fn provider_is_outside(catalog: &Catalog, bindings: &[Binding], provider: &str, region: &str) -> bool {
+    let Ok(wanted) = catalog.places(region, None) else { return false };
+    let has = |kind: ProviderKind, only: Option<&str>| {
+        wanted.iter().map(|id| catalog.region(*id)).any(|at| at.kind == kind && only.is_none_or(|only| only == at.name))
+    };
+    let named: Vec<&Binding> = bindings.iter().filter(|binding| binding.name.as_str() == provider).collect();
+    match (named.as_slice(), provider.parse::<ProviderKind>()) {
+        ([], Ok(kind)) => kind.is_cloud() && !has(kind, None),
+        ([], Err(_)) => false,
+        (named, _) => {
+            named.iter().all(|binding| binding.kind.is_cloud() && !has(binding.kind, binding.region.as_deref()))
+        }
+    }
 }
 
 /// Every configured provider's kind.

@@ -248,6 +248,13 @@ fn a_configuration_is_decided_by() {
     let clash = "policies:\n- {name: a, priority: 1, action: {type: restrict, regions: [eu]}}\n\
                  - {name: b, priority: 1, action: {type: restrict, regions: [us]}}\n";
     place(clash, &[]).expect(2).says("`a`").says("`b`");
+    // What a provider has, and where the one is that is configured, the catalog knows.
+    for (a, b) in [("providers: [gcp]", "regions: [us-east-1]"), ("providers: [azure]", "regions: [us]")] {
+        let clash = format!(
+            "policies:\n- {{name: a, action: {{type: restrict, {a}}}}}\n- {{name: b, action: {{type: restrict, {b}}}}}\n"
+        );
+        place(&clash, &[]).expect(2).says("policy `b` contradicts policy `a`");
+    }
     // Where a server was named and a configuration too, which of them is meant is not guessed.
     fs::write(&file, &base).unwrap();
     run(&mut novacron(&["place", "--cpu", "2", "--config", &path, "--server", "http://127.0.0.1:1"]))

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use novacron_types::placement::{ActionKind, Condition, Operator, Policy, Scalar};
 
+use crate::keys::{KINDS, PRICING};
+
 /// Two policies, by their numbers, of which only one can be followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contradiction {
@@ -15,12 +17,11 @@ pub struct Contradiction {
 /// Every pair of policies that certainly contradict each other for some machine. Two policies can hold for one machine when
 /// either has no condition, or both look at the same label and have a value in common.
 ///
-/// `providers` are the configured providers with their kinds. `apart` says whether two regions, zones or groups certainly have
-/// no place in common.
+/// `providers` are the configured providers with their kinds.
 pub fn contradictions(
     policies: &[Policy],
     providers: &BTreeMap<String, String>,
-    apart: &dyn Fn(&str, &str) -> bool,
+    apart: &Apart<'_>,
 ) -> Vec<Contradiction> {
     let mut found = Vec::new();
     let mut names = BTreeMap::new();
@@ -51,12 +52,7 @@ pub fn contradictions(
     found
 }
 
-fn clash(
-    a: &Policy,
-    b: &Policy,
-    providers: &BTreeMap<String, String>,
-    apart: &dyn Fn(&str, &str) -> bool,
-) -> Option<String> {
+fn clash(a: &Policy, b: &Policy, providers: &BTreeMap<String, String>, apart: &Apart<'_>) -> Option<String> {
     use ActionKind::{Distribute, Migrate, Place, Restrict, Scale};
     match (a.action.kind, b.action.kind) {
         (Restrict, Restrict | Place | Migrate) | (Place, Place) if nowhere(a, b, providers, apart) => {
@@ -80,13 +76,42 @@ fn clash(
     }
 }
 
+/// What is known of places that have nothing in common; what is not known, may have.
+pub struct Apart<'a> {
+    /// Of two regions, zones or groups.
+    pub regions: &'a dyn Fn(&str, &str) -> bool,
+    /// Of a provider's name or kind, and a region, zone or group.
+    pub provider_and_region: &'a dyn Fn(&str, &str) -> bool,
+}
+
 /// Whether it is certain that no place is in both.
-fn nowhere(a: &Policy, b: &Policy, providers: &BTreeMap<String, String>, apart: &dyn Fn(&str, &str) -> bool) -> bool {
-    if names_only_providers(a) && names_only_providers(b) {
-        disjoint(&a.action.providers, &b.action.providers, &|a, b| !same_provider(a, b, providers))
-    } else {
-        names_only_regions(a) && names_only_regions(b) && disjoint(&a.action.regions, &b.action.regions, apart)
-    }
+fn nowhere(a: &Policy, b: &Policy, providers: &BTreeMap<String, String>, apart: &Apart<'_>) -> bool {
+    let (a, b) = (names(a, providers), names(b, providers));
+    a.iter().all(|a| {
+        b.iter().all(|b| match (a, b) {
+            (Named::Provider(a), Named::Provider(b)) => !same_provider(a, b, providers),
+            (Named::Region(a), Named::Region(b)) => (apart.regions)(a, b),
+            (Named::Provider(provider), Named::Region(region)) | (Named::Region(region), Named::Provider(provider)) => {
+                !pays(provider, providers) && (apart.provider_and_region)(provider, region)
+            }
+        })
+    })
+}
+
+enum Named<'p> {
+    /// A provider, a kind of provider, or a way of paying.
+    Provider(&'p str),
+    Region(&'p str),
+}
+
+/// The places of an action: any of them will do.
+fn names<'p>(policy: &'p Policy, providers: &BTreeMap<String, String>) -> Vec<Named<'p>> {
+    let action = &policy.action;
+    let is_provider = |name: &str| providers.contains_key(name) || KINDS.contains(&name) || PRICING.contains(&name);
+    let target = action.target.as_deref();
+    let target = target.map(|name| if is_provider(name) { Named::Provider(name) } else { Named::Region(name) });
+    let all = action.providers.iter().map(|name| Named::Provider(name));
+    all.chain(action.regions.iter().map(|name| Named::Region(name))).chain(target).collect()
 }
 
 fn names_only_providers(policy: &Policy) -> bool {
@@ -94,20 +119,15 @@ fn names_only_providers(policy: &Policy) -> bool {
     !action.providers.is_empty() && action.regions.is_empty() && action.target.is_none()
 }
 
-fn names_only_regions(policy: &Policy) -> bool {
-    let action = &policy.action;
-    !action.regions.is_empty() && action.providers.is_empty() && action.target.is_none()
+/// A way of paying can be had anywhere.
+fn pays(name: &str, providers: &BTreeMap<String, String>) -> bool {
+    PRICING.contains(&name) && !providers.contains_key(name)
 }
 
-fn disjoint(a: &[String], b: &[String], apart: &dyn Fn(&str, &str) -> bool) -> bool {
-    a.iter().all(|a| b.iter().all(|b| apart(a, b)))
-}
-
-/// Whether one provider can be both: by name, or by its kind. A way of paying can be had anywhere.
+/// Whether one provider can be both: by name, or by its kind.
 fn same_provider(a: &str, b: &str, providers: &BTreeMap<String, String>) -> bool {
-    let pays = |name: &str| crate::keys::PRICING.contains(&name) && !providers.contains_key(name);
     let kind_of = |name: &str, kind: &str| providers.get(name).is_some_and(|of| of == kind);
-    a == b || pays(a) || pays(b) || kind_of(a, b) || kind_of(b, a)
+    a == b || pays(a, providers) || pays(b, providers) || kind_of(a, b) || kind_of(b, a)
 }
 
 /// At how many providers a machine can be at most: each one that is named, and all of the kinds that are.
@@ -116,7 +136,7 @@ fn reach(names: &[String], providers: &BTreeMap<String, String>) -> usize {
     for name in names {
         if providers.contains_key(name) {
             all.insert(name.as_str());
-        } else if crate::keys::PRICING.contains(&name.as_str()) {
+        } else if PRICING.contains(&name.as_str()) {
             return usize::MAX;
         } else {
             let of_kind: Vec<&str> =
@@ -258,7 +278,7 @@ mod tests {
     proptest! {
         #[test]
         fn as_trying_every_machine_and_place(policies in policies()) {
-            let found: Vec<_> = contradictions(&policies, &providers(), &|_, _| false)
+            let found: Vec<_> = contradictions(&policies, &providers(), &Apart { regions: &|_, _| false, provider_and_region: &|_, _| false })
                 .into_iter()
                 .map(|contradiction| (contradiction.first, contradiction.second))
                 .collect();
