@@ -90,6 +90,7 @@ impl Control {
         let (plan, records) = planned.await?;
         let mut answer = BurstAnswer { burst_id, mode, operation_id: None, placed: Vec::new(), plan };
         let (mut making, mut moving, mut keep) = (Vec::new(), Vec::new(), Keep::default());
+        let mut only_decided = 0;
         for mut record in records {
             let Some(placement) = record.decision.primary_placement.clone() else { continue };
             let machine = machines.iter().find(|machine| machine.is(&record.vm_id));
@@ -101,9 +102,17 @@ impl Control {
                 if record.request.create {
                     record.status = PlacementStatus::Creating;
                     making.push(NewMachine::new(&Making::new(&record, decide::vm_id(Some(&record.vm_id))?)));
+                } else {
+                    only_decided += 1;
                 }
                 keep.placements.push(record);
             }
+        }
+        if only_decided > 0 {
+            answer.plan.notes.push(format!(
+                "Of {only_decided} new machines only the places are decided, and nothing is made: a request makes its machine with \
+                 `create` and an `image`."
+            ));
         }
         if mode == PlanMode::AllOrNothing && !moving.is_empty() {
             answer.plan.notes.push(ALL_OR_NOTHING.to_owned());

@@ -211,6 +211,9 @@ async fn one_key_has_one_answer_whoever_asks_at_once() {
     let asks = (0..6).map(|_| burst(&stage, PlanMode::BestEffort, Some("k"), new.clone()));
     let answers: Vec<_> = futures::future::join_all(asks).await.into_iter().map(Result::unwrap).collect();
     assert!(answers.iter().all(|answer| *answer == answers[0] && answer.placed.len() == 2), "{answers:#?}");
+    // It is said that nothing comes of it.
+    assert_eq!(answers[0].operation_id, None);
+    assert!(answers[0].plan.notes.iter().any(|note| note.starts_with("Of 2 new machines only the places")));
     let placements = stage.control.store().placements();
     for placed in &answers[0].placed {
         let of = PlacementQuery { vm_id: Some(placed.vm_id.clone()), ..PlacementQuery::default() };
