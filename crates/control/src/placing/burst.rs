@@ -36,8 +36,10 @@ impl Control {
         dry_run: bool,
     ) -> Result<BurstAnswer, ControlError> {
         let count = request.requests.len();
-        let answer = self.burst_once(request, &caller, dry_run).await;
-        if !dry_run {
+        let mut before = false;
+        let answer = self.burst_once(request, &caller, dry_run, &mut before).await;
+        // What was answered before was noted before.
+        if !dry_run && !before {
             let detail = json!({ "machines": count });
             let target = answer.as_ref().map_or("", |answer| answer.burst_id.as_str());
             self.note(&caller.actor, "burst", target, detail, answer.as_ref().err()).await;
@@ -45,12 +47,13 @@ impl Control {
         answer
     }
 
-    /// The same key and request are answered as they were.
+    /// The same key and request are answered as they were; `before` says so.
     async fn burst_once(
         &self,
         asked: BurstRequest,
         caller: &Caller,
         dry_run: bool,
+        before: &mut bool,
     ) -> Result<BurstAnswer, ControlError> {
         let Some(key) = request::idempotency(caller, &asked)?.filter(|_| !dry_run) else {
             let burst_id = format!("burst-{}", uuid::Uuid::now_v7().simple());
@@ -58,7 +61,10 @@ impl Control {
         };
         let key = Key::new("burst", key);
         match self.answered(&key).await? {
-            Some(answer) => self.told(answer).await,
+            Some(answer) => {
+                *before = true;
+                self.told(answer).await
+            }
             None => {
                 let burst_id = format!("burst-{}", key.token);
                 self.bursted(asked, burst_id, &caller.actor, dry_run, None, Some(&key)).await

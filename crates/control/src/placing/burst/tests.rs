@@ -203,6 +203,12 @@ async fn what_has_arrived_comes_home_after_its_grace() {
     stage.control.shutdown(Duration::from_secs(5)).await;
 }
 
+/// How often a change is in the audit log.
+async fn noted(stage: &Stage, action: &str) -> usize {
+    let log = stage.control.audit(None, None).await.unwrap();
+    log.items.iter().filter(|entry| entry.action == action).count()
+}
+
 /// Nothing is made, and nothing moves: one answer all the same, and one decision.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_key_has_one_answer_whoever_asks_at_once() {
@@ -330,6 +336,7 @@ async fn the_same_request_again_does_nothing_more() {
         (answer.burst_id.clone(), answer.operation_id.clone(), moves.collect::<Vec<_>>())
     };
     assert_eq!((began(&soon), began(&late)), (began(&first), began(&first)));
+    assert_eq!(noted(&stage, "burst").await, 1, "a repeat is no new change");
     // The burst, the move and the making.
     assert_eq!((stage.settled().await.len(), stage.far.counts().instances), (3, 2));
     let other = burst(&stage, PlanMode::BestEffort, Some("k"), both()).await.unwrap_err();
@@ -352,6 +359,7 @@ async fn a_machine_is_placed_once_for_a_key() {
     stage.settled().await;
     let late = stage.control.place(request, caller(Some("k")), false).await.unwrap();
     assert_eq!((&late.placement_id, late.status), (&first.placement_id, PlacementStatus::Created));
+    assert_eq!(noted(&stage, "place").await, 1, "a repeat is no new change");
     assert_eq!(stage.settled().await.len(), 1);
     stage.control.shutdown(Duration::from_secs(5)).await;
 }
