@@ -134,7 +134,7 @@ impl Control {
             return self.told(answer).await;
         }
         let burst_id = answer.burst_id.clone();
-        let state = BurstState { burst_id, actor: actor.to_owned(), mode, making, create: None, moves, failed: None };
+        let state = BurstState::new(burst_id, actor, mode, making, moves);
         self.carry_out(state, answer, &keep, key).await
     }
 }

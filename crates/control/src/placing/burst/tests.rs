@@ -209,6 +209,35 @@ async fn noted(stage: &Stage, action: &str) -> usize {
     log.items.iter().filter(|entry| entry.action == action).count()
 }
 
+/// What was taken on is no refusal, though the store is away by the time that it is looked for what has begun.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_that_was_taken_on_is_answered_whatever_can_be_read() {
+    let stage = stage(64).await;
+    let answer = burst(&stage, PlanMode::BestEffort, None, both()).await.unwrap();
+    stage.settled().await;
+    stage.control.store().close().await;
+    assert!(stage.control.work(answer.operation_id.as_ref().unwrap()).await.is_err(), "the store is still there");
+    assert_eq!(stage.control.told(answer.clone()).await.unwrap(), answer);
+    stage.control.shutdown(Duration::from_secs(5)).await;
+}
+
+/// Whoever refuses at the beginning is who the caller hears of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_at_the_beginning_stays_what_it_is() {
+    // Once it is asked for the plan, and then as the move begins.
+    let shut = |provider: MemoryProvider| {
+        let fault = Fault::FailBefore(ErrorKind::Unauthorised);
+        let rule = Rule { operation: Some("get"), when: When::Nth(1), fault };
+        Chaos::new(0, Some(rule).filter(|_| provider.identity().name.as_str() == "near"))
+    };
+    let stage = Stage::within(64, Duration::ZERO, shut).await;
+    stage.machine("a", 2).await;
+    let refused = burst(&stage, PlanMode::AllOrNothing, None, json!([{ "vm_id": "a" }])).await.unwrap_err();
+    assert!(refused.message.starts_with("a can't be taken to a cloud"), "{refused}");
+    assert_eq!((refused.class, refused.code.as_str()), (crate::ErrorClass::ProviderRefused, "unauthorised"));
+    stage.control.shutdown(Duration::from_secs(5)).await;
+}
+
 /// Nothing is made, and nothing moves: one answer all the same, and one decision.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_key_has_one_answer_whoever_asks_at_once() {

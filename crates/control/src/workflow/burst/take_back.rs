@@ -35,6 +35,7 @@ impl Tools {
     }
 
     async fn take_all_back(&self, cx: &StepContext, state: &mut BurstState) -> Result<(), StepError> {
+        self.note_left_out(cx, state).await?;
         self.find_begun(cx, state).await?;
         self.end_those_on_their_way(cx, state).await?;
         let mut waits = Vec::new();
