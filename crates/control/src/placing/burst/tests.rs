@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use novacron_operations::{NewOperation, OperationId, OperationRecord, Options, Status};
+use novacron_operations::{EngineConfig, NewOperation, OperationId, OperationRecord, Options, Status};
 use novacron_provider::{
     ErrorKind, Provider,
     chaos::{Chaos, Fault, Rule, When},
@@ -235,6 +235,34 @@ async fn a_refusal_at_the_beginning_stays_what_it_is() {
     let refused = burst(&stage, PlanMode::AllOrNothing, None, json!([{ "vm_id": "a" }])).await.unwrap_err();
     assert!(refused.message.starts_with("a can't be taken to a cloud"), "{refused}");
     assert_eq!((refused.class, refused.code.as_str()), (crate::ErrorClass::ProviderRefused, "unauthorised"));
+    stage.control.shutdown(Duration::from_secs(5)).await;
+}
+
+/// More are held after they moved than are waited for at once, and the last one fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_machines_a_failure_is_seen_while_the_others_are_held() {
+    const ALL: u32 = 66;
+    let layer = |provider: MemoryProvider| Chaos::new(0, refuses(&provider, "far", ALL - 1));
+    // So many that are held ask the store each time.
+    let engine = EngineConfig { poll: Duration::from_millis(200), concurrency: 1, ..EngineConfig::default() };
+    let stage = Stage::by(2 * ALL, Duration::from_secs(3600), layer, engine).await;
+    let mut machines = Vec::new();
+    for index in 0..ALL {
+        stage.machine(&format!("m{index}"), 1).await;
+        machines.push(json!({ "vm_id": format!("m{index}") }));
+    }
+    let answer = burst(&stage, PlanMode::AllOrNothing, None, json!(machines)).await.unwrap();
+    let id = answer.operation_id.unwrap();
+    let sees = async {
+        let said = async || {
+            let events = stage.control.events(&id, 0, 500).await.unwrap();
+            events.iter().any(|event| event.message.contains("comes home once"))
+        };
+        while !said().await {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), sees).await.expect("nobody saw that one has failed");
     stage.control.shutdown(Duration::from_secs(5)).await;
 }
 
