@@ -2,9 +2,11 @@
 
 use novacron_operations::{EngineError, StepError, StoreError};
 use novacron_provider::{ErrorKind, ProviderError};
+use serde::{Deserialize, Serialize};
 
 /// What sort of refusal it is; the API turns it into a status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ErrorClass {
     /// The request can't be right as it stands.
     Invalid,

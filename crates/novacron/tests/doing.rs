@@ -344,6 +344,37 @@ fn a_manifest_makes_its_machines_once() {
     stage.check_clean();
 }
 
+/// The plan that is shown is of machines that are made, and they are.
+#[test]
+fn a_burst_of_a_manifest_with_an_image_makes_its_machines() {
+    let stage = Stage::new("");
+    let serve = stage.site.serve();
+    let before = stage.instances();
+    let manifest = format!(
+        "apiVersion: novacron.io/v1alpha1\nkind: VirtualMachine\nmetadata: {{name: w}}\nspec:\n  replicas: 2\n  \
+         template: {{spec: {{image: {BLANK}, resources: {{cpu: 2, memory: 8Gi}}}}}}\n"
+    );
+    let file = stage.file("w.yaml", &manifest);
+    let ask = |how: &'static [&str]| [&["burst", "-f", file.to_str().unwrap()], how].concat();
+    let shown = serve.run(&ask(&["--dry-run", "-o", "json"])).expect(0).json();
+    let places = |answer: &Value| -> Vec<Value> {
+        answer["placed"].as_array().unwrap().iter().map(|placed| placed["placement"]["provider"].clone()).collect()
+    };
+    assert_eq!(places(&shown), [json!("aws"), json!("aws")], "{shown:#}");
+    assert_eq!(stage.instances(), before);
+    let done = serve.run(&ask(&["-y", "-o", "json"])).expect(0).says("w-1  made").json();
+    assert_eq!(places(&done), places(&shown), "{done:#}");
+    assert_eq!(stage.instances(), before + 2);
+    for vm in ["w-0", "w-1"] {
+        let vm = serve.run(&["vm", "show", vm, "-o", "json"]).expect(0).json();
+        assert_eq!((&vm["provider"], &vm["instance"]["state"]), (&json!("aws"), &json!("running")), "{vm:#}");
+    }
+    // Once they are there, it is their move that is asked for, and not another machine.
+    serve.run(&ask(&["-y"])).expect(4).says("not on a host of one's own");
+    assert_eq!(stage.instances(), before + 2);
+    stage.check_clean();
+}
+
 /// Killed just after it took the work on: no record waits in vain, and nothing is made twice.
 #[test]
 fn a_killed_server_makes_what_it_had_taken_on() {

@@ -37,8 +37,10 @@ impl Control {
         dry_run: bool,
     ) -> Result<BurstAnswer, ControlError> {
         let count = request.requests.len();
-        let answer = self.burst_once(request, &caller, dry_run).await;
-        if !dry_run {
+        let mut before = false;
+        let answer = self.burst_once(request, &caller, dry_run, &mut before).await;
+        // What was answered before was noted before.
+        if !dry_run && !before {
             let detail = json!({ "machines": count });
             let target = answer.as_ref().map_or("", |answer| answer.burst_id.as_str());
             self.note(&caller.actor, "burst", target, detail, answer.as_ref().err()).await;
@@ -46,12 +48,13 @@ impl Control {
         answer
     }
 
-    /// The same key and request are answered as they were.
+    /// The same key and request are answered as they were; `before` says so.
     async fn burst_once(
         &self,
         asked: BurstRequest,
         caller: &Caller,
         dry_run: bool,
+        before: &mut bool,
     ) -> Result<BurstAnswer, ControlError> {
         let Some(key) = request::idempotency(caller, &asked)?.filter(|_| !dry_run) else {
             let burst_id = format!("burst-{}", uuid::Uuid::now_v7().simple());
@@ -59,7 +62,10 @@ impl Control {
         };
         let key = Key::new("burst", key);
         match self.answered(&key).await? {
-            Some(answer) => self.told(answer).await,
+            Some(answer) => {
+                *before = true;
+                self.told(answer).await
+            }
             None => {
                 let burst_id = format!("burst-{}", key.token);
                 self.bursted(asked, burst_id, &caller.actor, dry_run, None, Some(&key)).await
@@ -91,6 +97,7 @@ impl Control {
         let (plan, records) = planned.await?;
         let mut answer = BurstAnswer { burst_id, mode, operation_id: None, placed: Vec::new(), plan };
         let (mut making, mut moving, mut keep) = (Vec::new(), Vec::new(), Keep::default());
+        let mut only_decided = 0;
         for mut record in records {
             let Some(placement) = record.decision.primary_placement.clone() else { continue };
             let machine = machines.iter().find(|machine| machine.is(&record.vm_id));
@@ -102,9 +109,17 @@ impl Control {
                 if record.request.create {
                     record.status = PlacementStatus::Creating;
                     making.push(NewMachine::new(&Making::new(&record, decide::vm_id(Some(&record.vm_id))?)));
+                } else {
+                    only_decided += 1;
                 }
                 keep.placements.push(record);
             }
+        }
+        if only_decided > 0 {
+            answer.plan.notes.push(format!(
+                "Of {only_decided} new machines only the places are decided, and nothing is made: a request makes its machine with \
+                 `create` and an `image`."
+            ));
         }
         if mode == PlanMode::AllOrNothing && !moving.is_empty() {
             answer.plan.notes.push(ALL_OR_NOTHING.to_owned());
@@ -120,7 +135,7 @@ impl Control {
             return self.told(answer).await;
         }
         let burst_id = answer.burst_id.clone();
-        let state = BurstState { burst_id, actor: actor.to_owned(), mode, making, create: None, moves, failed: None };
+        let state = BurstState::new(burst_id, actor, mode, making, moves);
         self.carry_out(state, answer, &keep, key).await
     }
 }

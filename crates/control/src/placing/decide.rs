@@ -22,8 +22,10 @@ impl Control {
         dry_run: bool,
     ) -> Result<PlacementRecord, ControlError> {
         let target = request.vm_id.clone().unwrap_or_default();
-        let placed = self.placed(request, &caller, dry_run).await;
-        if !dry_run {
+        let mut before = false;
+        let placed = self.placed(request, &caller, dry_run, &mut before).await;
+        // What was answered before was noted before.
+        if !dry_run && !before {
             let detail = placed
                 .as_ref()
                 .map_or(json!({}), |record| json!({ "placement_id": record.placement_id, "status": record.status }));
@@ -32,12 +34,13 @@ impl Control {
         placed
     }
 
-    /// The same key and request are answered as they were.
+    /// The same key and request are answered as they were; `before` says so.
     async fn placed(
         &self,
         mut request: PlacementRequest,
         caller: &Caller,
         dry_run: bool,
+        before: &mut bool,
     ) -> Result<PlacementRecord, ControlError> {
         check(&request)?;
         let key = request::idempotency(caller, &request)?.filter(|_| !dry_run);
@@ -47,9 +50,11 @@ impl Control {
         // This comes before every other check: what the first request has made since forbids a second one.
         if let Some(key) = &key {
             if let Some(made) = self.inner.engine.requested(&key.idempotency).await? {
+                *before = true;
                 return self.made_before(&made).await;
             }
             if let Some(answer) = self.answered(key).await? {
+                *before = true;
                 return self.as_it_is(answer).await;
             }
         }

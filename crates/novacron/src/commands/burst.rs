@@ -1,6 +1,11 @@
 //! `novacron burst`: machines that the local hosts have no room for.
 
-use novacron_types::placement::{BurstAnswer, BurstRequest, BurstResult, PlacementRequest};
+use std::collections::HashSet;
+
+use novacron_types::{
+    VmRecord,
+    placement::{BurstAnswer, BurstRequest, BurstResult, PlacementRequest},
+};
 
 use super::{Context, place::requests, work};
 use crate::{
@@ -14,9 +19,13 @@ use crate::{
 pub async fn run(context: &Context, args: BurstArgs) -> Result<()> {
     let mut all: Vec<PlacementRequest> =
         args.vm.iter().map(|vm| PlacementRequest { vm_id: Some(vm.clone()), ..PlacementRequest::default() }).collect();
+    let mut described = Vec::new();
     for path in &args.file {
-        all.extend(requests(path)?);
+        let asked = requests(path)?;
+        if asked.described { &mut described } else { &mut all }.extend(asked.requests);
     }
+    make_new(context, &mut described).await?;
+    all.append(&mut described);
     if all.is_empty() {
         return Err(Failure::new(Exit::NothingToDo, "nothing to burst: the files describe no machine"));
     }
@@ -38,7 +47,10 @@ pub async fn run(context: &Context, args: BurstArgs) -> Result<()> {
     let Some(operation) = &answer.operation_id else {
         outcome(&answer)?;
         return Err(Failure::new(Exit::NothingToDo, "only places were decided: nothing was made and nothing moved")
-            .hint("A request makes its machine with `create: true` and an `image`; a VM on a local host is moved by its name."));
+            .hint(
+                "A manifest with an `image` makes its machines, and a request with `create: true` too; a VM on a local host is moved \
+                 by its name.",
+            ));
     };
     if args.how.no_watch {
         output.note(format_args!("Follow it: novacron operation watch {operation}"));
@@ -60,6 +72,25 @@ pub async fn run(context: &Context, args: BurstArgs) -> Result<()> {
         return Err(Failure::new(Exit::RolledBack, message));
     }
     outcome(&answer)
+}
+
+/// As `apply` does: what a manifest describes is made, if it has an image and is not there yet. A VM that there is moves.
+async fn make_new(context: &Context, described: &mut [PlacementRequest]) -> Result<()> {
+    if described.iter().all(|request| request.image.is_none()) {
+        return Ok(());
+    }
+    let (mut known, mut query) = (HashSet::new(), vec![("limit".to_owned(), "500".to_owned())]);
+    loop {
+        let page = context.client.page::<VmRecord>("/vms", &query).await?;
+        known.extend(page.items.into_iter().map(|record| record.vm_id.to_string()));
+        let Some(next) = page.next else { break };
+        query = vec![("limit".to_owned(), "500".to_owned()), ("cursor".to_owned(), next)];
+    }
+    for request in described {
+        let exists = request.vm_id.as_ref().is_some_and(|name| known.contains(name));
+        request.create = request.image.is_some() && !exists;
+    }
+    Ok(())
 }
 
 fn outcome(answer: &BurstAnswer) -> Result<()> {

@@ -52,23 +52,36 @@ impl Control {
             ANSWERED_BEFORE => Ok(None),
             _ => Err(error),
         })?;
+        let is_new = submitted.as_ref().is_some_and(|submitted| !submitted.existing);
         // As others will read it, who may have been first.
-        if let Some(key) = key
-            && let Some(answered) = self.answered(key).await?
-        {
-            return self.told(answered).await;
+        if let Some(key) = key {
+            match self.answered(key).await {
+                Ok(Some(answered)) => return self.told(answered).await,
+                Ok(None) => {}
+                // It was taken on: that is the answer, whatever can't be read now.
+                Err(error) if is_new => tracing::warn!(%error, "the answer to a burst was not read again"),
+                Err(error) => return Err(error),
+            }
         }
         answer.operation_id = submitted.map(|submitted| submitted.record.id);
         self.told(answer).await
     }
 
-    /// The answer with what is known by now of what it began.
+    /// The answer with what is known by now of what it began. It was taken on, and so what can't be read is no refusal.
     pub(super) async fn told(&self, mut answer: BurstAnswer) -> Result<BurstAnswer, ControlError> {
         let Some(id) = answer.operation_id.clone() else { return Ok(answer) };
-        let Some(record) = self.begun(&id).await? else { return Ok(answer) };
+        let record = match self.begun(&id).await {
+            Ok(Some(record)) => record,
+            Ok(None) => return Ok(answer),
+            Err(error) => {
+                tracing::warn!(%error, operation = %id, "it can't be read what a burst has begun");
+                return Ok(answer);
+            }
+        };
         let has_begun = has_begun(&record);
         if !has_begun && let Some(error) = record.error.filter(|_| record.status == Status::RolledBack) {
-            return Err(ControlError::new(ErrorClass::Conflict, error.code, error.message));
+            let class = self.refused_as(&id).await.unwrap_or(ErrorClass::Conflict);
+            return Err(ControlError { advice: error.advice, ..ControlError::new(class, error.code, error.message) });
         }
         let told = record.summary.and_then(|mut told| told.get_mut("machines").map(serde_json::Value::take));
         let outcomes: Vec<BurstOutcome> = told.and_then(|told| serde_json::from_value(told).ok()).unwrap_or_default();
@@ -80,6 +93,12 @@ impl Control {
             }
         }
         Ok(answer)
+    }
+
+    /// Why something of it could not begin.
+    async fn refused_as(&self, id: &OperationId) -> Option<ErrorClass> {
+        let operation = self.store().operations().get(id).await.ok()??;
+        serde_json::from_value::<BurstState>(operation.run.state).ok()?.refused
     }
 
     /// The operation once it has begun all that it is made of, has ended, or takes too long for that.

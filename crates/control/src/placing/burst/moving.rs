@@ -45,6 +45,7 @@ fn moving(vm: &VmRecord, record: &PlacementRecord, by_host: bool) -> Result<Burs
         instance_type: (placed.pricing != "own").then(|| placed.instance_type.clone()),
         by_host,
         migration_id: None,
+        put_off: 0,
         result: BurstResult::Waiting,
         why: None,
         home_by: None,

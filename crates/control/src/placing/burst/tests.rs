@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use novacron_operations::{NewOperation, OperationId, OperationRecord, Options, Status};
+use novacron_operations::{EngineConfig, NewOperation, OperationId, OperationRecord, Options, Status};
 use novacron_provider::{
     ErrorKind, Provider,
     chaos::{Chaos, Fault, Rule, When},
@@ -203,6 +203,69 @@ async fn what_has_arrived_comes_home_after_its_grace() {
     stage.control.shutdown(Duration::from_secs(5)).await;
 }
 
+/// How often a change is in the audit log.
+async fn noted(stage: &Stage, action: &str) -> usize {
+    let log = stage.control.audit(None, None).await.unwrap();
+    log.items.iter().filter(|entry| entry.action == action).count()
+}
+
+/// What was taken on is no refusal, though the store is away by the time that it is looked for what has begun.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_that_was_taken_on_is_answered_whatever_can_be_read() {
+    let stage = stage(64).await;
+    let answer = burst(&stage, PlanMode::BestEffort, None, both()).await.unwrap();
+    stage.settled().await;
+    stage.control.store().close().await;
+    assert!(stage.control.work(answer.operation_id.as_ref().unwrap()).await.is_err(), "the store is still there");
+    assert_eq!(stage.control.told(answer.clone()).await.unwrap(), answer);
+    stage.control.shutdown(Duration::from_secs(5)).await;
+}
+
+/// Whoever refuses at the beginning is who the caller hears of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_at_the_beginning_stays_what_it_is() {
+    // Once it is asked for the plan, and then as the move begins.
+    let shut = |provider: MemoryProvider| {
+        let fault = Fault::FailBefore(ErrorKind::Unauthorised);
+        let rule = Rule { operation: Some("get"), when: When::Nth(1), fault };
+        Chaos::new(0, Some(rule).filter(|_| provider.identity().name.as_str() == "near"))
+    };
+    let stage = Stage::within(64, Duration::ZERO, shut).await;
+    stage.machine("a", 2).await;
+    let refused = burst(&stage, PlanMode::AllOrNothing, None, json!([{ "vm_id": "a" }])).await.unwrap_err();
+    assert!(refused.message.starts_with("a can't be taken to a cloud"), "{refused}");
+    assert_eq!((refused.class, refused.code.as_str()), (crate::ErrorClass::ProviderRefused, "unauthorised"));
+    stage.control.shutdown(Duration::from_secs(5)).await;
+}
+
+/// More are held after they moved than are waited for at once, and the last one fails.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_machines_a_failure_is_seen_while_the_others_are_held() {
+    const ALL: u32 = 66;
+    let layer = |provider: MemoryProvider| Chaos::new(0, refuses(&provider, "far", ALL - 1));
+    // So many that are held ask the store each time.
+    let engine = EngineConfig { poll: Duration::from_millis(200), concurrency: 1, ..EngineConfig::default() };
+    let stage = Stage::by(2 * ALL, Duration::from_secs(3600), layer, engine).await;
+    let mut machines = Vec::new();
+    for index in 0..ALL {
+        stage.machine(&format!("m{index}"), 1).await;
+        machines.push(json!({ "vm_id": format!("m{index}") }));
+    }
+    let answer = burst(&stage, PlanMode::AllOrNothing, None, json!(machines)).await.unwrap();
+    let id = answer.operation_id.unwrap();
+    let sees = async {
+        let said = async || {
+            let events = stage.control.events(&id, 0, 500).await.unwrap();
+            events.iter().any(|event| event.message.contains("comes home once"))
+        };
+        while !said().await {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), sees).await.expect("nobody saw that one has failed");
+    stage.control.shutdown(Duration::from_secs(5)).await;
+}
+
 /// Nothing is made, and nothing moves: one answer all the same, and one decision.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_key_has_one_answer_whoever_asks_at_once() {
@@ -211,6 +274,9 @@ async fn one_key_has_one_answer_whoever_asks_at_once() {
     let asks = (0..6).map(|_| burst(&stage, PlanMode::BestEffort, Some("k"), new.clone()));
     let answers: Vec<_> = futures::future::join_all(asks).await.into_iter().map(Result::unwrap).collect();
     assert!(answers.iter().all(|answer| *answer == answers[0] && answer.placed.len() == 2), "{answers:#?}");
+    // It is said that nothing comes of it.
+    assert_eq!(answers[0].operation_id, None);
+    assert!(answers[0].plan.notes.iter().any(|note| note.starts_with("Of 2 new machines only the places")));
     let placements = stage.control.store().placements();
     for placed in &answers[0].placed {
         let of = PlacementQuery { vm_id: Some(placed.vm_id.clone()), ..PlacementQuery::default() };
@@ -327,6 +393,7 @@ async fn the_same_request_again_does_nothing_more() {
         (answer.burst_id.clone(), answer.operation_id.clone(), moves.collect::<Vec<_>>())
     };
     assert_eq!((began(&soon), began(&late)), (began(&first), began(&first)));
+    assert_eq!(noted(&stage, "burst").await, 1, "a repeat is no new change");
     // The burst, the move and the making.
     assert_eq!((stage.settled().await.len(), stage.far.counts().instances), (3, 2));
     let other = burst(&stage, PlanMode::BestEffort, Some("k"), both()).await.unwrap_err();
@@ -349,6 +416,7 @@ async fn a_machine_is_placed_once_for_a_key() {
     stage.settled().await;
     let late = stage.control.place(request, caller(Some("k")), false).await.unwrap();
     assert_eq!((&late.placement_id, late.status), (&first.placement_id, PlacementStatus::Created));
+    assert_eq!(noted(&stage, "place").await, 1, "a repeat is no new change");
     assert_eq!(stage.settled().await.len(), 1);
     stage.control.shutdown(Duration::from_secs(5)).await;
 }

@@ -21,7 +21,7 @@ use super::{
     super::overflow::tests::{Stage, caller},
     tests::{burst, busy, each, made, results, told},
 };
-use crate::MoveRequest;
+use crate::{Change, MoveRequest};
 
 /// A move is kept for an hour before its source is deleted, and undoing is soon given up.
 async fn impatient(layer: fn(MemoryProvider) -> Chaos) -> Stage {
@@ -172,5 +172,39 @@ async fn what_is_left_of_a_making_is_said_and_taken_back_by_the_same_command() {
     for name in ["c", "d"] {
         assert_eq!(stage.control.placement(name).await.unwrap().status, PlacementStatus::Failed, "{name}");
     }
+    stage.control.shutdown(Duration::from_secs(5)).await;
+}
+
+/// The move fails at `far`, and what it left there can't be removed at once.
+fn disks_refused_and_shut(provider: MemoryProvider) -> Chaos {
+    let rule = |operation| Rule {
+        operation: Some(operation),
+        when: When::Nth(0),
+        fault: Fault::FailBefore(ErrorKind::Unauthorised),
+    };
+    let far = provider.identity().name.as_str() == "far";
+    Chaos::new(0, [rule("create_disk"), rule("sweep")].into_iter().filter(|_| far))
+}
+
+/// A machine that never left is not said to be away, and the advice is about its migration.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_whose_move_could_not_be_undone_is_said_to_be_where_it_is() {
+    let stage = impatient(disks_refused_and_shut).await;
+    stage.machine("a", 2).await;
+    burst(&stage, PlanMode::AllOrNothing, None, json!([{ "vm_id": "a" }])).await.unwrap();
+    let failed = stage.ended("burst").await.pop().unwrap();
+    let error = failed.error.unwrap();
+    assert_eq!((failed.status, error.code.as_str()), (Status::Failed, "not_taken_back"), "{error:?}");
+    assert!(error.message.contains("a stays at near (export-"), "{}", error.message);
+    let migration = told(&stage).await[0].migration_id.clone().unwrap();
+    let advice = error.advice.unwrap();
+    assert!(advice.contains(&format!("`novacron migration retry {migration}`")), "{advice}");
+    assert!(!advice.contains("migrate export"), "{advice}");
+
+    stage.control.change(&migration, Change::Retry, "someone").await.unwrap();
+    assert_eq!(within(stage.control.inner.engine.wait(&migration)).await.unwrap().status, Status::RolledBack);
+    stage.control.retry_work(&failed.id, "someone").await.unwrap();
+    assert_eq!(stage.ended("burst").await.pop().unwrap().status, Status::RolledBack);
+    assert_eq!(results(&stage).await, each([("a", Failed)]));
     stage.control.shutdown(Duration::from_secs(5)).await;
 }

@@ -210,7 +210,7 @@ fn host(name: &str, vcpus: u32) -> HostSettings {
             name: name.to_owned(),
             provider: name.to_owned(),
             vcpus,
-            memory_bytes: 64 * GIB,
+            memory_bytes: 96 * GIB,
             disk_bytes: 1000 * GIB,
             architecture: Architecture::X86_64,
             cost: Some(HostCost::Hourly(Money::usd_nanos(10_000_000))),

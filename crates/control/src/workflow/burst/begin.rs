@@ -41,7 +41,10 @@ impl Step<BurstState> for Begin {
 
     async fn run(&self, cx: &StepContext, state: &mut BurstState) -> Result<Outcome, StepError> {
         let control = self.0.control()?;
-        self.make(cx, &control, state).await?;
+        state.refused = None;
+        // Whoever had it before may have died between the state and its records.
+        self.0.note_left_out(cx, state).await?;
+        let mut put_off = self.make(cx, &control, state).await?;
         for index in 0..state.moves.len() {
             let moving = &state.moves[index];
             if moving.migration_id.is_some() || moving.result != BurstResult::Waiting {
@@ -53,14 +56,21 @@ impl Step<BurstState> for Begin {
                     state.moves[index].migration_id = Some(id);
                 }
                 Err(error) => {
-                    let why = refused(cx, state.mode, moving.vm_id.as_str(), error)?;
-                    self.0.has_failed(cx, &moving.placement_id, &why).await?;
+                    state.refused = Some(error.class);
                     let moving = &mut state.moves[index];
-                    (moving.result, moving.why) = (BurstResult::LeftOut, Some(why));
+                    moving.put_off += u32::from(error.is_transient());
+                    match refused(cx, state.mode, moving.vm_id.as_str(), moving.put_off, error)? {
+                        Refused::PutOff(error) => put_off = Some(error),
+                        Refused::LeftOut(why) => {
+                            (moving.result, moving.why) = (BurstResult::LeftOut, Some(why));
+                            cx.save(state).await?;
+                            self.0.note_left_out(cx, state).await?;
+                        }
+                    }
                 }
             }
         }
-        Ok(Outcome::Done)
+        put_off.map_or(Ok(Outcome::Done), Err)
     }
 
     async fn undo(&self, cx: &StepContext, state: &mut BurstState) -> Result<(), StepError> {
@@ -69,10 +79,15 @@ impl Step<BurstState> for Begin {
 }
 
 impl Begin {
-    /// Takes on the making of all new machines.
-    async fn make(&self, cx: &StepContext, control: &Control, state: &mut BurstState) -> Result<(), StepError> {
+    /// Takes on the making of all new machines. The error is of what is tried again later.
+    async fn make(
+        &self,
+        cx: &StepContext,
+        control: &Control,
+        state: &mut BurstState,
+    ) -> Result<Option<StepError>, StepError> {
         if state.create.is_some() || state.making.iter().all(|new| new.result != BurstResult::Waiting) {
-            return Ok(());
+            return Ok(None);
         }
         match self.begin_making(cx, control, state).await {
             Ok(id) => {
@@ -80,15 +95,21 @@ impl Begin {
                 state.create = Some(id);
             }
             Err(error) => {
+                state.refused = Some(error.class);
+                state.making_put_off += u32::from(error.is_transient());
                 let all: Vec<&str> = state.making.iter().map(|new| new.vm_id.as_str()).collect();
-                let why = refused(cx, state.mode, &all.join(", "), error)?;
+                let why = match refused(cx, state.mode, &all.join(", "), state.making_put_off, error)? {
+                    Refused::PutOff(error) => return Ok(Some(error)),
+                    Refused::LeftOut(why) => why,
+                };
                 for new in &mut state.making {
-                    self.0.has_failed(cx, &new.placement_id, &why).await?;
                     (new.result, new.why) = (BurstResult::LeftOut, Some(why.clone()));
                 }
+                cx.save(state).await?;
+                self.0.note_left_out(cx, state).await?;
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     async fn begin_making(
@@ -141,15 +162,30 @@ impl Tools {
     }
 }
 
-/// Why it is left out, where that is a way to go on.
-fn refused(cx: &StepContext, mode: PlanMode, which: &str, error: ControlError) -> Result<String, StepError> {
-    let again = error.is_transient() && (mode == PlanMode::AllOrNothing || cx.attempt() < ATTEMPTS);
-    if again {
-        return Err(step_error_of(error));
-    }
+/// What becomes, of best effort, of something that could not begin.
+enum Refused {
+    /// It is tried again, and the others need not wait for that.
+    PutOff(StepError),
+    LeftOut(String),
+}
+
+/// `put_off`: how often it was, this time included.
+fn refused(
+    cx: &StepContext,
+    mode: PlanMode,
+    which: &str,
+    put_off: u32,
+    error: ControlError,
+) -> Result<Refused, StepError> {
     if mode == PlanMode::BestEffort {
+        if error.is_transient() && put_off < ATTEMPTS {
+            return Ok(Refused::PutOff(step_error_of(error)));
+        }
         cx.log(format!("{which} is left out: {}", error.message));
-        return Ok(error.message);
+        return Ok(Refused::LeftOut(error.message));
+    }
+    if error.is_transient() {
+        return Err(step_error_of(error));
     }
     let message = format!("{which} can't be taken to a cloud, and so nothing of the burst is done: {}", error.message);
     Err(step_error_of(ControlError { message, ..error }))

@@ -1,8 +1,9 @@
 //! Waits for all that a burst has begun. With all or nothing, one that fails ends those that are on their way.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
-use futures::StreamExt;
-use novacron_operations::{OperationRecord, Outcome, Status, Step, StepContext, StepError};
+use novacron_operations::{OperationRecord, Outcome, Status, Step, StepContext, StepError, StoreError};
 use novacron_types::{
     OperationId,
     placement::{BurstResult, PlanMode},
@@ -14,8 +15,10 @@ use super::{
 };
 use crate::{ControlError, error::step_error_of};
 
-/// So many are waited for side by side: what runs at once is fewer.
-const WATCHED: usize = 64;
+/// All are looked at again after so long, and a little more for each. One after the other: work of this step that waited for
+/// its turn at the store would be in the way of what it does with one that has ended.
+const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE_EACH: Duration = Duration::from_millis(4);
 
 pub(super) struct Follow(pub Tools);
 
@@ -38,21 +41,37 @@ impl Step<BurstState> for Follow {
         if state.failed.is_some() {
             self.0.end_those_on_their_way(cx, state).await?;
         }
-        let parts = parts(state);
-        let count = parts.len().max(1) as f64;
-        let waits = parts.into_iter().map(|(part, id)| async move { (part, engine.wait(&id).await) });
-        let mut waiting = futures::stream::iter(waits).buffer_unordered(WATCHED);
-        let mut ended = 0.0;
-        while let Some((part, record)) = waiting.next().await {
-            let record = record.map_err(ControlError::from).map_err(step_error_of)?;
-            let fine = self.note(cx, state, part, &record).await?;
-            ended += 1.0;
-            cx.progress(ended / count);
-            if !fine && state.mode == PlanMode::AllOrNothing && state.failed.is_none() {
-                state.failed = Some(ended_as(&record));
-                cx.save(state).await?;
-                self.0.end_those_on_their_way(cx, state).await?;
+        let mut open = parts(state);
+        let count = open.len().max(1) as f64;
+        while !open.is_empty() {
+            let mut still = Vec::new();
+            for (part, id) in open {
+                let record = match engine.get(&id).await.map_err(ControlError::from) {
+                    Ok(Some(record)) if record.status.is_terminal() => record,
+                    Ok(Some(_)) => {
+                        still.push((part, id));
+                        continue;
+                    }
+                    Ok(None) => return Err(step_error_of(StoreError::NotFound(id).into())),
+                    // For as long as the store may be away: without it the lease ends, and this step with it.
+                    Err(error) if error.is_transient() => {
+                        still.push((part, id));
+                        continue;
+                    }
+                    Err(error) => return Err(step_error_of(error)),
+                };
+                let fine = self.note(cx, state, part, &record).await?;
+                if !fine && state.mode == PlanMode::AllOrNothing && state.failed.is_none() {
+                    state.failed = Some(ended_as(&record));
+                    cx.save(state).await?;
+                    self.0.end_those_on_their_way(cx, state).await?;
+                }
             }
+            cx.progress(1.0 - still.len() as f64 / count);
+            if !still.is_empty() {
+                tokio::time::sleep(PAUSE + PAUSE_EACH * still.len() as u32).await;
+            }
+            open = still;
         }
         verdict(state)
     }

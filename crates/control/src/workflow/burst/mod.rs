@@ -72,6 +72,18 @@ impl Tools {
         self.became(cx, placement_id, PlacementStatus::Failed, Some(why)).await
     }
 
+    /// Nor do the records of those that are left out: once the state says so, whoever carries it on writes that again.
+    async fn note_left_out(&self, cx: &StepContext, state: &BurstState) -> Result<(), StepError> {
+        let new = state.making.iter().map(|new| (new.result, &new.placement_id, &new.why));
+        let all = new.chain(state.moves.iter().map(|moving| (moving.result, &moving.placement_id, &moving.why)));
+        for (result, placement_id, why) in all {
+            if let (BurstResult::LeftOut, Some(why)) = (result, why) {
+                self.has_failed(cx, placement_id, why).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// The placement of a move says what came of it.
     async fn move_became(&self, cx: &StepContext, moving: &BurstMove) -> Result<(), StepError> {
         let why = moving.why.as_deref();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::{Making, ended_as};
-use crate::MoveRequest;
+use crate::{ErrorClass, MoveRequest};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct BurstState {
@@ -23,6 +23,11 @@ pub(crate) struct BurstState {
     pub moves: Vec<BurstMove>,
     /// Why all or nothing comes to nothing.
     pub failed: Option<String>,
+    /// What sort of refusal it was, where something could not begin.
+    pub refused: Option<ErrorClass>,
+    /// How often the making of the new machines was put off, because something was away.
+    #[serde(default)]
+    pub making_put_off: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,6 +49,9 @@ pub(crate) struct BurstMove {
     /// Its busy host sends it, and takes it back when there is room.
     pub by_host: bool,
     pub migration_id: Option<OperationId>,
+    /// How often its beginning was put off, because something was away.
+    #[serde(default)]
+    pub put_off: u32,
     pub result: BurstResult,
     pub why: Option<String>,
     /// The migration that brings it home again, and how many of those have failed.
@@ -73,6 +81,11 @@ impl BurstMove {
 }
 
 impl BurstState {
+    pub fn new(burst_id: String, actor: &str, mode: PlanMode, making: Vec<NewMachine>, moves: Vec<BurstMove>) -> Self {
+        let actor = actor.to_owned();
+        Self { burst_id, actor, mode, making, create: None, moves, failed: None, refused: None, making_put_off: 0 }
+    }
+
     /// What came of each machine, in the form that the operation shows.
     pub fn told(&self) -> Value {
         let made = self.making.iter().map(|new| BurstOutcome {

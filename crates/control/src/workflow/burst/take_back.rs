@@ -35,6 +35,7 @@ impl Tools {
     }
 
     async fn take_all_back(&self, cx: &StepContext, state: &mut BurstState) -> Result<(), StepError> {
+        self.note_left_out(cx, state).await?;
         self.find_begun(cx, state).await?;
         self.end_those_on_their_way(cx, state).await?;
         let mut waits = Vec::new();
@@ -53,14 +54,29 @@ impl Tools {
             self.move_became(cx, moving).await?;
         }
         let new = state.making.iter().filter(|new| new.result == BurstResult::Stays);
-        let moves = state.moves.iter().filter(|moving| moving.result == BurstResult::Stays);
-        let stay: Vec<String> =
-            new.map(|new| said(&new.vm_id, "where it was made", &new.why)).chain(moves.map(at_cloud)).collect();
+        let mut stay: Vec<String> = new.map(|new| said(&new.vm_id, "where it was made", &new.why)).collect();
+        let (mut retry, mut away) = (Vec::new(), !stay.is_empty());
+        for moving in state.moves.iter().filter(|moving| moving.result == BurstResult::Stays) {
+            let at = self.record_of_move(moving).await?.map_or_else(|| moving.to.clone(), |record| record.provider);
+            stay.push(said(&moving.vm_id, &format!("at {at}"), &moving.why));
+            match &moving.migration_id {
+                // It has not moved: what could not be undone is its migration.
+                Some(id) if at == moving.from => retry.push(format!("`novacron migration retry {id}`")),
+                _ => away = true,
+            }
+        }
         if stay.is_empty() {
             return Ok(());
         }
-        Err(StepError::needs_person("not_taken_back", format!("not all could be taken back: {}", stay.join("; ")))
-            .advice("Mend what stands in the way, or move them home with `novacron migrate export`"))
+        let mut advice = "Mend what stands in the way".to_owned();
+        if !retry.is_empty() {
+            advice += &format!(", and undo what its migration left: {}", retry.join(", "));
+        }
+        if away {
+            advice += ", or move what is away home with `novacron migrate export`";
+        }
+        let message = format!("not all could be taken back: {}", stay.join("; "));
+        Err(StepError::needs_person("not_taken_back", message).advice(advice))
     }
 
     /// What was begun without its id having been stored. A machine whose making was never begun will not be made.
@@ -181,10 +197,6 @@ pub(in super::super) fn cancelled(asked: Result<(), ControlError>) -> Result<(),
         }
         _ => Ok(()),
     }
-}
-
-fn at_cloud(moving: &BurstMove) -> String {
-    said(&moving.vm_id, &format!("at {}", moving.to), &moving.why)
 }
 
 fn said(vm_id: &VmId, place: &str, why: &Option<String>) -> String {

@@ -38,15 +38,7 @@ impl Scenario for AllOrNothing {
             moves.push(moving(&stage, name).await);
         }
         let making = vec![new(&stage).await];
-        let state = BurstState {
-            burst_id: "burst-1".to_owned(),
-            actor: "someone".to_owned(),
-            mode: PlanMode::AllOrNothing,
-            making,
-            create: None,
-            moves,
-            failed: None,
-        };
+        let state = BurstState::new("burst-1".to_owned(), "someone", PlanMode::AllOrNothing, making, moves);
         Begun { stage, state }
     }
 
@@ -117,6 +109,7 @@ async fn moving(stage: &Stage, name: &str) -> BurstMove {
         instance_type: None,
         by_host: false,
         migration_id: None,
+        put_off: 0,
         result: BurstResult::Waiting,
         why: None,
         home_by: None,

@@ -187,21 +187,29 @@ fn from_file(path: &Path) -> Result<PlacementRequest> {
         Failure::usage(format!("{} describes {found} machines, and one is placed at a time", path.display()))
             .hint("`novacron apply -f FILE --dry-run` shows the places of all of them.")
     };
-    let mut found = requests(path)?;
+    let mut found = requests(path)?.requests;
     match found.len() {
         1 => Ok(found.remove(0)),
         many => Err(one(many)),
     }
 }
 
-/// What a file asks for: one request, or those of the machines that it describes.
-pub fn requests(path: &Path) -> Result<Vec<PlacementRequest>> {
+/// What a file asks for.
+pub struct Asked {
+    /// One request, several, or those of the machines that manifests describe.
+    pub requests: Vec<PlacementRequest>,
+    /// By manifests, which do not say whether to make a machine.
+    pub described: bool,
+}
+
+pub fn requests(path: &Path) -> Result<Asked> {
     let text = read_text(path)?;
     if let Some(value) = as_request(&text) {
-        return match value.get("requests").or_else(|| value.get("vms")) {
-            Some(Value::Array(list)) => list.iter().map(|value| typed(path, value.clone())).collect(),
-            _ => Ok(vec![typed(path, value)?]),
+        let requests = match value.get("requests").or_else(|| value.get("vms")) {
+            Some(Value::Array(list)) => list.iter().map(|value| typed(path, value.clone())).collect::<Result<_>>()?,
+            _ => vec![typed(path, value)?],
         };
+        return Ok(Asked { requests, described: false });
     }
     let machines = documents(path, &text)?.into_iter().filter_map(|document| match document {
         Manifest::VirtualMachine(manifest) => Some(manifest.machine),
@@ -211,5 +219,5 @@ pub fn requests(path: &Path) -> Result<Vec<PlacementRequest>> {
         let request = machine.request();
         machine.names().map(|name| PlacementRequest { vm_id: Some(name), ..request.clone() }).collect::<Vec<_>>()
     };
-    Ok(machines.flat_map(named).collect())
+    Ok(Asked { requests: machines.flat_map(named).collect(), described: true })
 }
