@@ -58,13 +58,14 @@ impl Step<MoveState> for Record {
         }
         let Some(vm_id) = &state.new_vm_id else { return Ok(()) };
         let vms = self.0.store.vms();
-        match vms.vm(vm_id).await? {
-            Some(record) if record.placed_by.as_ref() == Some(cx.operation_id()) => match &state.record_before {
-                Some(before) => vms.put_vm(before).await?,
-                None => {
-                    vms.delete_vm(vm_id, cx.now()).await?;
-                }
-            },
+        // A record of its own that is not to be seen yet may still be on its way into the store: writing waits for it.
+        let seen = vms.vm(vm_id).await?;
+        let is_own = |record: &VmRecord| record.placed_by.as_ref() == Some(cx.operation_id());
+        match (seen, &state.record_before) {
+            (Some(seen), Some(before)) if is_own(&seen) || seen == *before => vms.put_vm(before).await?,
+            (Some(seen), None) if is_own(&seen) => drop(vms.delete_vm(vm_id, cx.now()).await?),
+            (None, None) => drop(vms.delete_vm(vm_id, cx.now()).await?),
+            // It is somebody else's by now.
             _ => {}
         }
         Ok(())
