@@ -183,7 +183,10 @@ fn expand(machines: &[VirtualMachine]) -> Result<Vec<(PlacementRequest, Value)>,
 }
 
 fn too_many() -> ControlError {
-    ControlError::invalid("too_many_machines", format!("at most {MOST_MACHINES} machines are applied at once"))
+    ControlError::invalid("too_many_machines", format!("at most {MOST_MACHINES} machines are applied at once")).advice(
+        "Apply them in parts: files of their own, or fewer replicas. `novacron burst -f FILE --dry-run` weighs up to 10,000 \
+         together.",
+    )
 }
 
 #[cfg(test)]

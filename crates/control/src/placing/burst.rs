@@ -16,13 +16,16 @@ use novacron_types::{
 };
 use serde_json::json;
 
-use self::machines::Bursting;
 pub(super) use self::plan::plan;
+use self::{machines::Bursting, plan::places};
 use super::{answered::Key, decide, records::Keep};
 use crate::{
     Caller, Control, ControlError, request,
     workflow::{BurstMove, BurstState, Making, NewMachine},
 };
+
+/// Of more machines a dry run says where they go, and of none what speaks against the moves of each.
+const EXPLAINED: usize = 1000;
 
 const ALL_OR_NOTHING: &str = "All or nothing: if one fails, what is on its way is undone, what has moved is moved home again, and \
                               what was made is removed.";
@@ -84,7 +87,7 @@ impl Control {
         key: Option<&Key>,
     ) -> Result<BurstAnswer, ControlError> {
         let mode = asked.mode.unwrap_or(self.inner.tools.placing.settings.bursting.mode);
-        let machines = self.machines(asked.requests, &burst_id).await?;
+        let machines = self.machines(asked.requests, &burst_id, dry_run).await?;
         let requests: Vec<PlacementRequest> = machines.iter().map(|machine| machine.request.clone()).collect();
         let now = Timestamp::now();
         let (market, mut settings) = self.question(now).await?;
@@ -93,6 +96,16 @@ impl Control {
         settings.peers.retain(|peer| !moves(&peer.vm_id));
         let computing = &self.inner.tools.placing.computing;
         let called: Vec<String> = machines.iter().map(|machine| machine.called.clone()).collect();
+        if dry_run && requests.len() > EXPLAINED {
+            let plan = computing.run(move |stop| places(&market, &settings, &requests, &called, mode, stop)).await?;
+            let placed = plan.placements.iter().map(|placement| BurstPlaced {
+                vm_id: placement.vm_id.clone(),
+                placement: placement.clone(),
+                migration_id: None,
+            });
+            let placed = placed.collect();
+            return Ok(BurstAnswer { burst_id, mode, operation_id: None, placed, plan });
+        }
         let planned = computing.run(move |stop| plan(&market, &settings, &requests, &called, mode, now, stop));
         let (plan, records) = planned.await?;
         let mut answer = BurstAnswer { burst_id, mode, operation_id: None, placed: Vec::new(), plan };

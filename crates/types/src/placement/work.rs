@@ -13,9 +13,10 @@ use crate::{OperationFault, OperationId, Status, manifest::VirtualMachine};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BurstRequest {
-    /// New machines; or, where `vm_id` is a VM that runs on a local host, that VM, which then moves.
+    /// New machines; or, where `vm_id` is a VM that runs on a local host, that VM, which then moves. More than 1000 in a dry run
+    /// only.
     #[serde(alias = "vms")]
-    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 1000))]
+    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 10000))]
     pub requests: Vec<PlacementRequest>,
     /// Absent: what the configuration says, else best effort.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,7 +9,10 @@ use novacron_types::{
 use super::super::{decide, statistics::BURST_LABEL};
 use crate::{Control, ControlError, ErrorClass};
 
+/// What is made or moves is work of one operation.
 const MOST_MACHINES: usize = 1000;
+/// A dry run only weighs.
+const MOST_WEIGHED: usize = 10_000;
 
 /// A machine of a burst: one that is new, or one that moves.
 pub(super) struct Bursting {
@@ -34,10 +37,13 @@ impl Control {
         &self,
         requests: Vec<PlacementRequest>,
         burst_id: &str,
+        dry_run: bool,
     ) -> Result<Vec<Bursting>, ControlError> {
-        if requests.is_empty() || requests.len() > MOST_MACHINES {
-            let message = format!("a burst has 1 to {MOST_MACHINES} machines, not {}", requests.len());
-            return Err(ControlError::invalid("invalid_burst", message));
+        let most = if dry_run { MOST_WEIGHED } else { MOST_MACHINES };
+        if requests.is_empty() || requests.len() > most {
+            let message = format!("a burst has 1 to {most} machines, not {}", requests.len());
+            return Err(ControlError::invalid("invalid_burst", message)
+                .advice(format!("Burst them in parts; a dry run weighs up to {MOST_WEIGHED} together.")));
         }
         let targets = &self.inner.tools.placing.settings.bursting.targets;
         let clouds: Vec<Scalar> = match targets.is_empty() {

@@ -18,7 +18,22 @@ use crate::ControlError;
 const SEARCH: Duration = Duration::from_secs(1);
 const SEARCH_EACH: Duration = Duration::from_millis(5);
 
-/// The places, and a record of each with its own explanation. `called` is what the caller knows each request by.
+/// The places alone. `called` is what the caller knows each request by.
+pub(super) fn places(
+    market: &Market,
+    settings: &Settings,
+    requests: &[PlacementRequest],
+    called: &[String],
+    mode: PlanMode,
+    stop: &AtomicBool,
+) -> Result<ManyPlan, ControlError> {
+    let until = Some(Instant::now() + SEARCH + SEARCH_EACH * requests.len() as u32);
+    let search = Search { until, steps: None, seed: 1, threads: 2, stop };
+    let options = ManyOptions { mode, budgets: Vec::new(), gap: 0.0001, search };
+    place_many(market, settings, requests, &options).map_err(|error| refused(error, requests, called))
+}
+
+/// The places, and a record of each with its own explanation.
 pub(in super::super) fn plan(
     market: &Market,
     settings: &Settings,
@@ -28,10 +43,7 @@ pub(in super::super) fn plan(
     now: Timestamp,
     stop: &AtomicBool,
 ) -> Result<(ManyPlan, Vec<PlacementRecord>), ControlError> {
-    let until = Some(Instant::now() + SEARCH + SEARCH_EACH * requests.len() as u32);
-    let search = Search { until, steps: None, seed: 1, threads: 2, stop };
-    let options = ManyOptions { mode, budgets: Vec::new(), gap: 0.0001, search };
-    let plan = place_many(market, settings, requests, &options).map_err(|error| refused(error, requests, called))?;
+    let plan = places(market, settings, requests, called, mode, stop)?;
     let asked: HashMap<&str, &PlacementRequest> =
         requests.iter().filter_map(|request| Some((request.vm_id.as_deref()?, request))).collect();
     let mut records = Vec::new();
