@@ -41,7 +41,7 @@ pub use compliance::{PROGRAMMES, UnknownProgramme, find_programme, is_level, pro
 pub use diff::{Beside, BesideChange, Change, OfferKey, diff, diff_beside};
 pub use draft::{Draft, DraftDestination, DraftOffer};
 pub use embedded::EMBEDDED;
-pub use estimate::{Estimate, EstimateError, EstimateRequest, Part, Quote};
+pub use estimate::{Estimate, EstimateError, EstimateRequest, HOURS_PER_MONTH, Part, Quote};
 pub use group::{Group, GroupId, Per};
 pub use instance_type::{Embodied, Gpu, InstanceType, Power, TypeId};
 pub use latency::{Latency, LatencyBasis};

@@ -293,6 +293,13 @@ fn the_catalog_shows_what_it_knows() {
     let zones = |region| catalog(&["show", "Standard_D4as_v5", region]).expect(0);
     has(&zones("northcentralus"), &["99.5 % of one machine, and there is no second zone\n"]);
     has(&zones("westeurope"), &["99.99 % of two in two zones"]);
+    let hours = catalog(&["estimate", "t3.medium", "us-east-1", "--hours", "720", "-o", "json"]).expect(0).json();
+    let nanos = |money: &serde_json::Value| {
+        let amount: f64 = money.as_str().unwrap().split(' ').next().unwrap().parse().unwrap();
+        (amount * 1e9).round() as i64
+    };
+    let on_demand = &hours["quotes"][0];
+    assert_eq!(nanos(&on_demand["for_hours"]), nanos(&on_demand["hourly"]) * 720, "{on_demand}");
     let estimate = catalog(&["estimate", "m5.large", "us-east-1", "--disk", "100:gp3", "--traffic", "500"]).expect(0);
     has(&estimate, &["compute", "storage", "network", "together", "ON-DEMAND", "70.08"]);
     has(&catalog(&["regions", "--kind", "gcp", "eu"]).expect(0), &["europe-west1"]);
@@ -302,6 +309,7 @@ fn the_catalog_shows_what_it_knows() {
         (&["show", "m5.lrage"][..], "m5.large"),
         (&["show", "m5.large", "us-esat-1"], "us-east-1"),
         (&["estimate", "m5.large", "westeurope"], "aws has no region"),
+        (&["estimate", "m5.large", "us-east-1", "--hours", "0"], "1..=876000"),
         (&["estimate", "m5.large", "us-east-1", "--disk", "100:gp9"], "gp"),
         (&["estimate", "m5.large", "us-east-1", "--disk", "lots"], "Write GB"),
         (&["list", "--kind", "asw"], "Did you mean `aws`"),

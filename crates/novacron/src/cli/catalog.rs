@@ -66,6 +66,9 @@ Examples:
         /// GB a month that leave the region, to the internet or to another region. May be repeated.
         #[arg(long, value_name = "GB[:REGION]")]
         traffic: Vec<String>,
+        /// Of so many hours as well: their part of a month of 730.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=876_000))]
+        hours: Option<u32>,
     },
     /// List the regions, and what is known of each.
     Regions {

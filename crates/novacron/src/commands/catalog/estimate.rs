@@ -1,6 +1,8 @@
 //! `novacron catalog estimate`: what a machine costs with its disks and its traffic.
 
-use novacron_catalog::{Catalog, Destination, EstimateRequest, GroupId, Part, Quote, RegionId, TypeId};
+use novacron_catalog::{
+    Catalog, Destination, EstimateRequest, GroupId, HOURS_PER_MONTH, Part, Quote, RegionId, TypeId,
+};
 use novacron_types::{ByteSize, GIB, Money};
 use serde::Serialize;
 
@@ -16,6 +18,8 @@ struct Shown {
     kind: novacron_types::ProviderKind,
     instance_type: String,
     region: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hours: Option<u32>,
     /// One for each way of paying.
     quotes: Vec<ShownQuote>,
 }
@@ -29,6 +33,8 @@ struct ShownQuote {
     /// Absent where a part of it is not known.
     hourly: Option<Money>,
     monthly: Option<Money>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    for_hours: Option<Money>,
     modelled: bool,
 }
 
@@ -48,6 +54,7 @@ pub fn run(
     region: &str,
     disks: &[String],
     traffic: &[String],
+    hours: Option<u32>,
 ) -> Result<()> {
     let (ty, region) = find::pair(catalog, name, region)?;
     let request = EstimateRequest {
@@ -72,15 +79,23 @@ pub fn run(
         network: part(&quote.network),
         hourly: quote.hourly,
         monthly: quote.monthly,
+        for_hours: hours.zip(quote.monthly).map(|(hours, monthly)| of_hours(monthly, hours)),
         modelled: quote.derived,
     };
     let shown = Shown {
         kind: catalog.instance_type(ty).kind,
         instance_type: catalog.instance_type(ty).name.clone(),
         region: catalog.region(region).name.clone(),
+        hours,
         quotes: estimate.quotes.iter().map(quote).collect(),
     };
     output.one(&shown, || text(catalog, &shown, &estimate.quotes))
+}
+
+/// Rounded half up. Of a machine alone it is the hourly price times the hours, exactly.
+fn of_hours(monthly: Money, hours: u32) -> Money {
+    let month = i128::from(HOURS_PER_MONTH);
+    Money { nanos: (monthly.nanos * i128::from(hours) * 2 + month).div_euclid(2 * month), ..monthly }
 }
 
 /// `100`, `100:gp3` or `2Ti:gp3`; a bare number is GB.
@@ -161,6 +176,15 @@ fn text(catalog: &Catalog, shown: &Shown, quotes: &[Quote]) -> String {
         cells.push(quote.monthly.map_or("not known".to_owned(), |sum| format!("{mark}{}", human::month(sum))));
     }
     grid.row(cells);
+    if let Some(hours) = shown.hours {
+        let mut cells = vec![format!("for {hours} h")];
+        for quote in &shown.quotes {
+            let mark = if quote.modelled { "~" } else { "" };
+            let sum = quote.for_hours.map_or("not known".to_owned(), |sum| format!("{mark}{}", human::month(sum)));
+            cells.extend([String::new(), sum]);
+        }
+        grid.row(cells);
+    }
     let currency = quotes.first().map_or("USD", |quote| quote.compute.hourly.currency()).to_owned();
     let mut out = format!(
         "{} in {} ({}); {currency}; a month is 730 h; disks and traffic are paid on demand\n\n{}",

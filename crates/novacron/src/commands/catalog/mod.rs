@@ -30,8 +30,8 @@ pub async fn run(output: &Output, args: CatalogArgs) -> Result<()> {
         CatalogCommand::Show { instance_type, region, kind } => {
             show::run(output, prices(output, from)?.as_ref(), &instance_type, region.as_deref(), kind.as_deref())
         }
-        CatalogCommand::Estimate { instance_type, region, disk, traffic } => {
-            estimate::run(output, prices(output, from)?.as_ref(), &instance_type, &region, &disk, &traffic)
+        CatalogCommand::Estimate { instance_type, region, disk, traffic, hours } => {
+            estimate::run(output, prices(output, from)?.as_ref(), &instance_type, &region, &disk, &traffic, hours)
         }
         CatalogCommand::Regions { kind, region } => {
             regions::run(output, prices(output, from)?.as_ref(), kind.as_deref(), region.as_deref())
