@@ -16,6 +16,13 @@ impl Clock<'_> {
         self.stop.load(Ordering::Relaxed) || self.until.is_some_and(|until| Instant::now() >= until)
     }
 
+    /// One that ends when such a part of what is left is over.
+    pub fn part(&self, parts: usize) -> Self {
+        let now = Instant::now();
+        let until = self.until.map(|until| now + until.saturating_duration_since(now) / parts.max(1) as u32);
+        Self { until, ..*self }
+    }
+
     /// What part of the time from `start` to the end is over; nothing where there is no such end.
     pub fn share(&self, start: Instant) -> f64 {
         let Some(until) = self.until else { return 0.0 };

@@ -1,8 +1,6 @@
 //! The bound where leaving out an item costs far more than placing one: such costs drown all others in a linear program. So
 //! what they are beyond some multiple of the others is counted by itself, and the two bounds are added.
 
-use std::time::Instant;
-
 use super::{Costs, Dual, Stuck, dual, most_worth, price};
 use crate::{clock::Clock, compile::Compiled};
 
@@ -52,13 +50,4 @@ fn mean(compiled: &Compiled) -> i64 {
     };
     let all: i128 = (0..compiled.kinds.len() as u32).map(cheapest).sum();
     i64::try_from(all / compiled.kind_of.len().max(1) as i128).unwrap_or(i64::MAX / (2 * DEAR)).max(1)
-}
-
-impl Clock<'_> {
-    /// One that ends when such a part of what is left is over.
-    fn part(&self, parts: usize) -> Self {
-        let now = Instant::now();
-        let until = self.until.map(|until| now + until.saturating_duration_since(now) / parts.max(1) as u32);
-        Self { until, ..*self }
-    }
 }
