@@ -12,5 +12,4 @@ mod price;
 pub(crate) use costs::Costs;
 pub(crate) use dual::{Dual, dual};
 pub(crate) use least::least;
-pub(crate) use merge::Merge;
 pub(crate) use price::{FRACTION, Pricer, Stuck, most_worth, price};

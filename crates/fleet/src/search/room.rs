@@ -1,24 +1,31 @@
 //! Where there is room among columns that the linear program took for one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::{bound::Merge, compile::Compiled};
+use crate::{bound::Dual, compile::Compiled};
 
 pub(crate) struct Room<'a> {
     compiled: &'a Compiled,
     used: Vec<i128>,
-    /// By menu and first column: all that are the same.
+    /// By menu and first column: all that are the same, of what the linear program chose. All others would be as many as the
+    /// catalog has offers.
     same: HashMap<(u32, u32), Vec<u32>>,
     /// By kind and first column, how many of them have no room for this kind any more.
     full: HashMap<(u32, u32), usize>,
 }
 
 impl<'a> Room<'a> {
-    pub fn new(compiled: &'a Compiled, merge: &Merge) -> Self {
+    pub fn new(compiled: &'a Compiled, dual: &Dual) -> Self {
+        let menu_of = |kind: u32| compiled.kinds[kind as usize].menu;
+        let picks = dual.mix.iter().flat_map(|(_, picks, _)| picks);
+        let chosen: HashSet<(u32, u32)> = picks.map(|(kind, column, _)| (menu_of(*kind), *column)).collect();
         let mut same: HashMap<(u32, u32), Vec<u32>> = HashMap::new();
         for (number, menu) in (0..).zip(&compiled.menus) {
             for column in 0..menu.columns.len() as u32 {
-                same.entry((number, merge.first(number, column))).or_default().push(column);
+                let first = (number, dual.merge.first(number, column));
+                if chosen.contains(&first) {
+                    same.entry(first).or_default().push(column);
+                }
             }
         }
         Self { compiled, used: vec![0; compiled.rows.len()], same, full: HashMap::new() }

@@ -48,7 +48,7 @@ pub(crate) fn start<'a>(
             *best = Some(m);
         }
     }
-    let mut room = dual.merge.any().then(|| Room::new(compiled, &dual.merge));
+    let mut room = dual.merge.any().then(|| Room::new(compiled, dual));
     let mut mix: Vec<_> = dual.mix.iter().enumerate().collect();
     if room.is_some() {
         // Small ones still fit where large ones do not.
