@@ -286,9 +286,13 @@ async fn the_survivor_finishes_what_a_killed_process_began() {
     let killed = Instant::now();
     let record = tokio::time::timeout(PATIENCE, here.wait(&id)).await.unwrap().unwrap();
     eprintln!("done {:?} after the kill", killed.elapsed());
-    assert_eq!((record.status, record.generation), (Status::Completed, 2));
+    // Taken over once, and once more each time that this machine stood still for longer than a lease.
+    assert_eq!(record.status, Status::Completed);
+    assert!(record.generation >= 2, "{record:?}");
     let events = here.events(&id, 0, 500).await.unwrap();
     assert!(events.iter().any(|event| event.kind == "taken_over"));
+    let files: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(matches!(&files[..], [file] if check_file(file, 2_000).is_none()), "{files:?}");
     here.shutdown(Duration::from_secs(5)).await;
     store.close().await;
 }

@@ -109,15 +109,15 @@ impl Action {
         self.folder.join(format!("{}.{ending}", state.token.as_deref().unwrap_or("none")))
     }
 
-    /// Writes one line where it belongs, whether or not it was written before.
+    /// Writes one line where it belongs, whether or not it was written before. A killed process loses nothing that it
+    /// wrote, so nothing is forced to the disk.
     fn line(&self, draft: &Path, number: u32) -> io::Result<()> {
         let text = fs::read_to_string(draft)?;
         let whole: usize = text.split_inclusive('\n').take(number as usize).map(str::len).sum();
         let mut file = fs::OpenOptions::new().write(true).open(draft)?;
         file.set_len(whole as u64)?;
         io::Seek::seek(&mut file, io::SeekFrom::End(0))?;
-        file.write_all(format!("{number}\n").as_bytes())?;
-        file.sync_all()
+        file.write_all(format!("{number}\n").as_bytes())
     }
 }
 
