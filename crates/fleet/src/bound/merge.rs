@@ -57,25 +57,37 @@ impl Merge {
     }
 }
 
-/// What each row is used for: the columns that take from it, as a sum of hashes, and within a factor of two what it holds.
-/// Budgets, and what a domain of a spread holds, are each like no other.
-fn uses(compiled: &Compiled) -> Vec<(u64, u64, u32, u32)> {
-    let mut all: Vec<(u64, u64, u32, u32)> =
-        compiled.rows.iter().map(|row| (0, 0, row.capacity.max(1).ilog2(), u32::MAX)).collect();
+/// What each row is used for, and within a factor of two what it holds. Budgets, and what a domain of a spread holds, are each
+/// like no other.
+fn uses(compiled: &Compiled) -> Vec<(Sketch, u32, u32)> {
+    let mut all: Vec<(Sketch, u32, u32)> =
+        compiled.rows.iter().map(|row| (NOTHING, row.capacity.max(1).ilog2(), u32::MAX)).collect();
     for (number, menu) in compiled.menus.iter().enumerate() {
         for (c, column) in (0..).zip(&menu.columns) {
             for &(row, amount) in menu.takes(c) {
-                let mut hasher = DefaultHasher::new();
-                (number, column.cost, column.price, amount).hash(&mut hasher);
-                let of = &mut all[row as usize];
-                (of.0, of.1) = (of.0.wrapping_add(hasher.finish()), of.1 + 1);
+                add(&mut all[row as usize].0, (number, column.cost, column.price, amount));
             }
         }
     }
     let budgets = compiled.kinds.iter().flat_map(|kind| &kind.pays).copied();
     let spreads = (0..).zip(&compiled.rows).filter(|(_, row)| matches!(row.source, Source::Spread(_)));
-    budgets.chain(spreads.map(|(row, _)| row)).for_each(|row| all[row as usize].3 = row);
+    budgets.chain(spreads.map(|(row, _)| row)).for_each(|row| all[row as usize].2 = row);
     all
+}
+
+/// The least of each of some hashes of the columns that take from a row. Two rows have all in common as likely as a column of
+/// either is one of both, to the power of their number: nearly always where few columns are only one's, as those of the
+/// machines that a host has already, and hardly ever where half of them are.
+type Sketch = [u64; 8];
+const NOTHING: Sketch = [u64::MAX; 8];
+
+fn add(sketch: &mut Sketch, column: impl Hash) {
+    let mut hasher = DefaultHasher::new();
+    column.hash(&mut hasher);
+    let hash = hasher.finish();
+    for (n, least) in (0..).zip(sketch) {
+        *least = hash.rotate_left(8 * n).wrapping_mul(0x9e37_79b9_7f4a_7c15).min(*least);
+    }
 }
 
 fn first(compiled: &Compiled, merged: &[u32]) -> Vec<Vec<u32>> {
@@ -137,5 +149,45 @@ mod tests {
         }
         let held = merge.sums(compiled.rows.iter().map(|row| row.capacity as f64));
         assert_eq!(held.iter().sum::<f64>(), compiled.rows.iter().map(|row| row.capacity as f64).sum::<f64>());
+    }
+
+    /// Each host has a machine already, which is dearer everywhere else.
+    #[test]
+    fn hosts_that_differ_by_the_machines_on_them_are_nearly_all_one() {
+        let mut draft = Draft::default();
+        let rooms: Vec<u32> = (0..600).map(|_| draft.limit(3)).collect();
+        for home in 0..rooms.len() {
+            let column = |(n, &limit): (usize, &u32)| Candidate {
+                option: n as u32,
+                cost: 10 + i64::from(n != home),
+                takes: vec![Take { limit, amount: 2 }],
+                ..Candidate::default()
+            };
+            draft.place(Place::default());
+            let class = draft.class(rooms.iter().enumerate().map(column));
+            draft.model.items.push(Item { class, ..Item::default() });
+        }
+        let merge = Merge::new(&Compiled::new(&draft.model));
+        assert!(merge.rows < 60, "{}", merge.rows);
+    }
+
+    /// Machines of one half of the hosts can't go to the other.
+    #[test]
+    fn hosts_of_other_machines_are_not_one() {
+        let mut draft = Draft::default();
+        let rooms: Vec<u32> = (0..600).map(|_| draft.limit(40)).collect();
+        draft.place(Place::default());
+        for half in rooms.chunks(300) {
+            for need in 2..9 {
+                let column = |&limit: &u32| Candidate {
+                    cost: need,
+                    takes: vec![Take { limit, amount: need }],
+                    ..Candidate::default()
+                };
+                let class = draft.class(half.iter().map(column));
+                draft.model.items.extend(vec![Item { class, ..Item::default() }; 100]);
+            }
+        }
+        assert_eq!(Merge::new(&Compiled::new(&draft.model)).rows, 2);
     }
 }
