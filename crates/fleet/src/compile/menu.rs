@@ -139,40 +139,44 @@ const SUBSETS: usize = 5;
 /// How many columns of a set are compared at most; beyond, a column that could be left out may stay.
 const COMPARED: usize = 128;
 
-/// The columns so far, by where they are and which rows they touch.
+/// The columns so far, by their domains and, behind these, the rows that they touch.
 #[derive(Default)]
 struct Kept {
-    sets: HashMap<Vec<u32>, u32>,
-    domains: HashMap<Vec<u32>, u32>,
-    columns: HashMap<(u32, u32), Vec<Taken>>,
+    columns: HashMap<Vec<u32>, Vec<Taken>>,
+    /// How many rows columns touch, a bit for each number.
+    sizes: u64,
+    key: Vec<u32>,
 }
 
-/// What a column takes of the rows of its set, and its price.
+/// What a column takes of the rows that it touches, and its price.
 type Taken = (Vec<i64>, i64);
 
 impl Kept {
     /// Adds a column, unless one that came before (and so is no dearer) stands in the same domains and takes no more.
     fn add(&mut self, domains: &[u32], takes: &[(u32, i64)], price: i64) -> bool {
-        let next = self.domains.len() as u32;
-        let domain = *self.domains.entry(domains.to_vec()).or_insert(next);
-        let touched: Vec<u32> = takes.iter().map(|t| t.0).collect();
-        let full = (1usize << takes.len().min(SUBSETS)) - 1;
-        let subsets = if takes.len() <= SUBSETS { 0..full + 1 } else { 0..1 };
-        let mut subset = Vec::new();
-        for bits in subsets.chain((takes.len() > SUBSETS).then_some(usize::MAX)) {
-            subset.clear();
-            subset.extend((0..takes.len()).filter(|&i| bits >> i.min(63) & 1 == 1).map(|i| touched[i]));
-            let Some(&set) = self.sets.get(&subset) else { continue };
-            let Some(columns) = self.columns.get(&(domain, set)) else { continue };
-            let mine = || takes.iter().filter(|t| subset.binary_search(&t.0).is_ok()).map(|t| t.1);
-            let beats = |(theirs, its): &Taken| *its <= price && theirs.iter().zip(mine()).all(|(a, b)| *a <= b);
+        let all = usize::MAX;
+        let subsets = if takes.len() <= SUBSETS { 0..(1 << takes.len()) - 1 } else { 0..1 };
+        for bits in subsets.chain([all]) {
+            let subset =
+                || takes.iter().enumerate().filter(move |(i, _)| bits >> i.min(&63) & 1 == 1).map(|(_, take)| take);
+            let size = if bits == all { takes.len() } else { bits.count_ones() as usize };
+            if self.sizes >> size.min(63) & 1 == 0 {
+                continue;
+            }
+            self.key.clear();
+            self.key.extend(domains.iter().copied().chain(subset().map(|(row, _)| *row)));
+            let Some(columns) = self.columns.get(&self.key) else { continue };
+            let beats = |(theirs, its): &Taken| {
+                *its <= price && theirs.iter().zip(subset()).all(|(theirs, (_, mine))| theirs <= mine)
+            };
             if columns.iter().take(COMPARED).any(beats) {
                 return false;
             }
         }
-        let next = self.sets.len() as u32;
-        let set = *self.sets.entry(touched).or_insert(next);
-        self.columns.entry((domain, set)).or_default().push((takes.iter().map(|t| t.1).collect(), price));
+        self.sizes |= 1 << takes.len().min(63);
+        let key: Vec<u32> = domains.iter().copied().chain(takes.iter().map(|(row, _)| *row)).collect();
+        let amounts = takes.iter().map(|(_, amount)| *amount).collect();
+        self.columns.entry(key).or_default().push((amounts, price));
         true
     }
 }

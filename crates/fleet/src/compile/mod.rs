@@ -132,20 +132,26 @@ fn rows_that_bind(model: &Model, dearest: &[i64], rows: &mut Vec<Row>) -> Vec<u3
     let mut sizes = vec![0i128; model.classes.len()];
     model.items.iter().for_each(|item| sizes[item.class as usize] += 1);
     let mut most = vec![0i128; model.limits.len()];
-    let mut of_class: HashMap<u32, i128> = HashMap::new();
-    for (c, class) in model.classes.iter().enumerate() {
-        of_class.clear();
+    // What one item of the class takes at most, and of which limits.
+    let mut largest = vec![0i128; model.limits.len()];
+    let (mut taken, mut one): (Vec<u32>, Vec<Take>) = (Vec::new(), Vec::new());
+    for (class, size) in model.classes.iter().zip(sizes) {
         for candidate in &class.candidates {
-            let mut one: Vec<Take> = candidate.takes.clone();
-            one.extend(&model.places[candidate.place as usize].takes);
+            one.clear();
+            one.extend(candidate.takes.iter().chain(&model.places[candidate.place as usize].takes));
             one.sort_unstable();
             for same in one.chunk_by(|a, b| a.limit == b.limit) {
-                let sum = same.iter().map(|t| i128::from(t.amount)).sum();
-                let max = of_class.entry(same[0].limit).or_default();
-                *max = (*max).max(sum);
+                let sum: i128 = same.iter().map(|t| i128::from(t.amount)).sum();
+                let known = &mut largest[same[0].limit as usize];
+                if *known == 0 {
+                    taken.push(same[0].limit);
+                }
+                *known = sum.max(*known);
             }
         }
-        of_class.iter().for_each(|(&limit, &max)| most[limit as usize] += max * sizes[c]);
+        for limit in taken.drain(..) {
+            most[limit as usize] += std::mem::take(&mut largest[limit as usize]) * size;
+        }
     }
     for item in &model.items {
         item.pays.iter().for_each(|&l| most[l as usize] += i128::from(dearest[item.class as usize]));

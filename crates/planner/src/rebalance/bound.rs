@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, time::Instant};
 
-use novacron_fleet::{Candidate as Column, Draft, Fleet, Item, Options, Place, Spread, Take, limits, solve};
+use novacron_fleet::{Candidate as Column, Class, Draft, Fleet, Item, Options, Place, Spread, Take, limits, solve};
 
 use super::{
     quota::Quotas,
@@ -43,6 +43,8 @@ pub(super) fn proof(
         table.capacity.iter().map(|room| room.iter().map(|most| draft.limit((*most).into())).collect()).collect();
     let of_quotas: Vec<u32> = quotas.limits().map(|most| draft.limit(clamp(most))).collect();
     let moves = max_moves.map(|most| draft.limit(most.into()));
+    let places: Vec<u32> =
+        (0..table.providers()).map(|at| draft.place(Place { domains: vec![at], takes: Vec::new() })).collect();
     // Machines that are alike share a class: the proof is then one of a few, however many there are.
     let mut classes = HashMap::new();
     for (machine, row) in table.rows.iter().enumerate() {
@@ -65,11 +67,12 @@ pub(super) fn proof(
             if *site != table.initial[machine] {
                 takes.extend(moves.map(|limit| Take { limit, amount: 1 }));
             }
-            let place = draft.place(Place { domains: vec![table.provider(*site)], takes: Vec::new() });
+            let place = places[table.provider(*site) as usize];
             let cost = i64::try_from((weight - shift) / unit).unwrap_or(limits::AMOUNT);
             columns.push(Column { option: option as u32, place, cost, price: 0, takes });
         }
-        let class = draft.class(columns);
+        let class = draft.model.classes.len() as u32;
+        draft.model.classes.push(Class { candidates: columns });
         classes.insert(alike, class);
         draft.model.items.push(Item { class, ..Item::default() });
     }

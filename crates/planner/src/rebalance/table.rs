@@ -116,10 +116,13 @@ impl Table {
         }
     }
 
-    /// What is at a machine's site; `None` where its home is not known.
+    /// What is at a site that a machine may go to, or has; `None` where its home is not known.
     pub fn candidate(&self, g: &Ground<'_, '_>, machine: usize, site: u32) -> Option<Candidate> {
         if site == self.initial[machine] {
             return g.movers[machine].home.candidate;
+        }
+        if self.is_host(site) {
+            return Some(Candidate::Host(site as usize));
         }
         let mut ways = g.movers[machine].ways.iter().map(|way| way.candidate);
         ways.find(|candidate| self.site(g.market, *candidate) == site)

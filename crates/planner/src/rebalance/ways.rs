@@ -210,9 +210,12 @@ fn keep_best(market: &Market, ways: &mut Vec<Way>, mandatory: bool) {
     ways.sort_by_key(|way| (!way.pays, way.weight, way.candidate));
     let mut of_provider: HashMap<String, usize> = HashMap::new();
     ways.retain(|way| {
+        if market.region_of(way.candidate).is_none() {
+            return true;
+        }
         let count = of_provider.entry(market.provider_key(way.candidate)).or_default();
         *count += 1;
-        *count <= REGIONS || market.region_of(way.candidate).is_none()
+        *count <= REGIONS
     });
 }
 
