@@ -125,6 +125,8 @@ struct Search<'a> {
     /// By what part costs are changed at random.
     nudge: f64,
     sizes: Vec<f64>,
+    /// The most that each merged row may be worth.
+    most: Vec<i128>,
     /// Scaled, of each row.
     worths: Vec<f64>,
     best_worths: Vec<f64>,
@@ -149,6 +151,10 @@ impl<'a> Search<'a> {
         let grain = costs.grain(compiled);
         let sizes = compiled.rows.iter().map(|r| if r.capacity > 0 { r.capacity } else { r.largest.max(1) } as f64);
         let sizes = merge.sums(sizes);
+        let mut most = vec![i128::MAX; merge.rows];
+        for (row, merged) in compiled.rows.iter().zip(&merge.merged) {
+            most[*merged as usize] = most[*merged as usize].min(most_worth(row));
+        }
         let (worths, best_worths) = (vec![0.0; merge.rows], vec![0.0; merge.rows]);
         let (bound, value) = (priced.bound(grain), priced.value);
         let best = Dual { worths: free, bound, value, mix: Vec::new(), beyond: 0.0, merge };
@@ -160,6 +166,7 @@ impl<'a> Search<'a> {
             nudge: 0.0,
             penalty: if costly { PENALTY * items } else { 1.0 },
             sizes,
+            most,
             worths,
             best_worths,
             known: Vec::new(),
@@ -172,8 +179,12 @@ impl<'a> Search<'a> {
         let unit = self.money * 2f64.powi(FRACTION as i32);
         let each: Vec<i128> =
             worths.iter().zip(&self.sizes).map(|(worth, size)| (worth * unit / size) as i128).collect();
-        let rows = self.compiled.rows.iter().zip(&self.best.merge.merged);
-        rows.map(|(row, merged)| each[*merged as usize].clamp(0, most_worth(row))).collect()
+        let each: Vec<i128> = each.iter().zip(&self.most).map(|(worth, most)| (*worth).clamp(0, *most)).collect();
+        self.best.merge.merged.iter().map(|merged| each[*merged as usize]).collect()
+    }
+
+    fn pricer<'p>(&'p self, worths: &'p [i128]) -> Pricer<'p> {
+        Pricer::new(self.compiled, worths, self.costs, Some(&self.best.merge))
     }
 
     /// The value of these worths, in the linear program's money.
@@ -198,7 +209,7 @@ impl<'a> Search<'a> {
                 return Ok(());
             }
             let worths = self.exact(&self.worths);
-            let priced = price(self.compiled, &worths, self.costs)?;
+            let priced = self.pricer(&worths).price()?;
             let over = self.compiled.rows.iter().zip(&priced.used);
             let over = self.best.merge.sums(over.map(|(row, used)| (*used - i128::from(row.capacity)) as f64));
             let over: Vec<f64> = over.iter().zip(&self.sizes).map(|(over, size)| over / size).collect();
@@ -225,7 +236,7 @@ impl<'a> Search<'a> {
     /// All columns of counted kinds, or the best for the worths so far where there are too many.
     fn first_columns(&mut self) {
         let worths = self.exact(&self.worths);
-        let pricer = Pricer::new(self.compiled, &worths, self.costs);
+        let pricer = self.pricer(&worths);
         let blocks = &self.compiled.blocks;
         let each = (COLUMNS / blocks.len().max(1)).max(8);
         let all: usize = blocks
@@ -235,7 +246,7 @@ impl<'a> Search<'a> {
         let mut found = Vec::new();
         for (b, block) in blocks.iter().enumerate() {
             let Block::Alike(part) = block else { continue };
-            let mut order: Vec<(i128, u32)> = self.different(part.kind, &pricer).collect();
+            let mut order: Vec<(i128, u32)> = pricer.columns(part.kind).collect();
             if all > COLUMNS && order.len() > each {
                 order.select_nth_unstable(each);
                 order.truncate(each);
@@ -250,6 +261,7 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Whether it is new.
     fn add(&mut self, block: u32, picks: Vec<Pick>) -> bool {
         let new = self.ids.insert((block, picks.clone()));
         if new {
@@ -258,21 +270,8 @@ impl<'a> Search<'a> {
         new
     }
 
-    /// The columns of a kind with what they cost, of those that are the same to the program one.
-    fn different<'p>(&'p self, kind: u32, pricer: &'p Pricer<'_>) -> impl Iterator<Item = (i128, u32)> + 'p {
-        let menu = self.compiled.kinds[kind as usize].menu;
-        pricer.columns(kind).zip(0..).filter(move |(_, column)| self.best.merge.first(menu, *column) == *column)
-    }
-
     fn learn(&mut self, priced: Priced) -> usize {
-        let mut fresh = 0;
-        for (block, mut picks) in priced.picks.into_iter().enumerate() {
-            if let (Block::Alike(part), [(_, column, _)]) = (&self.compiled.blocks[block], &mut picks[..]) {
-                *column = self.best.merge.first(self.compiled.kinds[part.kind as usize].menu, *column);
-            }
-            fresh += usize::from(self.add(block as u32, picks));
-        }
-        fresh
+        (0..).zip(priced.picks).filter(|(block, picks)| self.add(*block, picks.clone())).count()
     }
 
     /// Solves the program for the columns that are known.
@@ -317,23 +316,22 @@ impl<'a> Search<'a> {
     /// Prices the worths exactly: how many columns were new, and the value.
     fn price(&mut self, prices: &[f64], wide: bool) -> Result<(usize, f64), Stuck> {
         let worths = self.exact(&self.worths);
-        let priced = price(self.compiled, &worths, self.costs)?;
-        let value = self.value(&priced, worths.clone());
-        let pricer = Pricer::new(self.compiled, &worths, self.costs);
+        let pricer = self.pricer(&worths);
+        let priced = pricer.price()?;
         let mut found = Vec::new();
         for (b, block) in self.compiled.blocks.iter().enumerate() {
             let Block::Alike(part) = block else { continue };
             let most = prices[b] * self.money * 2f64.powi(FRACTION as i32) / f64::from(part.count);
             let (most, at_once) = if wide { (most + WIDE * most.abs(), AT_FIRST) } else { (most, AT_ONCE) };
-            let mut cheaper: Vec<(i128, u32)> =
-                self.different(part.kind, &pricer).filter(|c| (c.0 as f64) < most).collect();
+            let mut cheaper: Vec<(i128, u32)> = pricer.columns(part.kind).filter(|c| (c.0 as f64) < most).collect();
             if cheaper.len() > at_once {
                 cheaper.select_nth_unstable(at_once);
                 cheaper.truncate(at_once);
             }
             found.extend(cheaper.into_iter().map(|(_, column)| (b as u32, vec![(part.kind, column, part.count)])));
         }
-        let more = found.into_iter().filter_map(|(block, picks)| self.add(block, picks).then_some(())).count();
+        let value = self.value(&priced, worths);
+        let more = found.into_iter().filter(|(block, picks)| self.add(*block, picks.clone())).count();
         Ok((self.learn(priced) + more, value))
     }
 

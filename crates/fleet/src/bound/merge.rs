@@ -1,12 +1,12 @@
-//! Rows that are used alike, as those of hosts of one sort, made one for the linear program. What is proven does not rest on it:
-//! all of them are then worth the same, and priced one by one.
+//! Rows that are used alike, as those of hosts of one sort, made one for the linear program. What is proven does not rest on
+//! which they are: all of them are then worth the same, and so are columns that differ in nothing else.
 
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use crate::compile::{Compiled, Source};
+use crate::compile::{Compiled, Menu, Source};
 
 /// So few rows are each taken for itself.
 const FEW: usize = 400;
@@ -17,15 +17,24 @@ pub(crate) struct Merge {
     pub merged: Vec<u32>,
     /// How many these are.
     pub rows: usize,
-    /// Of each menu and column, the first that is the same but for which of the merged rows' parts it takes from.
-    first: Vec<Vec<u32>>,
+    /// Of each menu; empty where all are for themselves.
+    same: Vec<Same>,
+}
+
+/// Columns of a menu that differ only in which of the merged rows' parts they take from.
+#[derive(Clone, Debug, Default)]
+struct Same {
+    /// Of each column, the first that is the same.
+    first: Vec<u32>,
+    /// Those that are a first.
+    distinct: Vec<u32>,
 }
 
 impl Merge {
     pub fn new(compiled: &Compiled) -> Self {
         let count = compiled.rows.len();
         if count <= FEW {
-            return Self { merged: (0..count as u32).collect(), rows: count, first: Vec::new() };
+            return Self { merged: (0..count as u32).collect(), rows: count, same: Vec::new() };
         }
         let mut known = HashMap::new();
         let mut merged = Vec::new();
@@ -34,8 +43,9 @@ impl Merge {
             merged.push(*known.entry(key).or_insert(next));
         }
         let rows = known.len();
-        let first = if rows < count { first(compiled, &merged) } else { Vec::new() };
-        Self { merged, rows, first }
+        let of = |menu| Same::new(menu, &merged);
+        let same = if rows < count { compiled.menus.iter().map(of).collect() } else { Vec::new() };
+        Self { merged, rows, same }
     }
 
     /// Whether any two rows are one.
@@ -43,10 +53,14 @@ impl Merge {
         self.rows < self.merged.len()
     }
 
-    /// The first column that is the same to the linear program; `OUT` stays what it is.
+    /// The first column that is the same to the linear program.
     pub fn first(&self, menu: u32, column: u32) -> u32 {
-        let columns = self.first.get(menu as usize);
-        columns.and_then(|columns| columns.get(column as usize)).copied().unwrap_or(column)
+        self.same.get(menu as usize).map_or(column, |same| same.first[column as usize])
+    }
+
+    /// The columns of a menu that are not the same as one before them, where any rows are one.
+    pub fn distinct(&self, menu: u32) -> &[u32] {
+        self.same.get(menu as usize).map_or(&[], |same| &same.distinct)
     }
 
     /// Sums over the parts of each merged row.
@@ -90,18 +104,23 @@ fn add(sketch: &mut Sketch, column: impl Hash) {
     }
 }
 
-fn first(compiled: &Compiled, merged: &[u32]) -> Vec<Vec<u32>> {
-    let of = |menu: &crate::compile::Menu| {
+impl Same {
+    fn new(menu: &Menu, merged: &[u32]) -> Self {
         let mut known = HashMap::new();
-        let column = |(c, column): (u32, &crate::compile::Column)| {
+        let mut same = Self::default();
+        for (c, column) in (0..).zip(&menu.columns) {
             let mut takes: Vec<(u32, i64)> =
                 menu.takes(c).iter().map(|&(row, amount)| (merged[row as usize], amount)).collect();
             takes.sort_unstable();
-            *known.entry((column.cost, column.price, takes)).or_insert(c)
-        };
-        (0..).zip(&menu.columns).map(column).collect()
-    };
-    compiled.menus.iter().map(of).collect()
+            let domains: Vec<u32> = menu.dimensions().iter().map(|(_, domains)| domains[c as usize]).collect();
+            let first = *known.entry((column.cost, column.price, domains, takes)).or_insert(c);
+            if first == c {
+                same.distinct.push(c);
+            }
+            same.first.push(first);
+        }
+        same
+    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@
 use super::{
     costs::Costs,
     group::{self, LEFT_OUT, Member, NOWHERE},
+    merge::Merge,
 };
-use crate::compile::{Block, Compiled, OUT, Part, Row};
+use crate::compile::{Block, Compiled, Menu, OUT, Part, Row};
 
 /// Worths have so many bits behind the point.
 pub(crate) const FRACTION: u32 = 32;
@@ -43,20 +44,7 @@ pub(crate) enum Stuck {
 
 /// One worth for each row, none negative.
 pub(crate) fn price(compiled: &Compiled, worths: &[i128], costs: Costs) -> Result<Priced, Stuck> {
-    let pricer = Pricer::new(compiled, worths, costs);
-    let mut priced = Priced { value: 0, used: vec![0; worths.len()], picks: Vec::with_capacity(compiled.blocks.len()) };
-    for block in &compiled.blocks {
-        let (value, picks) = pricer.block(block)?;
-        priced.value += value;
-        for &(kind, column, count) in &picks {
-            compiled.uses(kind, column, |row, amount| priced.used[row] += i128::from(amount) * i128::from(count));
-        }
-        priced.picks.push(picks);
-    }
-    for (row, &worth) in compiled.rows.iter().zip(worths) {
-        priced.value -= i128::from(row.capacity) * worth;
-    }
-    Ok(priced)
+    Pricer::new(compiled, worths, costs, None).price()
 }
 
 impl Priced {
@@ -72,30 +60,56 @@ pub(crate) struct Pricer<'a> {
     compiled: &'a Compiled,
     worths: &'a [i128],
     costs: Costs,
+    merge: Option<&'a Merge>,
     /// Of each column of each menu: cost, and worth of what it takes, without budgets.
     bases: Vec<Vec<i128>>,
 }
 
 impl<'a> Pricer<'a> {
-    pub fn new(compiled: &'a Compiled, worths: &'a [i128], costs: Costs) -> Self {
-        let base = |menu: &crate::compile::Menu| {
-            let column = |(c, column): (usize, &crate::compile::Column)| {
-                let takes = menu.takes(c as u32).iter();
-                scaled(costs.column(column.cost))
+    /// Of columns that are the same by `merge` only the first are priced; rows that are one by it have to be worth the same.
+    pub fn new(compiled: &'a Compiled, worths: &'a [i128], costs: Costs, merge: Option<&'a Merge>) -> Self {
+        let merge = merge.filter(|merge| merge.any());
+        let base = |(number, menu): (u32, &Menu)| {
+            let column = |column: u32| {
+                let takes = menu.takes(column).iter();
+                scaled(costs.column(menu.columns[column as usize].cost))
                     + takes.map(|&(row, n)| worths[row as usize] * i128::from(n)).sum::<i128>()
             };
-            menu.columns.iter().enumerate().map(column).collect()
+            match merge {
+                None => (0..menu.columns.len() as u32).map(column).collect(),
+                Some(merge) => merge.distinct(number).iter().copied().map(column).collect(),
+            }
         };
-        Self { compiled, worths, costs, bases: compiled.menus.iter().map(base).collect() }
+        Self { compiled, worths, costs, merge, bases: (0..).zip(&compiled.menus).map(base).collect() }
+    }
+
+    pub fn price(&self) -> Result<Priced, Stuck> {
+        let (compiled, rows, blocks) = (self.compiled, &self.compiled.rows, &self.compiled.blocks);
+        let mut priced = Priced { value: 0, used: vec![0; rows.len()], picks: Vec::with_capacity(blocks.len()) };
+        for block in blocks {
+            let (value, picks) = self.block(block)?;
+            priced.value += value;
+            for &(kind, column, count) in &picks {
+                compiled.uses(kind, column, |row, amount| priced.used[row] += i128::from(amount) * i128::from(count));
+            }
+            priced.picks.push(picks);
+        }
+        for (row, &worth) in rows.iter().zip(self.worths) {
+            priced.value -= i128::from(row.capacity) * worth;
+        }
+        Ok(priced)
     }
 
     /// Of each column of a kind, what one item costs there with the worth of all that it takes.
-    pub fn columns(&self, kind: u32) -> impl Iterator<Item = i128> + '_ {
+    pub fn columns(&self, kind: u32) -> impl Iterator<Item = (i128, u32)> + '_ {
         let kind = &self.compiled.kinds[kind as usize];
         let purse: i128 = kind.pays.iter().map(|&row| self.worths[row as usize]).sum();
-        let menu = kind.menu as usize;
-        let columns = self.compiled.menus[menu].columns.iter();
-        columns.zip(&self.bases[menu]).map(move |(column, base)| base + purse * i128::from(column.price))
+        let columns = &self.compiled.menus[kind.menu as usize].columns;
+        let distinct = self.merge.map(|merge| merge.distinct(kind.menu));
+        self.bases[kind.menu as usize].iter().enumerate().map(move |(n, base)| {
+            let column = distinct.map_or(n as u32, |distinct| distinct[n]);
+            (base + purse * i128::from(columns[column as usize].price), column)
+        })
     }
 
     pub fn out(&self, kind: u32) -> Option<i128> {
@@ -105,8 +119,7 @@ impl<'a> Pricer<'a> {
     pub fn block(&self, block: &Block) -> Result<(i128, Vec<Pick>), Stuck> {
         match block {
             Block::Alike(Part { kind, count }) => {
-                let best = self.columns(*kind).enumerate().min_by_key(|&(_, cost)| cost);
-                let best = best.map(|(column, cost)| (cost, column as u32));
+                let best = self.columns(*kind).min();
                 let out = self.out(*kind).map(|cost| (cost, OUT));
                 let (cost, column) = best.into_iter().chain(out).min().ok_or(Stuck::Kind(*kind))?;
                 Ok((cost * i128::from(*count), vec![(*kind, column, *count)]))
@@ -136,12 +149,8 @@ impl<'a> Pricer<'a> {
 
     fn by_domain(&self, kind: u32, dimension: u32) -> Vec<(u32, i128, u32)> {
         let domains = self.compiled.menu(kind).domains(dimension);
-        let mut all: Vec<(u32, i128, u32)> = domains
-            .iter()
-            .zip(self.columns(kind))
-            .enumerate()
-            .map(|(c, (&domain, cost))| (domain, cost, c as u32))
-            .collect();
+        let mut all: Vec<(u32, i128, u32)> =
+            self.columns(kind).map(|(cost, column)| (domains[column as usize], cost, column)).collect();
         all.sort_unstable();
         all.dedup_by_key(|b| b.0);
         debug_assert_eq!(NOWHERE, crate::model::NO_DOMAIN);

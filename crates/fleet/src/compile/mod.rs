@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::model::{Class, Model, Take};
 
 pub(crate) use blocks::{Block, Part};
-pub(crate) use menu::{Column, Menu};
+pub(crate) use menu::Menu;
 
 /// The column of an item that is left out.
 pub(crate) const OUT: u32 = u32::MAX;

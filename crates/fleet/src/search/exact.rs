@@ -71,10 +71,10 @@ impl<'a> Search<'a> {
         most: u64,
         clock: &'a Clock<'a>,
     ) -> Self {
-        let pricer = Pricer::new(compiled, worths, Costs::All);
+        let pricer = Pricer::new(compiled, worths, Costs::All, None);
         let choice = |kind: u32| {
             let out = pricer.out(kind).map(|cost| (cost, OUT));
-            let mut list: Vec<(i128, u32)> = pricer.columns(kind).zip(0..).chain(out).collect();
+            let mut list: Vec<(i128, u32)> = pricer.columns(kind).chain(out).collect();
             list.sort_unstable();
             Choice { kind, list, placed: 0, from: 0 }
         };

@@ -37,11 +37,11 @@ const NEAR: usize = 48;
 impl Shortlist {
     /// `None` when a kind has no column at all.
     pub fn new(compiled: &Compiled, worths: &[i128], guess: bool) -> Option<Self> {
-        let pricer = Pricer::new(compiled, worths, Costs::All);
+        let pricer = Pricer::new(compiled, worths, Costs::All, None);
         let most = (MOST / compiled.kinds.len().max(1)).max(LENGTH);
         let of = |kind: u32| {
             let out = pricer.out(kind).map(|cost| (cost, OUT));
-            let mut all: Vec<(i128, u32)> = pricer.columns(kind).zip(0..).chain(out).collect();
+            let mut all: Vec<(i128, u32)> = pricer.columns(kind).chain(out).collect();
             all.sort_unstable();
             let &(best, _) = all.first()?;
             let least = all.iter().map(|(_, column)| compiled.cost(kind, *column)).min()?;
@@ -63,7 +63,7 @@ impl Shortlist {
         let (columns, near): (Vec<Vec<u32>>, Vec<usize>) = found?.into_iter().unzip();
         let (mut excess, mut outs) = (Vec::new(), Vec::new());
         for kind in 0..compiled.kinds.len() as u32 {
-            let all: Vec<i128> = pricer.columns(kind).collect();
+            let all: Vec<i128> = pricer.columns(kind).map(|(cost, _)| cost).collect();
             let out = pricer.out(kind);
             let least = all.iter().copied().chain(out).min().unwrap_or(0);
             let unit = |cost: i128| ((cost - least) >> FRACTION) as f32;
