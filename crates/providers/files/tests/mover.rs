@@ -236,6 +236,22 @@ fn signal(pid: u32, name: &str) {
     assert!(sent.unwrap().success());
 }
 
+/// A signal takes a while to stop all threads of a process that is at work.
+async fn stopped_by_now(pid: u32) {
+    let is_stopped = |task: std::io::Result<std::fs::DirEntry>| {
+        // The state comes after the name, which is in brackets.
+        let stat = std::fs::read_to_string(task.ok()?.path().join("stat")).ok()?;
+        Some(stat.rsplit(')').next()?.trim_start().starts_with('T'))
+    };
+    let all = || std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().all(|task| is_stopped(task).unwrap_or(true));
+    let wait = async {
+        while !all() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), wait).await.unwrap();
+}
+
 /// A mover that is stopped, not dead: its jobs are given up, it is replaced, and the next run goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_child_that_hangs_is_replaced() {
@@ -252,6 +268,7 @@ async fn a_child_that_hangs_is_replaced() {
     recorded(dir).await;
     let stopped = std::time::Instant::now();
     signal(first, "STOP");
+    stopped_by_now(first).await;
     let (ended, forgotten) = tokio::join!(running.done(), client.forget("another"));
     let error = ended.unwrap_err();
     assert!(error.is_transient() && matches!(error, MoverError::Lost(_)), "{error}");
