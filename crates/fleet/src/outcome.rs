@@ -12,8 +12,8 @@ pub struct Options<'a> {
     /// After about so many steps of each walk. With it or without an end, but without `until`, the same fleet, threads and
     /// seed give the same outcome. Without any end one is found when nothing better comes for a while.
     pub steps: Option<u64>,
-    /// Good enough: the part of the objective that it may be above the bound, such as 0.0001. With 0 it goes on until it is
-    /// proven best.
+    /// Good enough: the part of what the placed cost that the objective may be above the bound, such as 0.0001. With 0 it goes
+    /// on until it is proven best.
     pub gap: f64,
     /// Walks side by side; at least one is made, and 64 at most.
     pub threads: usize,

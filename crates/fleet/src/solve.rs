@@ -32,6 +32,8 @@ const BEYOND: f64 = 1e-6;
 const SMALL: usize = 64;
 const SMALL_WALK: u64 = 20_000;
 const NODES: u64 = 2_000_000;
+/// If what is known is good enough already, for so many.
+const FEW_NODES: u64 = 20_000;
 
 /// Places the items of a fleet at the least cost that can be found, and says how far from the least that can be.
 ///
@@ -75,9 +77,10 @@ impl Run<'_> {
         mend(&mut state, &shortlist, &self.clock);
         self.best.see(&state);
         self.tell();
-        if model.items.len() <= SMALL && !self.over() {
+        if model.items.len() <= SMALL && !self.is_best() && !self.clock.over() && self.left() > 0 {
             self.walk(&mut state, &shortlist, 0, SMALL_WALK);
-            if self.look_at_all(dual) {
+            let nodes = if self.over() { FEW_NODES } else { NODES };
+            if self.look_at_all(dual, nodes) {
                 return self.complete();
             }
         }
@@ -105,7 +108,7 @@ impl Run<'_> {
             let (rows, spreads) = state.faults();
             return self.outcome(Status::NoneFound { why: explain::names(compiled, &rows, &spreads) });
         }
-        let status = if self.best.cost <= self.bound { Status::Optimal } else { Status::Feasible };
+        let status = if self.is_best() { Status::Optimal } else { Status::Feasible };
         self.outcome(status)
     }
 
@@ -140,10 +143,22 @@ impl Run<'_> {
         self.options.steps.unwrap_or(u64::MAX).saturating_sub(self.steps)
     }
 
-    /// The cost that is good enough.
+    /// The cost that is good enough: above the bound by a part of what the placed cost. What leaving out costs would hide it.
     fn enough(&self) -> i128 {
         let gap = self.options.gap.clamp(0.0, 0.9);
-        self.bound + (self.bound as f64 * gap / (1.0 - gap)) as i128
+        let compiled = &self.fleet.compiled;
+        let out = |(item, column): (usize, &u32)| match *column {
+            OUT => i128::from(compiled.cost(compiled.kind_of[item], OUT)),
+            _ => 0,
+        };
+        let left_out: i128 = self.best.at.iter().flatten().enumerate().map(out).sum();
+        let placed = (self.bound - left_out).max(0);
+        self.bound + (placed as f64 * gap / (1.0 - gap)) as i128
+    }
+
+    /// Proven.
+    fn is_best(&self) -> bool {
+        self.best.at.is_some() && self.best.cost <= self.bound
     }
 
     fn over(&self) -> bool {
@@ -152,10 +167,10 @@ impl Run<'_> {
     }
 
     /// Whether it came to an end.
-    fn look_at_all(&mut self, dual: &Dual) -> bool {
+    fn look_at_all(&mut self, dual: &Dual, nodes: u64) -> bool {
         let below = self.best.at.is_some().then_some(self.best.cost);
         let (compiled, model) = (&self.fleet.compiled, self.fleet.model());
-        let found = exact(compiled, model, &dual.worths, below, false, NODES.min(self.left()), &self.clock);
+        let found = exact(compiled, model, &dual.worths, below, false, nodes.min(self.left()), &self.clock);
         self.steps += found.nodes;
         if let Some((cost, at)) = found.found {
             self.best = Best { at: Some(at), cost };
