@@ -178,6 +178,23 @@ fn a_spread_over_more_domains_than_there_are_is_named() {
     assert_eq!(outcome.status, Status::Infeasible { why: vec![Constraint::Spread(0)], smallest: true });
 }
 
+/// Those that are placed stand apart, so that as many are as there are domains.
+#[test]
+fn of_a_spread_over_more_domains_than_there_are_as_many_as_these_are_placed() {
+    for items in [12, 300] {
+        let mut model = fleet(items, 8);
+        model.spreads =
+            vec![Spread { items: (0..items as u32).collect(), dimension: 0, at_least: 4, at_most_each: None }];
+        for class in &mut model.classes {
+            class.candidates.retain(|candidate| candidate.option < 3);
+        }
+        model.items.iter_mut().for_each(|item| item.unplaced_cost = Some(1_000_000));
+        let outcome = run(&model, &Options { gap: 0.0001, ..FIRST });
+        assert_eq!(outcome.placement.unwrap().iter().flatten().count(), 3);
+        assert_eq!(outcome.bound / 1_000_000, items as i128 - 3);
+    }
+}
+
 #[test]
 fn nothing_to_place_costs_nothing() {
     let outcome = run(&Model::default(), &FIRST);
