@@ -29,6 +29,7 @@ pub enum OpenError {
 }
 
 /// SQLite's primary result codes.
+const SQLITE_BUSY: i32 = 5;
 const SQLITE_FULL: i32 = 13;
 const SQLITE_CORRUPT: i32 = 11;
 const SQLITE_NOT_A_DATABASE: i32 = 26;
@@ -59,11 +60,20 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
 
 /// Why SQLite could not open a file.
 pub(crate) fn cannot_open(path: &Path, error: sqlx::Error) -> OpenError {
-    let code = error.as_database_error().and_then(|e| e.code()).and_then(|code| code.parse::<i32>().ok());
     let (path, why) = (path.to_owned(), error.to_string());
-    match code.map(|code| code & 0xff) {
+    match sqlite_code(&error) {
         Some(SQLITE_NOT_A_DATABASE) => OpenError::NotAStore { path, why },
         Some(SQLITE_CORRUPT) => OpenError::Damaged { path, why },
         _ => OpenError::File { path, error: std::io::Error::other(store_error(error).to_string()) },
     }
+}
+
+/// Whether SQLite found another connection in its way.
+pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
+    sqlite_code(error) == Some(SQLITE_BUSY)
+}
+
+fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
+    let code = error.as_database_error()?.code()?.parse::<i32>().ok()?;
+    Some(code & 0xff)
 }

@@ -30,7 +30,7 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -44,7 +44,7 @@ use sqlx::{
 
 use crate::{
     OpenError, OpenOptions,
-    error::{cannot_open, store_error},
+    error::{cannot_open, is_busy, store_error},
 };
 
 pub(crate) type Db = sqlx::Sqlite;
@@ -61,6 +61,9 @@ const RECORD_REGION: &str = "json_extract(record, '$.instance.region')";
 const RECORD_SOURCE: &str = "json_extract(record, '$.summary.source')";
 const RECORD_DESTINATION: &str = "json_extract(record, '$.summary.destination')";
 const MIGRATIONS: &[&str] = schema::MIGRATIONS;
+
+/// After so long a file is opened again that another was about to make its own.
+const AGAIN: Duration = Duration::from_millis(20);
 
 pub(crate) struct Backend {
     reader: sqlx::Pool<Db>,
@@ -103,7 +106,14 @@ pub(crate) async fn open(path: &Path, options: &OpenOptions) -> Result<(Backend,
             .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
     };
     let failed = |error: sqlx::Error| cannot_open(path, error);
-    let writer = pool(1).connect_with(connect.clone()).await.map_err(failed)?;
+    // SQLite does not wait for another that makes the file a WAL one at that moment, lest both wait for each other.
+    let begun = Instant::now();
+    let writer = loop {
+        match pool(1).connect_with(connect.clone()).await {
+            Err(error) if is_busy(&error) && begun.elapsed() < options.patience => tokio::time::sleep(AGAIN).await,
+            connected => break connected.map_err(failed)?,
+        }
+    };
     let backend = Backend { reader: pool(options.connections - 1).connect_lazy_with(connect), writer };
     let mut tx = backend.begin_write().await.map_err(failed)?;
     migrate::migrate(&mut tx, &path.display().to_string(), &failed).await?;
