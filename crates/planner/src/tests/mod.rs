@@ -1,6 +1,7 @@
 //! Plans against brute force, on markets made up for it.
 
 mod declared;
+mod few;
 mod many;
 mod moves;
 
