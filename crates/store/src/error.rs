@@ -43,13 +43,12 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
         };
     };
     let message = database.message().to_owned();
-    let code = database.code().unwrap_or_default();
-    match code.parse::<i32>().ok().filter(|_| code.len() < 5).map(|code| code & 0xff) {
+    match sqlite_code(&error) {
         Some(SQLITE_FULL) => return StoreError::Full(message),
         Some(SQLITE_CORRUPT | SQLITE_NOT_A_DATABASE) => return StoreError::Corrupt(message),
         _ => {}
     }
-    match &*code {
+    match &*database.code().unwrap_or_default() {
         // disk_full
         "53100" => StoreError::Full(message),
         // data_corrupted, index_corrupted
@@ -73,7 +72,8 @@ pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
     sqlite_code(error) == Some(SQLITE_BUSY)
 }
 
+/// The primary result code. PostgreSQL's codes have five characters.
 fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
-    let code = error.as_database_error()?.code()?.parse::<i32>().ok()?;
-    Some(code & 0xff)
+    let code = error.as_database_error()?.code().filter(|code| code.len() < 5)?;
+    Some(code.parse::<i32>().ok()? & 0xff)
 }

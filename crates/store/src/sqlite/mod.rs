@@ -62,7 +62,7 @@ const RECORD_SOURCE: &str = "json_extract(record, '$.summary.source')";
 const RECORD_DESTINATION: &str = "json_extract(record, '$.summary.destination')";
 const MIGRATIONS: &[&str] = schema::MIGRATIONS;
 
-/// After so long a file is opened again that another was about to make its own.
+/// How long to wait until a file is opened again.
 const AGAIN: Duration = Duration::from_millis(20);
 
 pub(crate) struct Backend {
@@ -106,7 +106,8 @@ pub(crate) async fn open(path: &Path, options: &OpenOptions) -> Result<(Backend,
             .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
     };
     let failed = |error: sqlx::Error| cannot_open(path, error);
-    // SQLite does not wait for another that makes the file a WAL one at that moment, lest both wait for each other.
+    // Two that make a file a WAL one would wait for each other, so SQLite refuses one at once, whatever the timeout. It tells
+    // nobody when the other is done.
     let begun = Instant::now();
     let writer = loop {
         match pool(1).connect_with(connect.clone()).await {
