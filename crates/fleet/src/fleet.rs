@@ -1,10 +1,9 @@
 //! A model that was checked, so that nothing after it need be.
 
-use std::collections::HashSet;
-
 use thiserror::Error;
 
 use crate::{
+    apart::keep_apart,
     compile::Compiled,
     evaluate::{self, Violation},
     model::{Candidate, Model, NO_DOMAIN, Take},
@@ -63,6 +62,7 @@ impl Fleet {
         Ok(Self { model, compiled })
     }
 
+    /// As it was given, and with what follows from it.
     pub fn model(&self) -> &Model {
         &self.model
     }
@@ -76,27 +76,6 @@ impl Fleet {
     /// Every constraint that a placement breaks, computed from nothing.
     pub fn check(&self, placement: &[Option<u32>]) -> Vec<Violation> {
         evaluate::check(&self.model, placement)
-    }
-}
-
-/// Where a spread's items can't stand in as many domains as they have to at least, those that are placed are fewer, and each
-/// stands in another one. Said so, the bound sees it too.
-fn keep_apart(model: &mut Model) {
-    for spread in model.spreads.iter_mut().filter(|spread| spread.at_least > 1) {
-        let (mut classes, mut domains) = (HashSet::new(), HashSet::new());
-        let fresh =
-            spread.items.iter().map(|&item| model.items[item as usize].class).filter(|class| classes.insert(*class));
-        let fits = |at: &&Candidate| {
-            let mut takes = at.takes.iter().chain(&model.places[at.place as usize].takes);
-            takes.all(|take| take.amount <= model.limits[take.limit as usize])
-        };
-        let candidates = fresh.flat_map(|class| &model.classes[class as usize].candidates).filter(fits);
-        let all = candidates.map(|at| model.places[at.place as usize].domains[spread.dimension as usize]);
-        let mut found = all.filter(|domain| *domain != NO_DOMAIN && domains.insert(*domain));
-        let enough = found.nth(spread.at_least as usize - 1);
-        if enough.is_none() {
-            spread.at_most_each = Some(spread.at_most_each.map_or(1, |most| most.min(1)));
-        }
     }
 }
 

@@ -21,6 +21,7 @@
 //! - `Infeasible` is proven, from the constraints that it names alone.
 //! - Without `until`, the same fleet, seed and threads give the same outcome on the same kind of machine.
 
+mod apart;
 mod bound;
 mod clock;
 mod compile;

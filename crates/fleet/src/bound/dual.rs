@@ -177,9 +177,9 @@ impl<'a> Search<'a> {
 
     fn exact(&self, worths: &[f64]) -> Vec<i128> {
         let unit = self.money * 2f64.powi(FRACTION as i32);
+        let each = worths.iter().zip(&self.sizes).zip(&self.most);
         let each: Vec<i128> =
-            worths.iter().zip(&self.sizes).map(|(worth, size)| (worth * unit / size) as i128).collect();
-        let each: Vec<i128> = each.iter().zip(&self.most).map(|(worth, most)| (*worth).clamp(0, *most)).collect();
+            each.map(|((worth, size), most)| ((worth * unit / size) as i128).clamp(0, *most)).collect();
         self.best.merge.merged.iter().map(|merged| each[*merged as usize]).collect()
     }
 

@@ -89,9 +89,9 @@ fn uses(compiled: &Compiled) -> Vec<(Sketch, u32, u32)> {
     all
 }
 
-/// The least of each of some hashes of the columns that take from a row. Two rows have all in common as likely as a column of
-/// either is one of both, to the power of their number: nearly always where few columns are only one's, as those of the
-/// machines that a host has already, and hardly ever where half of them are.
+/// MinHash of the columns that take from a row: the least of each of eight hashes. That two rows agree in one is as likely as
+/// that a column of either is one of both; in all eight they agree nearly always where few columns are only one's, as those of
+/// the machines that a host has already, and hardly ever where half of them are.
 type Sketch = [u64; 8];
 const NOTHING: Sketch = [u64::MAX; 8];
 

@@ -71,6 +71,7 @@ pub(super) fn proof(
             let cost = i64::try_from((weight - shift) / unit).unwrap_or(limits::AMOUNT);
             columns.push(Column { option: option as u32, place, cost, price: 0, takes });
         }
+        // A site each: none is to be left out as the same as another, which looking for would take longest of all.
         let class = draft.model.classes.len() as u32;
         draft.model.classes.push(Class { candidates: columns });
         classes.insert(alike, class);
