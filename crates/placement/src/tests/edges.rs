@@ -7,7 +7,7 @@ use novacron_types::{
 };
 use serde_json::json as j;
 
-use super::{CLOUDS, binding, host, json, market, said::policies, sized};
+use super::{CLOUDS, binding, host, json, market, rules::policies, sized};
 use crate::{Ask, Binding, Host, HostCost, Settings, explain, why_not};
 
 #[test]

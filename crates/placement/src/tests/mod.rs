@@ -3,6 +3,7 @@
 mod brute;
 mod edges;
 mod independent;
+mod rules;
 mod said;
 
 use std::sync::{Arc, LazyLock};
